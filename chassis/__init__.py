@@ -1,0 +1,34 @@
+"""What every service is bolted to; knows no noun of the domain.
+
+service, app, settings, commands     the process: composition, life cycle, environment, command line
+interceptors/, call, contract        around every rpc: who calls, may they, is it valid; what the contract says
+errors                               refusals as types, and what they are on the wire
+peers, tls                           calls to other services over mutual TLS
+db, tables, migrations               the service's own database
+outbox, consumer, dead_letters, bus  events out and in, each effect once
+idempotency, lease, loops            writes that do not repeat, work that one replica does
+pagination, cache, money, words      small grammar of contracts and rows
+crypto, pii, revocation              fields sealed, addresses normalised, ended sessions refused
+logs, tracing                        what can be seen from outside
+"""
+
+from chassis.app import App
+from chassis.call import Call, Caller, Grant, Scope, current_call
+from chassis.consumer import Handlers, batch
+from chassis.loops import Loop
+from chassis.service import Service
+from chassis.settings import ServiceSettings
+
+__all__ = [
+    "App",
+    "Call",
+    "Caller",
+    "Grant",
+    "Handlers",
+    "Loop",
+    "Scope",
+    "Service",
+    "ServiceSettings",
+    "batch",
+    "current_call",
+]

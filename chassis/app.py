@@ -1,0 +1,90 @@
+"""What a service's code works with: settings, database, peers, keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from chassis.crypto import FieldCipher, decode_key
+from chassis.db import Database
+from chassis.outbox import Outbox
+from chassis.pagination import Pages
+from chassis.peers import Peers
+from chassis.settings import ServiceSettings
+from chassis.tls import IdentityFiles
+
+T = TypeVar("T")
+
+
+class App:
+    """One per process. A service that needs more subclasses it and names the subclass in its composition root."""
+
+    settings_class: type[ServiceSettings] = ServiceSettings
+
+    def __init__(self, name: str, settings: Any) -> None:
+        self.name = name
+        self.settings = settings
+        self.log = structlog.get_logger(name)
+        self.outbox = Outbox()
+        self.db = self._database(settings.database_url)
+        # Where stale reads do no harm; the primary when no replica is set.
+        self.read_db = self._database(settings.read_url) if settings.read_url else self.db
+        self.files = IdentityFiles(settings.tls_dir)
+        self.peers = Peers(self.files, settings.peers, settings.peer_target)
+        self.cipher = FieldCipher.parse(settings.field_keys.get_secret_value(), settings.index_key.get_secret_value())
+        self.signing_key = decode_key(settings.signing_key.get_secret_value())
+        self.pages = Pages(self.signing_key)
+        self._unfinished: set[asyncio.Task[Any]] = set()
+
+    def _database(self, url: Any) -> Database:
+        return Database(
+            url.get_secret_value(),
+            size=self.settings.database_pool_size,
+            application=self.name,
+            outbox=self.outbox,
+        )
+
+    async def start(self) -> None:
+        """Opens what the subclass needs; the database is open, the service does not serve yet."""
+
+    async def drain(self) -> None:
+        """Called when draining begins: streams that would outlast it are told to end themselves."""
+
+    async def stop(self) -> None:
+        """Closes what `start` opened; nothing is served any more."""
+
+    def bus_gap(self) -> None:
+        """Called after NATS was away: what listeners would have heard is unknown, so caches are emptied."""
+
+    async def uninterrupted(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs `work` to its end even when the client that waits for it goes away; shutdown waits for it too."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it; nobody waiting is no reason for a warning
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for uninterrupted work, at most so long."""
+        if self._unfinished:
+            await asyncio.wait(self._unfinished, timeout=seconds)
+
+    async def open(self) -> None:
+        await self.db.open()
+        if self.read_db is not self.db:
+            await self.read_db.open()
+        await self.start()
+
+    async def close(self) -> None:
+        await self.stop()
+        await self.peers.close()
+        await self.db.close()
+        if self.read_db is not self.db:
+            await self.read_db.close()

@@ -1,0 +1,97 @@
+"""The command line of a service, beside serving."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from google.protobuf import json_format
+from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
+from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
+from rich.console import Console
+
+from chassis import migrations
+from chassis.errors import Refusal
+from chassis.peers import Peers
+from chassis.settings import MeshSettings
+from chassis.tls import IdentityFiles
+
+if TYPE_CHECKING:
+    from chassis.service import Service
+
+console = Console()
+
+
+def command_line(service: Service) -> typer.Typer:
+    """Commands of every service, and those it adds itself."""
+    line = typer.Typer(no_args_is_help=True, add_completion=False, help=f"The {service.name} service.")
+    load = service.app.settings_class.load
+
+    @line.command()
+    def migrate(
+        patience: Annotated[float, typer.Option(help="seconds to wait for a database that does not answer yet")] = 0.0,
+    ) -> None:
+        """Bring the database to this build's schema. Does nothing when a later build has been here."""
+        settings = load(service.name)
+        # The lock belongs to a session, which a pooler would share with others.
+        url = (settings.listen_url or settings.database_url).get_secret_value()
+        migrations.wait_until_reachable(url, patience)
+        migrations.migrate(service.name, url)
+        console.print(f"{service.name}: schema {migrations.head(service.name)}")
+
+    line.add_typer(_dead_letters(service), name="dead-letters")
+    for name, command in service.commands.items():
+        line.command(name)(command)
+    return line
+
+
+def _dead_letters(service: Service) -> typer.Typer:
+    line = typer.Typer(no_args_is_help=True, help="Events that a consumer gave up on. Asks a running replica.")
+
+    def ask(method: Callable[[Any], Awaitable[Any]]) -> Any:
+        settings = MeshSettings.load(service.name)
+
+        async def call() -> Any:
+            peers = Peers(IdentityFiles(settings.tls_dir), settings.peers, settings.peer_target)
+            try:
+                return await method(peers.stub(service.name, DeadLetterServiceStub))
+            finally:
+                await peers.close()
+
+        try:
+            return asyncio.run(call())
+        except Refusal as refusal:
+            console.print(f"[red]{refusal.message}[/red]")
+            raise typer.Exit(1) from refusal
+
+    @line.command("list")
+    def list_letters(page_size: int = 50, page_token: str = "") -> None:
+        """Newest first."""
+        request = pb.ListDeadLettersRequest(page_size=page_size, page_token=page_token)
+        answer = ask(lambda stub: stub.ListDeadLetters(request))
+        for letter in answer.dead_letters:
+            console.print(letter.event_id, letter.type, letter.dead_at.ToJsonString(), letter.error, soft_wrap=True)
+        if answer.next_page_token:
+            console.print(f"next page: --page-token {answer.next_page_token}", soft_wrap=True)
+
+    @line.command()
+    def show(event_id: str) -> None:
+        """One dead letter with its payload."""
+        letter = ask(lambda stub: stub.GetDeadLetter(pb.GetDeadLetterRequest(event_id=event_id)))
+        console.print_json(json_format.MessageToJson(letter))
+
+    @line.command()
+    def replay(event_id: str) -> None:
+        """Handle the event once more, now."""
+        ask(lambda stub: stub.ReplayDeadLetter(pb.ReplayDeadLetterRequest(event_id=event_id)))
+        console.print("handled")
+
+    @line.command()
+    def discard(event_id: str, reason: Annotated[str, typer.Option(help="kept in the log")]) -> None:
+        """Drop the event for good."""
+        ask(lambda stub: stub.DiscardDeadLetter(pb.DiscardDeadLetterRequest(event_id=event_id, reason=reason)))
+        console.print("discarded")
+
+    return line

@@ -1,0 +1,40 @@
+"""Turns what a use case raises into a refusal. Of an unknown exception only the request id leaves the service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from chassis.call import Call
+from chassis.errors import Refusal, ResourceExhausted, Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Internal(Refusal):
+    """A fault of the service. The request id finds it in the logs."""
+
+    code = grpc.StatusCode.INTERNAL
+    deterministic = False
+
+
+@asynccontextmanager
+async def translate(call: Call) -> AsyncIterator[None]:
+    try:
+        yield
+    except ResourceExhausted as refusal:
+        call.set_header("retry-after", str(max(1, round(refusal.retry_after))))
+        raise
+    except Refusal:
+        raise
+    except (psycopg.OperationalError, PoolTimeout, TooManyRequests) as error:
+        log.warning("the database did not answer", method=call.method.name, error=str(error))
+        raise Unavailable from error
+    except Exception as error:
+        log.exception("unhandled", method=call.method.name)
+        raise Internal("internal error", request_id=call.request_id) from error

@@ -1,0 +1,50 @@
+"""Text as people mean it: Unicode NFC, so that what looks equal is equal, and without NUL, which no person types.
+
+Before validation, since normalising can change lengths.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from google.protobuf.message import Message
+
+from chassis.call import Call
+from chassis.errors import InvalidArgument
+
+
+def normalise(call: Call) -> None:
+    """Normalises every string of the request in place; refuses NUL by the name of its field."""
+    assert call.request is not None
+    if b"\0" in call.raw_request or not call.raw_request.isascii():
+        _normalise(call.request, "")
+
+
+def _normalise(message: Message, prefix: str) -> None:
+    for field, value in message.ListFields():
+        name = f"{prefix}{camel(field.name)}"
+        if field.type == field.TYPE_STRING:
+            if field.is_repeated:
+                value[:] = [_nfc(item, name) for item in value]
+            else:
+                setattr(message, field.name, _nfc(value, name))
+        elif field.type == field.TYPE_MESSAGE and not _is_map(field):
+            for item in value if field.is_repeated else [value]:
+                _normalise(item, f"{name}.")
+
+
+def _nfc(text: str, name: str) -> str:
+    if "\0" in text:
+        raise InvalidArgument(name, "must not contain NUL")
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_map(field: Any) -> bool:
+    return bool(field.message_type.GetOptions().map_entry)
+
+
+def camel(name: str) -> str:
+    """A field's name as JSON has it."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,37 @@
+"""The contract's rules: `buf.validate` on the request, and an Idempotency-Key where one is due."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import protovalidate
+
+from chassis.call import Call
+from chassis.errors import InvalidArgument
+from chassis.interceptors.text import camel
+
+_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+_validator = protovalidate.Validator()
+
+
+def validate(call: Call) -> None:
+    assert call.request is not None
+    violations = _validator.collect_violations(call.request)
+    if violations:
+        first, *more = [(_json_path(found.proto), found.proto.message) for found in violations]
+        raise InvalidArgument(*first, *more)
+    needs_key = call.method.needs_idempotency_key and call.caller.service is None
+    if needs_key and not _KEY.match(call.idempotency_key):
+        raise InvalidArgument("Idempotency-Key", "this header is required: 1 to 255 visible ASCII characters")
+
+
+def _json_path(violation: Any) -> str:
+    """`lines[0].productId`, as the client wrote it; empty for a rule on the message as a whole."""
+    path: list[str] = []
+    for element in violation.field.elements if violation.field is not None else ():
+        path.append(camel(element.field_name))
+        subscript = element.subscript
+        if subscript is not None:
+            path[-1] += f"[{subscript.value}]"
+    return ".".join(path)

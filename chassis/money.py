@@ -1,0 +1,57 @@
+"""Exact money: `Money` (whole minor units) on the wire, Decimal inside, NUMERIC in the database; never a float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from jainshikanji.type.v1.money_pb2 import Money
+
+CURRENCY = "INR"
+MINOR = Decimal("0.01")
+ZERO = Decimal("0.00")
+
+
+def to_decimal(money: Money) -> Decimal:
+    """Major units with two places: 24900 minor units are Decimal('249.00')."""
+    return Decimal(money.minor_units).scaleb(-2)
+
+
+def to_money(amount: Decimal | None, currency: str = CURRENCY) -> Money:
+    """The amount in minor units; None is zero. Raises ValueError for fractions of a minor unit."""
+    minor = (amount or ZERO).scaleb(2)
+    if minor != (whole := int(minor)):
+        raise ValueError(f"{amount} has fractions of a minor unit")
+    return Money(currency_code=currency, minor_units=whole)
+
+
+def half_up(amount: Decimal) -> Decimal:
+    """Rounded to minor units, halves away from zero."""
+    return amount.quantize(MINOR, rounding=ROUND_HALF_UP)
+
+
+def percent(amount: Decimal, basis_points: int) -> Decimal:
+    """That share of the amount, rounded half up: 500 basis points of 249.00 are 12.45."""
+    return half_up(amount * basis_points / 10_000)
+
+
+def allocate(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+    """Splits the amount in proportion to the weights; the parts sum to it exactly (largest remainders first).
+
+    With all weights zero the first part takes everything. No weights and an amount of zero give no parts.
+    """
+    total = sum(weights, ZERO)
+    if not weights:
+        if amount:
+            raise ValueError("an amount cannot be split into no parts")
+        return []
+    if total == 0:
+        return [amount, *([ZERO] * (len(weights) - 1))]
+    minor = int(amount.scaleb(2))
+    exact = [minor * weight / total for weight in weights]
+    parts = [int(share) for share in exact]
+    step = 1 if minor >= 0 else -1
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-abs(exact[i] - parts[i]), i))
+    for index in by_remainder[: abs(minor - sum(parts))]:
+        parts[index] += step
+    return [Decimal(part).scaleb(-2) for part in parts]

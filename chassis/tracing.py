@@ -1,0 +1,67 @@
+"""OpenTelemetry traces: W3C context in and out, a share of requests by the root's choice, and every failed one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+# A span that is recorded after the fact because its request failed carries this.
+FAILED = "failed"
+
+tracer: trace.Tracer | None = None
+
+
+def configure(service: str, endpoint: str, ratio: float) -> None:
+    """Exports spans in batches over OTLP/gRPC. Without a call to this nothing is traced."""
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.sampling import (
+        Decision,
+        ParentBased,
+        Sampler,
+        SamplingResult,
+        TraceIdRatioBased,
+    )
+
+    class FailuresToo(Sampler):
+        """The usual choice, and every span that says its request failed."""
+
+        def __init__(self) -> None:
+            self._usual = ParentBased(TraceIdRatioBased(ratio))
+
+        def should_sample(
+            self,
+            parent_context: Context | None,
+            trace_id: int,
+            name: str,
+            kind: SpanKind | None = None,
+            attributes: Attributes = None,
+            links: Sequence[Link] | None = None,
+            trace_state: TraceState | None = None,
+        ) -> SamplingResult:
+            if attributes and attributes.get(FAILED):
+                return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+            return self._usual.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+        def get_description(self) -> str:
+            return f"FailuresToo({ratio})"
+
+    global tracer  # noqa: PLW0603 - set once, before the first request
+    provider = TracerProvider(sampler=FailuresToo(), resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+    trace.set_tracer_provider(provider)
+    tracer = provider.get_tracer("chassis")
+
+
+def shutdown() -> None:
+    """Sends what is still queued."""
+    provider: Any = trace.get_tracer_provider()
+    if tracer is not None:
+        provider.shutdown()

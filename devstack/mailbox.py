@@ -1,0 +1,258 @@
+"""The local stack's post office: a real SMTP server, and the mails it took, to be read in a browser or by a test.
+
+    python -m devstack.mailbox --smtp-port 2525 --http-port 8025 --dir .run/mailbox
+
+Nothing leaves the machine: every mail that is handed in is kept as a file, the newest `--keep` of them, and survives a
+restart. Over HTTP, on loopback only:
+
+    GET    /                  every mail, readable, newest first
+    GET    /messages?to=…     the same as JSON, for one recipient or for all
+    GET    /messages/{id}     one mail as JSON; 404 when there is none
+    DELETE /messages          empties the mailbox
+    GET    /health            200 as soon as mails are taken
+
+Two kinds of address show how a sender copes with refusals: `bounce@…` and `bounce+…@…` are refused for good (550),
+`busy@…` and `busy+…@…` for now (451).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import html
+import os
+import time
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import uvicorn
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+LOOPBACK = "127.0.0.1"
+KEEP = 2000
+MAX_BYTES = 1_000_000
+SHOWN = 100
+ENVELOPE_TO = "X-Envelope-To"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail as it was handed in. `to` is the envelope's: where it really goes."""
+
+    id: str
+    received_at: float
+    to: list[str]
+    message: EmailMessage
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything a reader needs. `text` and `html` are empty when the mail has no such part."""
+        return {
+            "id": self.id,
+            "receivedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.received_at)),
+            "from": str(self.message["From"] or ""),
+            "to": self.to,
+            "subject": str(self.message["Subject"] or ""),
+            "messageId": str(self.message["Message-ID"] or ""),
+            "text": self.part("plain"),
+            "html": self.part("html"),
+        }
+
+    def part(self, kind: str) -> str:
+        """The text of the first part of this kind, decoded."""
+        part = self.message.get_body(preferencelist=(kind,))
+        return str(part.get_content()) if part is not None else ""
+
+
+class Mailbox:
+    """The directory of mails. File names sort by the time of arrival."""
+
+    def __init__(self, directory: Path, keep: int = KEEP) -> None:
+        self._directory, self._keep = directory, keep
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def put(self, recipients: list[str], content: bytes) -> str:
+        """Keeps a mail and drops the oldest beyond the bound; returns its id. Raises OSError when the disk is full."""
+        mail_id = f"{time.time_ns():020d}-{uuid4().hex[:8]}"
+        header = f"{ENVELOPE_TO}: {','.join(recipients)}\r\n".encode()
+        unfinished = self._directory / f"{mail_id}.part"
+        unfinished.write_bytes(header + content)
+        unfinished.rename(self._path(mail_id))
+        for old in self._paths()[: -self._keep]:
+            old.unlink(missing_ok=True)
+        return mail_id
+
+    def newest(self, to: str = "", limit: int | None = None) -> list[Mail]:
+        """Mails, newest first; only those to the address when one is given, in whatever case it is written."""
+        wanted = to.strip().lower()
+        found: list[Mail] = []
+        for path in reversed(self._paths()):
+            mail = self._read(path)
+            if mail is not None and (not wanted or wanted in (address.lower() for address in mail.to)):
+                found.append(mail)
+                if len(found) == limit:
+                    break
+        return found
+
+    def get(self, mail_id: str) -> Mail | None:
+        """The mail, or None. An id that is no file name of ours is none."""
+        path = self._path(mail_id)
+        return self._read(path) if path in self._paths() else None
+
+    def clear(self) -> None:
+        """Empties the mailbox."""
+        for path in self._paths():
+            path.unlink(missing_ok=True)
+
+    def _path(self, mail_id: str) -> Path:
+        return self._directory / f"{mail_id}.eml"
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._directory.glob("*.eml"))
+
+    def _read(self, path: Path) -> Mail | None:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # dropped meanwhile
+            return None
+        message = message_from_bytes(content, policy=policy.default)
+        to = [address for address in str(message[ENVELOPE_TO] or "").split(",") if address]
+        del message[ENVELOPE_TO]
+        return Mail(path.stem, int(path.stem.partition("-")[0]) / 1e9, to, message)
+
+
+class Receiver:
+    """What the SMTP server does with a mail."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds it by this name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Takes every recipient but those that stand for a refusal."""
+        local_part = address.partition("@")[0].partition("+")[0].lower()
+        if local_part == "bounce":
+            return "550 5.1.1 no such mailbox"
+        if local_part == "busy":
+            return "451 4.3.2 try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        """Keeps the mail."""
+        content = envelope.content
+        assert isinstance(content, bytes)
+        try:
+            mail_id = self._mailbox.put(list(envelope.rcpt_tos), content)
+        except OSError as error:
+            return f"452 4.3.1 not kept: {error.strerror}"
+        return f"250 2.0.0 kept as {mail_id}"
+
+
+def application(mailbox: Mailbox) -> Starlette:
+    """The mailbox over HTTP. It answers only to loopback names, so that no web page can read it by DNS rebinding."""
+
+    async def show(request: Request) -> Response:
+        page = _page(mailbox.newest(request.query_params.get("to", ""), limit=SHOWN))
+        return HTMLResponse(
+            page, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
+        )
+
+    async def messages(request: Request) -> Response:
+        if request.method == "DELETE":
+            mailbox.clear()
+            return JSONResponse({})
+        return JSONResponse([mail.as_json() for mail in mailbox.newest(request.query_params.get("to", ""))])
+
+    async def message(request: Request) -> Response:
+        mail = mailbox.get(request.path_params["id"])
+        if mail is None:
+            raise HTTPException(404)
+        return JSONResponse(mail.as_json())
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "SERVING"})
+
+    return Starlette(
+        routes=[
+            Route("/", show),
+            Route("/messages", messages, methods=["GET", "DELETE"]),
+            Route("/messages/{id}", message),
+            Route("/health", health),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
+    )
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+details { border: 1px solid #ddd; border-radius: 8px; margin: .6rem 0; padding: .6rem 1rem }
+summary { cursor: pointer } time, .to { color: #777; font-size: 13px }
+iframe { width: 100%; height: 30rem; border: 1px solid #eee; border-radius: 6px; background: #fff }
+pre { white-space: pre-wrap; background: #fafafa; padding: .8rem; border-radius: 6px }
+"""
+
+
+def _page(mails: list[Mail]) -> str:
+    shown = "".join(_entry(mail) for mail in mails) or "<p>No mail yet.</p>"
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Mailbox</title><style>{_STYLE}</style>"
+        f"<h1>Mailbox</h1><p>The newest {SHOWN} mails. Nothing here has left this machine.</p>{shown}"
+    )
+
+
+def _entry(mail: Mail) -> str:
+    facts = mail.as_json()
+    # A mail is a stranger's text: escaped here, and its HTML shown in a frame that may do nothing.
+    frame = f'<iframe sandbox srcdoc="{html.escape(facts["html"])}"></iframe>' if facts["html"] else ""
+    return (
+        f"<details id={mail.id}><summary><b>{html.escape(facts['subject'])}</b> "
+        f"<span class=to>to {html.escape(', '.join(mail.to))}</span> <time>{facts['receivedAt']}</time></summary>"
+        f"{frame}<pre>{html.escape(facts['text'])}</pre></details>"
+    )
+
+
+async def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
+    """Serves until SIGTERM or SIGINT. Raises OSError when a port is taken."""
+    receiver = Receiver(mailbox)
+    loop = asyncio.get_running_loop()
+    smtp = await loop.create_server(
+        lambda: SMTP(receiver, hostname="mailbox.local", data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, loop=loop),
+        LOOPBACK,
+        smtp_port,
+    )
+    async with smtp:
+        config = uvicorn.Config(
+            application(mailbox), host=LOOPBACK, port=http_port, log_level="warning", access_log=False
+        )
+        await uvicorn.Server(config).serve()
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smtp-port", type=int, required=True)
+    parser.add_argument("--http-port", type=int, required=True)
+    parser.add_argument("--dir", type=Path, required=True, help="where the mails are kept")
+    parser.add_argument("--keep", type=int, default=KEEP, help=f"how many mails are kept; {KEEP}")
+    options = parser.parse_args()
+    os.umask(0o077)
+    try:
+        asyncio.run(serve(Mailbox(options.dir, options.keep), options.smtp_port, options.http_port))
+    except OSError as error:
+        raise SystemExit(f"the mailbox cannot start: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What analytics does: taking events in, answering for periods, reports, forgetting."""

@@ -1,0 +1,45 @@
+"""What the use cases of this service work with beyond the chassis's App."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from chassis import App
+from services.customer.cookies import Cookies
+from services.customer.keys import Keyring
+from services.customer.passwords import Passwords
+from services.customer.settings import CustomerSettings
+from services.customer.throttle import Throttle
+from services.customer.tokens import RefreshTokens
+
+
+class CustomerApp(App):
+    """One per process."""
+
+    settings: CustomerSettings
+    settings_class = CustomerSettings
+
+    def __init__(self, name: str, settings: Any) -> None:
+        super().__init__(name, settings)
+        self.passwords = Passwords(self.settings.password_threads, self.settings.password_queue)
+        self.refresh_tokens = RefreshTokens(self.cipher)
+        self.throttle = Throttle(self.db, self.cipher)
+        self.keyring = Keyring(
+            self.db,
+            self.cipher,
+            life=timedelta(seconds=self.settings.signing_key_seconds),
+            lead=timedelta(seconds=self.settings.signing_key_lead_seconds),
+            token=timedelta(seconds=self.settings.access_token_seconds),
+        )
+        self.cookies = Cookies(
+            secure=self.settings.has_secure_cookies,
+            access_seconds=self.settings.access_token_seconds,
+            refresh_seconds=self.settings.refresh_token_seconds,
+        )
+        # Set when a code waits to be handed over.
+        self.codes_wait = asyncio.Event()
+
+    async def stop(self) -> None:
+        self.passwords.close()

@@ -1,0 +1,1 @@
+"""Proto in, one use case, proto out."""

@@ -1,0 +1,235 @@
+"""Rows to messages, and what people type to what is kept."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, date, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from jainshikanji.customer.v1 import (
+    address_pb2,
+    customer_pb2,
+    customer_service_pb2,
+    favorite_pb2,
+    grant_pb2,
+    session_pb2,
+)
+from jainshikanji.customer.v1 import preferences_pb2 as likes
+from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
+from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
+
+from chassis.crypto import FieldCipher
+from chassis.db import Row
+from chassis.errors import InvalidArgument
+from chassis.money import to_money
+from chassis.pii import normalise_phone
+from chassis.words import Words
+from services.customer.model import DEFAULT_COUNTRY, DEFAULT_SPICE_LEVEL, EARLIEST_BIRTH
+
+GENDERS = Words(customer_pb2.Gender)
+TIERS = Words(customer_pb2.LoyaltyTier, style=str.capitalize)
+ADDRESS_TYPES = Words(address_pb2.AddressType)
+SPICE_LEVELS = Words(likes.SpiceLevel, style=str.capitalize)
+DIETS = Words(likes.DietaryRestriction, {"GLUTEN_FREE": "gluten-free", "NUT_FREE": "nut-free"})
+PAYMENT_METHODS = Words(likes.PreferredPaymentMethod)
+DELIVERY_TIMES = Words(likes.PreferredDeliveryTime)
+DEVICE_TYPES = Words(session_pb2.DeviceType)
+JOBS = Words(grant_pb2.StaffJob)
+
+EMAIL, PHONE, BIRTH = "customers.email", "customers.phone", "customers.date_of_birth"
+LINE1, LINE2, LANDMARK = "addresses.address_line1", "addresses.address_line2", "addresses.landmark"
+LATITUDE, LONGITUDE = "addresses.latitude", "addresses.longitude"
+
+
+def email_index(cipher: FieldCipher, email: str) -> bytes:
+    """The blind index of a normalised email."""
+    return cipher.blind(f"{EMAIL}\0{email}")
+
+
+def phone_index(cipher: FieldCipher, phone: str) -> bytes:
+    """The blind index of a normalised phone."""
+    return cipher.blind(f"{PHONE}\0{phone}")
+
+
+def text(value: str, field: str, limit: int) -> str:
+    """NFC. It can be longer than what was sent, so the limit is checked again. Text of blanks alone is refused."""
+    normal = unicodedata.normalize("NFC", value)
+    if len(normal) > limit:
+        raise InvalidArgument(field, f"must have at most {limit} characters in Unicode NFC")
+    if normal and not normal.strip():
+        raise InvalidArgument(field, "must not be blank")
+    return normal
+
+
+def phone(value: str, field: str = "phone") -> str:
+    """E.164, or empty."""
+    if not value:
+        return ""
+    try:
+        return normalise_phone(value)
+    except ValueError:
+        raise InvalidArgument(field, "is not a phone number") from None
+
+
+def birth(value: str, field: str = "dateOfBirth") -> str:
+    """A day of the past as YYYY-MM-DD, or empty."""
+    if not value:
+        return ""
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise InvalidArgument(field, "is not a day of the calendar") from None
+    if not EARLIEST_BIRTH <= day <= datetime.now(UTC).date():
+        raise InvalidArgument(field, f"must be between {EARLIEST_BIRTH} and today")
+    return value
+
+
+def sealed(cipher: FieldCipher, value: str, context: str) -> bytes | None:
+    """The sealed value; None for empty."""
+    return cipher.seal(value, context) if value else None
+
+
+def opened(cipher: FieldCipher, value: bytes | None, context: str) -> str:
+    """The text; empty for None."""
+    return cipher.open(value, context) if value is not None else ""
+
+
+def name(row: Row) -> str:
+    """What a person is called: the name they chose, else first and last name."""
+    return row.display_name or " ".join(part for part in (row.first_name, row.last_name) if part)
+
+
+def stamp(at: datetime | None) -> Timestamp | None:
+    """A moment on the wire; None stays unset."""
+    if at is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def customer(row: Row, cipher: FieldCipher) -> customer_pb2.Customer:
+    return customer_pb2.Customer(
+        id=str(row.id),
+        etag=str(row.version),
+        email=opened(cipher, row.email, EMAIL),
+        phone=opened(cipher, row.phone, PHONE),
+        first_name=row.first_name or "",
+        last_name=row.last_name or "",
+        display_name=name(row),
+        date_of_birth=opened(cipher, row.date_of_birth, BIRTH),
+        gender=GENDERS.value(row.gender) if row.gender else customer_pb2.Gender.UNSPECIFIED,
+        locale=row.locale,
+        email_verified=row.email_verified,
+        phone_verified=row.phone_verified,
+        is_active=row.is_active,
+        loyalty_points=row.loyalty_points,
+        loyalty_tier=TIERS.value(row.loyalty_tier),
+        total_orders=row.total_orders,
+        total_spent=to_money(row.total_spent),
+        last_login_time=stamp(row.last_login),
+        create_time=stamp(row.created_at),
+        update_time=stamp(row.updated_at),
+    )
+
+
+def address_columns(place: PostalAddress, cipher: FieldCipher) -> dict[str, Any]:
+    """The columns of an address that a postal address fills."""
+    located = place.HasField("location")
+    return {
+        "address_line1": cipher.seal(text(place.address_line1, "address.addressLine1", 255), LINE1),
+        "address_line2": sealed(cipher, text(place.address_line2, "address.addressLine2", 255), LINE2),
+        "landmark": sealed(cipher, text(place.landmark, "address.landmark", 255), LANDMARK),
+        "city": text(place.city, "address.city", 100),
+        "state": text(place.state, "address.state", 100),
+        "postal_code": place.postal_code,
+        "country": text(place.country, "address.country", 100) or DEFAULT_COUNTRY,
+        "latitude": cipher.seal(f"{place.location.latitude:.8f}", LATITUDE) if located else None,
+        "longitude": cipher.seal(f"{place.location.longitude:.8f}", LONGITUDE) if located else None,
+    }
+
+
+def postal_address(row: Row, cipher: FieldCipher) -> PostalAddress:
+    place = PostalAddress(
+        address_line1=cipher.open(row.address_line1, LINE1),
+        address_line2=opened(cipher, row.address_line2, LINE2),
+        landmark=opened(cipher, row.landmark, LANDMARK),
+        city=row.city,
+        state=row.state,
+        postal_code=row.postal_code,
+        country=row.country or DEFAULT_COUNTRY,
+    )
+    if row.latitude is not None and row.longitude is not None:
+        latitude, longitude = cipher.open(row.latitude, LATITUDE), cipher.open(row.longitude, LONGITUDE)
+        place.location.CopyFrom(GeoPoint(latitude=float(latitude), longitude=float(longitude)))
+    return place
+
+
+def address(row: Row, cipher: FieldCipher) -> address_pb2.Address:
+    return address_pb2.Address(
+        id=str(row.id),
+        etag=str(row.version),
+        customer_id=str(row.customer_id),
+        type=ADDRESS_TYPES.value(row.type),
+        label=row.label or "",
+        address=postal_address(row, cipher),
+        is_default=row.is_default,
+        create_time=stamp(row.created_at),
+        update_time=stamp(row.updated_at),
+    )
+
+
+def preferences(row: Row) -> likes.Preferences:
+    """Of a row whose preferences may all be NULL because they were never written."""
+    return likes.Preferences(
+        customer_id=str(row.customer_id),
+        preferred_spice_level=SPICE_LEVELS.value(row.preferred_spice_level or DEFAULT_SPICE_LEVEL),
+        dietary_restrictions=[DIETS.value(word) for word in row.dietary_restrictions or ()],
+        favorite_categories=row.favorite_categories or (),
+        preferred_payment_method=PAYMENT_METHODS.value(row.preferred_payment_method)
+        if row.preferred_payment_method
+        else likes.PreferredPaymentMethod.UNSPECIFIED,
+        preferred_delivery_time=DELIVERY_TIMES.value(row.preferred_delivery_time)
+        if row.preferred_delivery_time
+        else likes.PreferredDeliveryTime.UNSPECIFIED,
+        update_time=stamp(row.updated_at),
+    )
+
+
+def favorite(row: Row) -> favorite_pb2.Favorite:
+    return favorite_pb2.Favorite(product_id=str(row.product_id), create_time=stamp(row.created_at))
+
+
+def session(row: Row, current: object) -> session_pb2.Session:
+    return session_pb2.Session(
+        id=str(row.id),
+        device_type=DEVICE_TYPES.value(row.device_type) if row.device_type else session_pb2.DeviceType.UNSPECIFIED,
+        device_id=row.device_id or "",
+        ip_address=row.ip_address or "",
+        user_agent=row.user_agent or "",
+        is_current=row.id == current,
+        create_time=stamp(row.created_at),
+        last_access_time=stamp(row.last_accessed_at),
+        expire_time=stamp(row.expires_at),
+    )
+
+
+def contact(row: Row, cipher: FieldCipher) -> customer_service_pb2.Contact:
+    return customer_service_pb2.Contact(
+        customer_id=str(row.id),
+        name=name(row),
+        email=opened(cipher, row.email, EMAIL),
+        phone=opened(cipher, row.phone, PHONE),
+        locale=row.locale,
+    )
+
+
+def ordering_customer(row: Row, cipher: FieldCipher, *, with_address: bool) -> customer_service_pb2.OrderingCustomer:
+    return customer_service_pb2.OrderingCustomer(
+        customer_id=str(row.id),
+        name=name(row),
+        email=opened(cipher, row.email, EMAIL),
+        phone=opened(cipher, row.phone, PHONE),
+        address=postal_address(row, cipher) if with_address else None,
+    )

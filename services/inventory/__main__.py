@@ -1,0 +1,22 @@
+"""The composition root of inventory: `python -m services.inventory`."""
+
+from chassis import Loop, Service
+from services.inventory.app import InventoryApp
+from services.inventory.events import HANDLERS, LISTENERS
+from services.inventory.servicer import ProductServicer, PurchasingServicer, StockServicer
+from services.inventory.usecases.reservations import forget_settled, recover_forgotten
+
+SERVICE = Service(
+    "inventory",
+    app=InventoryApp,
+    servicers=[ProductServicer, StockServicer, PurchasingServicer],
+    handlers=HANDLERS,
+    listeners=LISTENERS,
+    loops=[
+        Loop("recover-reservations", every=60.0, run=recover_forgotten),
+        Loop("forget-reservations", every=3600.0, run=forget_settled),
+    ],
+)
+
+if __name__ == "__main__":
+    SERVICE.run()

@@ -1,0 +1,1 @@
+"""What loyalty does: one function, one verb, one transaction."""

@@ -1,0 +1,26 @@
+"""Repeats what PostgreSQL ended to break a deadlock.
+
+One order's writes lock in one order, but a consumer handles many orders in one transaction, in the order in which
+their events came, and can so cross a reservation of one of their customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from psycopg.errors import DeadlockDetected
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 4
+
+
+async def repeat_on_deadlock(transaction: Callable[[], Awaitable[T]]) -> T:
+    """Runs one whole transaction again when it was the victim; it has left nothing behind."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await transaction()
+        except DeadlockDetected:
+            continue
+    return await transaction()

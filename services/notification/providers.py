@@ -1,0 +1,295 @@
+"""The ways out: one port, a mail relay by SMTP, and HTTP gateways for SMS and push.
+
+What a provider reports tells three cases apart, for only one of them may be repeated: it took the message, it
+certainly did not, or nobody knows because the connection broke after everything was handed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import unicodedata
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, parseaddr
+from enum import StrEnum
+from typing import Final, Literal, Protocol
+from uuid import UUID
+
+import aiosmtplib
+
+from chassis.clock import now
+from services.notification.rendering import Rendered
+
+CONNECT_SECONDS: Final = 10.0
+# Twice this and the seconds to connect stay below the time after which a hand-over counts as cut off.
+DATA_SECONDS: Final = 30.0
+MAILS_PER_CONNECTION: Final = 100
+_NAME_LENGTH: Final = 100
+_SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+
+
+class Outcome(StrEnum):
+    """What became of one attempt."""
+
+    SENT = "sent"
+    # It did not take it now, and may later.
+    REFUSED = "refused"
+    # It will never take it.
+    REJECTED = "rejected"
+    # It may have taken it.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an attempt ended. `reply` is the provider's code alone: its words may repeat the address."""
+
+    outcome: Outcome
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message goes to; the provider takes what its channel needs."""
+
+    user_id: UUID
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message to hand over. The id is the same at every attempt, so a provider can tell a repeat."""
+
+    id: UUID
+    recipient: Recipient
+    message: Rendered
+    bulk: bool = False
+
+
+class NotReachable(Exception):
+    """The provider does not answer; nothing was handed over, and nothing will be for a while."""
+
+
+class Provider(Protocol):
+    """A way out."""
+
+    def address_of(self, recipient: Recipient) -> str:
+        """Where a message to the recipient goes; empty when this provider cannot reach them."""
+        ...
+
+    async def prepare(self) -> None:
+        """Makes sure that a message could be handed over now. Raises NotReachable."""
+        ...
+
+    async def hand_over(self, parcel: Parcel) -> Report:
+        """One attempt. Never raises for the message's sake; NotReachable when it certainly did not begin."""
+        ...
+
+    async def close(self) -> None:
+        """Ends kept connections."""
+        ...
+
+
+class Mailer:
+    """Mail by SMTP, over a few kept connections."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        tls: Literal["starttls", "implicit", "none"],
+        user: str | None,
+        password: str | None,
+        sender: str,
+    ) -> None:
+        self._host, self._port, self._tls, self._user, self._password = host, port, tls, user, password
+        self._sender = _address(*parseaddr(sender))
+        self._idle: list[tuple[aiosmtplib.SMTP, int]] = []
+
+    def address_of(self, recipient: Recipient) -> str:
+        """The mail address."""
+        return recipient.email
+
+    async def prepare(self) -> None:
+        """Connects when no connection is idle."""
+        if not any(connection.is_connected for connection, _ in self._idle):
+            self._idle.append((await self._connect(), 0))
+
+    async def hand_over(self, parcel: Parcel) -> Report:
+        """Hands the mail over. Only after its text went out can the outcome be unknown."""
+        try:
+            message = self.compose(parcel)
+        except (ValueError, UnicodeError):
+            return Report(Outcome.REJECTED, "address")
+        connection, used = await self._take()
+        try:
+            report = await self._transact(connection, _ascii_domain(parcel.recipient.email), message)
+        except BaseException:
+            connection.close()
+            raise
+        if used + 1 < MAILS_PER_CONNECTION and connection.is_connected:
+            self._idle.append((connection, used + 1))
+        else:
+            connection.close()
+        return report
+
+    async def _transact(self, connection: aiosmtplib.SMTP, address: str, message: EmailMessage) -> Report:
+        international = not address.isascii()
+        if international and not connection.supports_extension("smtputf8"):
+            return Report(Outcome.REJECTED, "SMTPUTF8")
+        encoding = "utf-8" if international else "ascii"
+        content = message.as_bytes(policy=_POLICY.clone(utf8=international))
+        try:
+            await connection.mail(
+                self._sender.addr_spec, options=["SMTPUTF8"] if international else (), encoding=encoding
+            )
+            await connection.rcpt(address, encoding=encoding)
+        except aiosmtplib.SMTPResponseException as refusal:
+            await _reset(connection)
+            return _refusal(refusal.code)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise NotReachable(type(error).__name__) from error
+        try:
+            await connection.data(content, timeout=DATA_SECONDS)
+        except aiosmtplib.SMTPResponseException as refusal:
+            await _reset(connection)
+            return _refusal(refusal.code)
+        except (aiosmtplib.SMTPException, OSError):
+            return Report(Outcome.UNKNOWN)
+        return Report(Outcome.SENT, "250")
+
+    async def _take(self) -> tuple[aiosmtplib.SMTP, int]:
+        while self._idle:
+            connection, used = self._idle.pop()
+            try:
+                await connection.noop()
+            except (aiosmtplib.SMTPException, OSError):
+                connection.close()
+            else:
+                return connection, used
+        return await self._connect(), 0
+
+    async def _connect(self) -> aiosmtplib.SMTP:
+        connection = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            use_tls=self._tls == "implicit",
+            start_tls=self._tls == "starttls",
+            timeout=CONNECT_SECONDS,
+        )
+        try:
+            await connection.connect()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotReachable(f"{self._host}:{self._port}: {error}") from error
+        return connection
+
+    async def close(self) -> None:
+        """Says goodbye on idle connections."""
+        while self._idle:
+            connection, _ = self._idle.pop()
+            connection.close()
+
+    def compose(self, parcel: Parcel) -> EmailMessage:
+        """The mail. ValueError when the address is none. Its Message-ID follows from the parcel's id alone."""
+        message = EmailMessage(policy=_POLICY)
+        message["From"] = self._sender
+        message["To"] = _address(parcel.recipient.name, _ascii_domain(parcel.recipient.email))
+        message["Subject"] = parcel.message.subject
+        message["Date"] = format_datetime(now())
+        message["Message-ID"] = f"<{parcel.id}@{self._sender.domain}>"
+        message["Auto-Submitted"] = "auto-generated"
+        if parcel.bulk:
+            message["Precedence"] = "bulk"
+        message.set_content(parcel.message.text)
+        if parcel.message.html:
+            message.add_alternative(parcel.message.html, subtype="html")
+        return message
+
+
+# Every relay takes seven bits; without 8BITMIME or SMTPUTF8 nothing else is safe.
+_POLICY = SMTP_POLICY.clone(cte_type="7bit")
+
+
+def _address(name: str, address: str) -> Address:
+    """ValueError for what cannot be a mailbox. A name is one line of printable characters."""
+    clean = "".join(" " if unicodedata.category(char).startswith(("C", "Z")) else char for char in name)
+    try:
+        return Address(" ".join(clean.split())[:_NAME_LENGTH], addr_spec=address)
+    except (MessageError, IndexError) as error:
+        raise ValueError("not a mailbox") from error
+
+
+def _ascii_domain(address: str) -> str:
+    """The address with its domain in IDNA. UnicodeError when the domain is none."""
+    local_part, _, domain = address.rpartition("@")
+    return f"{local_part}@{domain.encode('idna').decode()}"
+
+
+def _refusal(code: int) -> Report:
+    return Report(Outcome.REJECTED if code >= _SERVER_ERROR else Outcome.REFUSED, str(code))
+
+
+async def _reset(connection: aiosmtplib.SMTP) -> None:
+    try:
+        await connection.rset()
+    except (aiosmtplib.SMTPException, OSError):
+        connection.close()
+
+
+class HttpGateway:
+    """SMS or push through a gateway that takes `POST {"id", "to", "title", "text"}` as JSON.
+
+    The id also goes as Idempotency-Key. SMS go to the phone number; push messages to the account id, which the push
+    provider maps to devices. 2xx: taken. 429 and 5xx: not now. Other: never.
+    """
+
+    def __init__(self, url: str, token: str | None, *, by_account: bool = False) -> None:
+        self._url, self._token, self._by_account = url, token, by_account
+
+    def address_of(self, recipient: Recipient) -> str:
+        """The phone number, or the account id."""
+        return str(recipient.user_id) if self._by_account else recipient.phone
+
+    async def prepare(self) -> None:
+        """Connections are made per message."""
+
+    async def hand_over(self, parcel: Parcel) -> Report:
+        """One POST."""
+        return await asyncio.to_thread(self._post, parcel)
+
+    def _post(self, parcel: Parcel) -> Report:
+        body = {
+            "id": str(parcel.id),
+            "to": self.address_of(parcel.recipient),
+            "title": parcel.message.subject,
+            "text": parcel.message.text,
+        }
+        headers = {"content-type": "application/json", "idempotency-key": str(parcel.id)}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - an operator's setting
+        try:
+            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - as above
+                return Report(Outcome.SENT, str(answer.status))
+        except urllib.error.HTTPError as refusal:
+            again = refusal.code >= _SERVER_ERROR or refusal.code == _TOO_MANY
+            return Report(Outcome.REFUSED if again else Outcome.REJECTED, str(refusal.code))
+        except urllib.error.URLError as error:
+            raise NotReachable(str(error.reason)) from error
+        except OSError:
+            return Report(Outcome.UNKNOWN)
+
+    async def close(self) -> None:
+        """Nothing is kept."""

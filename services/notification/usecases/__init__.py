@@ -1,0 +1,1 @@
+"""What notification does: telling (rows), sending (mails), preferences, texts, forgetting."""

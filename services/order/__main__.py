@@ -1,0 +1,27 @@
+"""Composition root: `python -m services.order`."""
+
+from __future__ import annotations
+
+from chassis import Loop, Service
+from services.order.app import OrderApp
+from services.order.events import HANDLERS, LISTENERS
+from services.order.servicer import OrderServicer
+from services.order.usecases.recovery import cancel_unpaid, make_partitions, recover_sagas
+
+SIX_HOURS = 6 * 3600.0
+
+SERVICE = Service(
+    "order",
+    app=OrderApp,
+    servicers=[OrderServicer],
+    handlers=HANDLERS,
+    listeners=LISTENERS,
+    loops=[
+        Loop("recover-sagas", every=5.0, run=recover_sagas),
+        Loop("cancel-unpaid", every=10.0, run=cancel_unpaid),
+        Loop("make-partitions", every=SIX_HOURS, run=make_partitions),
+    ],
+)
+
+if __name__ == "__main__":
+    SERVICE.run()

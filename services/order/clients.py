@@ -1,0 +1,163 @@
+"""What order asks of its peers. Their refusals pass through to the customer as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from jainshikanji.customer.v1.customer_service_pb2 import GetOrderingCustomerRequest, OrderingCustomer
+from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from jainshikanji.inventory.v1.product_service_pb2 import LineRequest, PriceLinesRequest
+from jainshikanji.inventory.v1.product_service_pb2 import PricedLine as InventoryLine
+from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStub
+from jainshikanji.inventory.v1.stock_service_pb2 import ReleaseStockRequest, ReserveStockRequest, StockLine
+from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
+from jainshikanji.loyalty.v1 import loyalty_service_pb2 as loyalty
+from jainshikanji.loyalty.v1.loyalty_service_pb2_grpc import LoyaltyServiceStub
+from jainshikanji.payment.v1.payment_pb2 import Payment
+from jainshikanji.payment.v1.payment_service_pb2 import (
+    ReconcileOrderPaymentRequest,
+    ReconcileOrderPaymentResponse,
+    StartPaymentRequest,
+)
+from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+from jainshikanji.store.v1.store_service_pb2 import QuoteFulfilmentRequest
+from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
+from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
+
+from chassis.peers import Peers
+from services.order.model.cart import Cart
+from services.order.model.pricing import Benefits, Fulfilment, Line
+from services.order.wire import carts
+from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, money, stamp
+
+# A gateway gets 2.5 seconds from payment; what is left is payment's own.
+START_PAYMENT_SECONDS = 3.0
+# Asked by loops, with nobody waiting.
+PATIENT_SECONDS = 5.0
+
+Request = TypeVar("Request", loyalty.QuoteBenefitsRequest, loyalty.ReserveBenefitsRequest)
+
+
+async def ordering_customer(peers: Peers, cart: Cart) -> OrderingCustomer:
+    """Who orders and, for a delivery, where to."""
+    request = GetOrderingCustomerRequest(customer_id=str(cart.customer_id))
+    if cart.address_id:
+        request.address_id = cart.address_id
+    answer: OrderingCustomer = await peers.stub("customer", CustomerServiceStub).GetOrderingCustomer(request)
+    return answer
+
+
+async def quote_fulfilment(peers: Peers, cart: Cart, address: PostalAddress | None) -> Fulfilment:
+    """Whether, when and for which fee the store serves the cart."""
+    request = QuoteFulfilmentRequest(
+        store_id=str(cart.store_id),
+        fulfilment_type=FULFILMENT.value(cart.fulfilment_type),
+        scheduled_time=stamp(cart.scheduled),
+    )
+    if address is not None:
+        request.postal_code = address.postal_code
+        if address.HasField("location"):
+            request.location.CopyFrom(address.location)
+    answer = await peers.stub("store", StoreServiceStub).QuoteFulfilment(request)
+    return carts.fulfilment(cart.fulfilment_type, answer)
+
+
+async def price_lines(peers: Peers, cart: Cart) -> Sequence[InventoryLine]:
+    """Today's names and prices, a line each in the cart's order."""
+    request = PriceLinesRequest(
+        store_id=str(cart.store_id),
+        lines=[
+            LineRequest(product_id=line.product_id, quantity=line.quantity, option_ids=line.option_ids)
+            for line in cart.lines
+        ],
+    )
+    answer = await peers.stub("inventory", ProductServiceStub).PriceLines(request)
+    return list(answer.lines)
+
+
+async def reserve_stock(peers: Peers, order_id: UUID, cart: Cart) -> None:
+    """All lines or none; repeatable."""
+    lines = [StockLine(product_id=product, quantity=pieces) for product, pieces in cart.pieces().items()]
+    request = ReserveStockRequest(order_id=str(order_id), store_id=str(cart.store_id), lines=lines)
+    await peers.stub("inventory", StockServiceStub).ReserveStock(request)
+
+
+async def release_stock(peers: Peers, order_id: UUID) -> None:
+    """Gives back what an order that was never written holds; repeatable, and a late reservation is refused."""
+    request = ReleaseStockRequest(order_id=str(order_id))
+    await peers.stub("inventory", StockServiceStub).ReleaseStock(request)
+
+
+async def quote_benefits(peers: Peers, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int) -> Benefits:
+    """What coupon and points would take off; holds nothing."""
+    request = _benefits(loyalty.QuoteBenefitsRequest(), cart, lines, subtotal, fee)
+    return carts.benefits(await peers.stub("loyalty", LoyaltyServiceStub).QuoteBenefits(request))
+
+
+async def reserve_benefits(
+    peers: Peers, order_id: UUID, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int
+) -> Benefits:
+    """Holds coupon and points for the order; repeatable."""
+    request = _benefits(loyalty.ReserveBenefitsRequest(order_id=str(order_id)), cart, lines, subtotal, fee)
+    return carts.benefits(await peers.stub("loyalty", LoyaltyServiceStub).ReserveBenefits(request))
+
+
+async def release_benefits(peers: Peers, order_id: UUID) -> None:
+    """Gives coupon and points of an order that was never written back; repeatable."""
+    request = loyalty.ReleaseBenefitsRequest(order_id=str(order_id))
+    await peers.stub("loyalty", LoyaltyServiceStub).ReleaseBenefits(request)
+
+
+def _benefits(request: Request, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int) -> Request:
+    request.customer_id, request.store_id = str(cart.customer_id), str(cart.store_id)
+    request.coupon_code, request.points = cart.coupon_code, cart.points
+    request.subtotal.CopyFrom(money(subtotal))
+    request.delivery_fee.CopyFrom(money(fee))
+    for line in lines:
+        request.lines.add(
+            product_id=line.product_id,
+            category=line.category,
+            subtotal=money(line.subtotal),
+            quantity=line.quantity,
+        )
+    return request
+
+
+async def start_payment(
+    peers: Peers,
+    *,
+    order_id: UUID,
+    payment_id: UUID,
+    customer_id: UUID,
+    store_id: UUID,
+    total: int,
+    method: str,
+    order_number: str,
+    expires: datetime | None,
+) -> Payment:
+    """Writes the payment of an order; its provider_order_id is empty while the gateway is silent. Repeatable."""
+    request = StartPaymentRequest(
+        order_id=str(order_id),
+        payment_id=str(payment_id),
+        customer_id=str(customer_id),
+        store_id=str(store_id),
+        amount=money(total),
+        # payment has an enum of its own with the same words and numbers.
+        method=PAYMENT_METHOD.value(method),
+        order_number=order_number,
+        expire_time=stamp(expires),
+    )
+    stub = peers.stub("payment", PaymentServiceStub)
+    payment: Payment = await stub.StartPayment(request, timeout=START_PAYMENT_SECONDS)
+    return payment
+
+
+async def reconcile_payment(peers: Peers, order_id: UUID) -> ReconcileOrderPaymentResponse:
+    """Whether the order is paid; payment asks the gateway when it does not know. Refuses when nobody can tell."""
+    request = ReconcileOrderPaymentRequest(order_id=str(order_id))
+    stub = peers.stub("payment", PaymentServiceStub)
+    answer: ReconcileOrderPaymentResponse = await stub.ReconcileOrderPayment(request, timeout=PATIENT_SECONDS)
+    return answer

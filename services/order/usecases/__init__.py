@@ -1,0 +1,1 @@
+"""What the order service does: one function, one verb."""

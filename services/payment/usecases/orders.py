@@ -1,0 +1,80 @@
+"""The end of an order, as order tells it, and what order is asked when it has told nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from chassis.clock import now
+from chassis.db import Row, Transaction
+from services.payment import clients
+from services.payment import queries as q
+from services.payment.model import CANCELLED, COMPLETED, OPEN, step
+from services.payment.usecases import attempts, refunds
+from services.payment.usecases.alarms import alarm
+
+if TYPE_CHECKING:
+    from services.payment.app import PaymentApp
+
+BATCH: Final = 100
+ASK_AGAIN: Final = timedelta(minutes=2)
+UNKNOWN_FOR: Final = timedelta(days=1)
+
+
+async def order_cancelled(app: PaymentApp, tx: Transaction, order_id: UUID) -> None:
+    """Closes what is open and gives back what was captured. Remembered when the payment is not there yet."""
+    await tx.run(q.LOCK_ORDER, order_id=order_id)
+    payment = await tx.one(q.LOCK_BY_ORDER, order_id=order_id)
+    if payment is None:
+        await tx.run(q.INSERT_OUTCOME, order_id=order_id, outcome="cancelled", actor=None)
+    elif payment.status in OPEN:
+        await cancel(tx, payment)
+    elif payment.status == COMPLETED:
+        await refunds.return_everything(app, tx, payment.id, "the order was cancelled")
+
+
+async def cancel(tx: Transaction, payment: Row) -> None:
+    """Gives an open payment up. Its gateway order may still be paid; that money would come back by itself."""
+    step(payment.status, CANCELLED)
+    await tx.run(q.SET_CANCELLED, id=payment.id, before=payment.status)
+
+
+async def cash_received(app: PaymentApp, tx: Transaction, order_id: UUID, actor: UUID | None) -> None:
+    """A cash order was delivered: `actor` took the money. Remembered when the payment is not there yet."""
+    await tx.run(q.LOCK_ORDER, order_id=order_id)
+    payment = await tx.one(q.LOCK_BY_ORDER, order_id=order_id)
+    if payment is None:
+        await tx.run(q.INSERT_OUTCOME, order_id=order_id, outcome="delivered", actor=actor)
+    else:
+        await attempts.take_cash(app, tx, payment, actor)
+
+
+async def check_orders(app: PaymentApp) -> None:
+    """Asks order about payments whose order should have been heard of: a lost event must not keep anybody's money."""
+    due = await app.db.all(q.DUE_ORDER_CHECKS, limit=BATCH)
+    if not due:
+        return
+    states = await clients.order_states(app, [payment.order_id for payment in due])
+    settled: list[UUID] = []
+    waiting: list[UUID] = []
+    for payment in due:
+        state = states.get(payment.order_id)
+        if state == clients.CANCELLED:
+            async with app.db.transaction() as tx:
+                await order_cancelled(app, tx, payment.order_id)
+            settled.append(payment.id)
+        elif state == clients.SETTLED or _unknown_for_long(payment, state):
+            settled.append(payment.id)
+        else:
+            waiting.append(payment.id)
+    await app.db.run(q.ORDER_CHECKED, ids=settled)
+    await app.db.run(q.ORDER_CHECK_LATER, ids=waiting, after=ASK_AGAIN)
+
+
+def _unknown_for_long(payment: Row, state: str | None) -> bool:
+    """Money for an order that nobody knows is a person's to settle: it may be a database that lost its last hours."""
+    if state is not None or payment.created_at > now() - UNKNOWN_FOR:
+        return False
+    alarm("payment_of_unknown_order", payment_id=payment.id, order_id=payment.order_id)
+    return True

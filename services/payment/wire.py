@@ -1,0 +1,142 @@
+"""Rows to messages, and the words of the database to the enums of the contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from jainshikanji.payment.v1 import events_pb2, payment_pb2
+
+from chassis.db import Row
+from chassis.money import to_money
+from chassis.words import Words
+from services.payment.model import OPEN
+
+METHODS = Words(payment_pb2.PaymentMethod)
+PROVIDERS = Words(payment_pb2.PaymentProvider)
+STATUSES = Words(payment_pb2.PaymentStatus)
+REFUND_STATUSES = Words(payment_pb2.RefundStatus)
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def payment(row: Row, provider_key: str = "", client_secret: str = "") -> payment_pb2.Payment:
+    """The payment as its owner and staff see it. `provider_key` is public; `client_secret` only for who pays."""
+    return payment_pb2.Payment(
+        id=str(row.id),
+        order_id=str(row.order_id),
+        customer_id=str(row.customer_id),
+        store_id=str(row.store_id),
+        method=METHODS.value(row.payment_method),
+        provider=PROVIDERS.value(row.provider) if row.provider else payment_pb2.PaymentProvider.UNSPECIFIED,
+        amount=to_money(row.amount, row.currency),
+        status=STATUSES.value(row.status),
+        failure_reason=row.failure_reason or "",
+        provider_order_id=row.provider_order_id or "",
+        provider_key=provider_key,
+        transaction_id=row.transaction_id or "",
+        captured_amount=to_money(row.captured_amount, row.currency),
+        refunded_amount=to_money(row.refunded_amount, row.currency),
+        expire_time=timestamp(row.expires_at) if row.status in OPEN else None,
+        initiated_at=timestamp(row.initiated_at),
+        completed_at=timestamp(row.completed_at),
+        failed_at=timestamp(row.failed_at),
+        version=row.version,
+        provider_client_secret=client_secret,
+    )
+
+
+def refund(row: Row) -> payment_pb2.Refund:
+    return payment_pb2.Refund(
+        id=str(row.id),
+        payment_id=str(row.payment_id),
+        order_id=str(row.order_id),
+        amount=to_money(row.amount, row.currency),
+        reason=row.reason or "",
+        status=REFUND_STATUSES.value(row.status),
+        cash=row.cash,
+        automatic=row.automatic,
+        surplus=not row.kept,
+        initiated_at=timestamp(row.initiated_at),
+        completed_at=timestamp(row.completed_at),
+    )
+
+
+def saved_method(row: Row) -> payment_pb2.SavedPaymentMethod:
+    return payment_pb2.SavedPaymentMethod(
+        id=str(row.id),
+        customer_id=str(row.customer_id),
+        method=METHODS.value(row.payment_method),
+        provider=PROVIDERS.value(row.provider),
+        network=row.network or "",
+        last4=row.last4 or "",
+        created_at=timestamp(row.created_at),
+    )
+
+
+def payment_completed(payment: Row, completed: Row, *, cash: bool) -> events_pb2.PaymentCompleted:
+    """`completed` is what SET_COMPLETED returned."""
+    return events_pb2.PaymentCompleted(
+        payment_id=str(payment.id),
+        order_id=str(payment.order_id),
+        customer_id=str(payment.customer_id),
+        store_id=str(payment.store_id),
+        version=completed.version,
+        amount=to_money(payment.amount, payment.currency),
+        method=METHODS.value(completed.payment_method),
+        cash=cash,
+        completed_at=timestamp(completed.completed_at),
+    )
+
+
+def payment_failed(payment: Row, version: int, method: str, reason: str, at: datetime) -> events_pb2.PaymentFailed:
+    return events_pb2.PaymentFailed(
+        payment_id=str(payment.id),
+        order_id=str(payment.order_id),
+        customer_id=str(payment.customer_id),
+        store_id=str(payment.store_id),
+        version=version,
+        amount=to_money(payment.amount, payment.currency),
+        method=METHODS.value(method),
+        reason=reason,
+        failed_at=timestamp(at),
+    )
+
+
+def refund_processed(
+    payment: Row, refund: Row, version: int, returned: Decimal, at: datetime
+) -> events_pb2.RefundProcessed:
+    return events_pb2.RefundProcessed(
+        refund_id=str(refund.id),
+        payment_id=str(payment.id),
+        order_id=str(payment.order_id),
+        customer_id=str(payment.customer_id),
+        store_id=str(payment.store_id),
+        version=version,
+        amount=to_money(refund.amount, payment.currency),
+        refunded_total=to_money(returned, payment.currency),
+        captured_amount=to_money(payment.captured_amount, payment.currency),
+        fully=returned == payment.captured_amount,
+        cash=refund.cash,
+        method=METHODS.value(payment.payment_method),
+        completed_at=timestamp(at),
+    )
+
+
+def surplus_refunded(payment: Row, refund: Row, currency: str, at: datetime) -> events_pb2.SurplusRefunded:
+    return events_pb2.SurplusRefunded(
+        refund_id=str(refund.id),
+        payment_id=str(payment.id),
+        order_id=str(payment.order_id),
+        customer_id=str(payment.customer_id),
+        store_id=str(payment.store_id),
+        amount=to_money(refund.amount, currency),
+        completed_at=timestamp(at),
+    )

@@ -1,0 +1,34 @@
+"""Calls to other services."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import grpc
+from jainshikanji.customer.v1.auth_service_pb2 import InviteStaffRequest
+from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
+from jainshikanji.customer.v1.grant_pb2 import StaffJob
+
+from chassis import App
+from chassis.errors import PeerRefused, Unavailable
+from chassis.words import Words
+
+_JOBS = Words(StaffJob)
+# What customer says of its own condition, not of the person.
+_FOR_NOW = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED}
+
+
+async def invite(app: App, *, name: str, email: str, phone: str, store_id: UUID, job: str) -> UUID:
+    """Finds or makes the account and has it invited; repeating is harmless. Returns the account's id.
+
+    Raises PeerRefused when customer will not have this person, Unavailable when it does not answer.
+    """
+    stub = app.peers.stub("customer", AuthServiceStub)
+    request = InviteStaffRequest(email=email, phone=phone, name=name, store_id=str(store_id), job=_JOBS.value(job))
+    try:
+        response = await stub.InviteStaff(request)
+    except PeerRefused as refusal:
+        if refusal.peer_code in _FOR_NOW:
+            raise Unavailable("customer cannot invite at the moment", peer="customer") from refusal
+        raise
+    return UUID(response.customer_id)

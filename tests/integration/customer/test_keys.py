@@ -1,0 +1,93 @@
+"""Signing keys: made once, published before they sign, kept until their last token has expired."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from jainshikanji.customer.v1 import auth_service_pb2 as auth
+from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
+
+from services.customer.keys import Keyring
+from tests import harness
+from tests.integration.customer.conftest import People
+
+
+async def published(people: People) -> set[str]:
+    answer = await people.auth(harness.nobody()).GetJwks(auth.GetJwksRequest())
+    return {key["kid"] for key in json.loads(answer.data)["keys"]}
+
+
+def ring(people: People, **changes: Any) -> Keyring:
+    """A replica that starts now and has read nothing."""
+    app = people.app
+    times = {"life": timedelta(days=30), "lead": timedelta(days=1), "token": timedelta(minutes=15), **changes}
+    return Keyring(app.db, app.cipher, **times)
+
+
+async def move_keys(people: People, *, days: float) -> None:
+    """As if so many days had passed."""
+    await people.stored(
+        "UPDATE signing_keys SET signs_from = signs_from - %(age)s, verifies_until = verifies_until - %(age)s "
+        "RETURNING kid",
+        age=timedelta(days=days),
+    )
+
+
+async def test_replicas_that_start_at_once_make_one_key(people: People) -> None:
+    await people.stored("DELETE FROM signing_keys RETURNING kid")
+    signers = await asyncio.gather(*(ring(people).signer() for _ in range(6)))
+    assert len({signer.kid for signer in signers}) == 1
+    assert len(await people.stored("SELECT kid FROM signing_keys")) == 1
+    await people.app.keyring.rotate()
+
+
+async def test_a_rotation_logs_nobody_out(people: People) -> None:
+    await people.stored("DELETE FROM signing_keys RETURNING kid")
+    old = await ring(people).signer()
+    assert old.kid == (await ring(people).signer()).kid
+
+    # A day before its turn the next key is published and does not sign.
+    await move_keys(people, days=29.5)
+    await ring(people).rotate()
+    await ring(people).rotate()
+    kids = [row.kid for row in await people.stored("SELECT kid FROM signing_keys ORDER BY signs_from")]
+    assert kids[0] == old.kid
+    assert len(kids) == 2
+    assert (await ring(people).signer()).kid == old.kid
+    assert {key["kid"] for key in json.loads(await ring(people).key_set())["keys"]} == set(kids)
+
+    # In its turn it signs, and tokens of the old one still verify.
+    await move_keys(people, days=1.001)
+    assert (await ring(people).signer()).kid == kids[1]
+    assert {key["kid"] for key in json.loads(await ring(people).key_set())["keys"]} == set(kids)
+
+    # Once the last token of the old key has expired it is gone.
+    await move_keys(people, days=0.1)
+    await ring(people).rotate()
+    assert [row.kid for row in await people.stored("SELECT kid FROM signing_keys")] == [kids[1]]
+    await people.app.keyring.rotate()
+    asha = await people.registered()
+    assert jwt.get_unverified_header((await asha.log_in()).access_token)["kid"] == kids[1]
+
+
+async def test_the_private_half_is_sealed_and_never_published(people: People) -> None:
+    await ring(people).signer()
+    row = (await people.stored("SELECT private_key, public_key FROM signing_keys LIMIT 1"))[0]
+    assert bytes(row.public_key) not in bytes(row.private_key)
+    answer = await people.auth(harness.nobody()).GetJwks(auth.GetJwksRequest())
+    for key in json.loads(answer.data)["keys"]:
+        assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
+
+
+async def test_the_key_set_may_be_cached_and_tokens_may_not(people: People) -> None:
+    call = people.platform.stub("customer", AuthServiceStub, harness.nobody()).GetJwks(auth.GetJwksRequest())
+    await call
+    assert ("cache-control", "public, max-age=300") in list(await call.initial_metadata())
+    asha = await people.registered()
+    login = asha.anonymous.Login(auth.LoginRequest(email=asha.email, password=asha.password))
+    await login
+    assert ("cache-control", "no-store") in list(await login.initial_metadata())

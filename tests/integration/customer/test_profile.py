@@ -1,0 +1,355 @@
+"""Profile, addresses, preferences, favorites, and what other services may ask."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from jainshikanji.customer.v1 import customer_service_pb2 as pb
+from jainshikanji.customer.v1.address_pb2 import AddressType
+from jainshikanji.customer.v1.customer_pb2 import Gender
+from jainshikanji.customer.v1.preferences_pb2 import (
+    DietaryRestriction,
+    PreferredDeliveryTime,
+    PreferredPaymentMethod,
+    SpiceLevel,
+)
+from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
+from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
+
+from tests import harness
+from tests.integration.customer.conftest import People, Person, refused, unused_phone
+
+HOME = PostalAddress(
+    address_line1="12, Hill Road",
+    address_line2="3rd floor",
+    landmark="behind the bakery",
+    city="Mumbai",
+    state="Maharashtra",
+    postal_code="400050",
+    location=GeoPoint(latitude=19.0596, longitude=72.8295),
+)
+
+
+async def somebody(people: People, **fields: Any) -> tuple[Person, Any]:
+    """A logged-in person and the stub that speaks for them."""
+    person = await people.registered(**fields)
+    return person, person.customer(await person.log_in())
+
+
+async def test_a_profile_is_written_field_by_field(people: People) -> None:
+    asha, stub = await somebody(people)
+    phone = unused_phone()
+    request = pb.UpdateCustomerRequest(
+        id=asha.id, last_name="Jain", phone=phone, date_of_birth="1994-02-28", gender=Gender.FEMALE, locale="hi"
+    )
+    written = await stub.UpdateCustomer(request)
+    assert (written.first_name, written.last_name, written.phone) == ("Asha", "Jain", phone)
+    assert (written.date_of_birth, written.gender, written.locale) == ("1994-02-28", Gender.FEMALE, "hi")
+    assert written == await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))
+    cleared = await stub.UpdateCustomer(
+        pb.UpdateCustomerRequest(id=asha.id, last_name="", phone="", date_of_birth="", gender=Gender.UNSPECIFIED)
+    )
+    assert (cleared.last_name, cleared.phone, cleared.date_of_birth, cleared.gender) == ("", "", "", 0)
+    assert cleared.first_name == "Asha"
+
+
+async def test_a_stale_profile_write_fails_and_names_the_current_etag(people: People) -> None:
+    asha, stub = await somebody(people)
+    read = await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))
+    await stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="One", etag=read.etag))
+    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=read.etag)))
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "STALE_WRITE")
+    again = await stub.UpdateCustomer(
+        pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=found.metadata["etag"])
+    )
+    assert again.last_name == "Two"
+
+
+async def test_a_phone_belongs_to_one_account(people: People) -> None:
+    phone = unused_phone()
+    ravi, ravis = await somebody(people)
+    await ravis.UpdateCustomer(pb.UpdateCustomerRequest(id=ravi.id, phone=phone))
+    asha, stub = await somebody(people)
+    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, phone=phone, last_name="X")))
+    assert (found.code, found.reason) == (grpc.StatusCode.ALREADY_EXISTS, "PHONE_ALREADY_REGISTERED")
+    assert (await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))).last_name == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"first_name": ""}, "firstName"),
+        ({"first_name": "   "}, "firstName"),
+        ({"last_name": "x" * 101}, "lastName"),
+        ({"phone": "12"}, "phone"),
+        ({"phone": "abc"}, "phone"),
+        ({"date_of_birth": "2001-02-29"}, "dateOfBirth"),
+        ({"date_of_birth": "2999-01-01"}, "dateOfBirth"),
+        ({"date_of_birth": "1899-12-31"}, "dateOfBirth"),
+        ({"gender": 77}, "gender"),
+        ({"locale": "english"}, "locale"),
+    ],
+)
+async def test_a_wrong_field_of_a_profile_is_named(people: People, fields: dict[str, Any], wrong: str) -> None:
+    asha, stub = await somebody(people)
+    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, **fields)))
+    assert found.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert wrong in found.violations
+
+
+async def test_somebody_else_s_things_look_like_nothing(people: People) -> None:
+    asha, stub = await somebody(people)
+    ravi, ravis = await somebody(people)
+    theirs = await ravis.CreateAddress(pb.CreateAddressRequest(id=ravi.id, address=HOME))
+    missing = str(uuid4())
+    for request, method in (
+        (pb.GetCustomerRequest, stub.GetCustomer),
+        (pb.UpdateCustomerRequest, stub.UpdateCustomer),
+        (pb.DeleteCustomerRequest, stub.DeleteCustomer),
+        (pb.ListAddressesRequest, stub.ListAddresses),
+        (pb.GetPreferencesRequest, stub.GetPreferences),
+        (pb.UpdatePreferencesRequest, stub.UpdatePreferences),
+        (pb.ListFavoritesRequest, stub.ListFavorites),
+    ):
+        foreign = await refused(method(request(id=ravi.id)))
+        assert foreign == await refused(method(request(id=missing)))
+        assert foreign.code is grpc.StatusCode.NOT_FOUND
+    # An address of another customer under the own id.
+    calls: list[tuple[Any, Any]] = [
+        (pb.UpdateAddressRequest, stub.UpdateAddress),
+        (pb.DeleteAddressRequest, stub.DeleteAddress),
+    ]
+    for make, method in calls:
+        found = await refused(method(make(id=asha.id, address_id=theirs.id)))
+        assert found == await refused(method(make(id=asha.id, address_id=missing)))
+        assert found.code is grpc.StatusCode.NOT_FOUND
+    locking = await refused(stub.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id)))
+    assert locking.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_an_administrator_reads_everybody(people: People) -> None:
+    asha = await people.registered()
+    admin = people.customer(harness.admin())
+    assert (await admin.GetCustomer(pb.GetCustomerRequest(id=asha.id))).email == asha.email
+    assert (await refused(admin.GetCustomer(pb.GetCustomerRequest(id=str(uuid4()))))).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_an_address_comes_back_as_it_was_given_and_is_sealed_in_the_database(people: People) -> None:
+    asha, stub = await somebody(people)
+    made = await stub.CreateAddress(
+        pb.CreateAddressRequest(id=asha.id, type=AddressType.WORK, label="दफ़्तर", address=HOME)
+    )
+    assert made.address.country == "India"
+    assert made.is_default
+    made.address.country = ""
+    assert made.address == HOME
+    assert (made.type, made.label, made.customer_id) == (AddressType.WORK, "दफ़्तर", asha.id)
+    row = (await people.stored("SELECT a::text AS line FROM customer_addresses a WHERE id = %(id)s::uuid", id=made.id))[
+        0
+    ]
+    for secret in ("Hill Road", "bakery", "19.0596", "72.8295"):
+        assert secret not in row.line
+        assert secret.encode().hex() not in row.line
+
+
+async def test_one_address_at_most_is_the_default(people: People) -> None:
+    asha, stub = await somebody(people)
+    first = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
+    second = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
+    third = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, is_default=True))
+    assert [first.is_default, second.is_default, third.is_default] == [True, False, True]
+    await stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=second.id, is_default=True))
+    listed = await stub.ListAddresses(pb.ListAddressesRequest(id=asha.id))
+    assert [(one.id, one.is_default) for one in listed.addresses] == [
+        (third.id, False),
+        (second.id, True),
+        (first.id, False),
+    ]
+
+
+async def test_addresses_made_default_at_the_same_time_leave_one_default(people: People) -> None:
+    asha, stub = await somebody(people)
+    made = [await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(5)]
+    await asyncio.gather(
+        *(stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=one.id, is_default=True)) for one in made),
+        *(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, is_default=True)) for _ in range(5)),
+    )
+    listed = await stub.ListAddresses(pb.ListAddressesRequest(id=asha.id))
+    assert sum(one.is_default for one in listed.addresses) == 1
+    assert len(listed.addresses) == 10
+
+
+async def test_an_address_is_written_in_part_and_stale_writes_fail(people: People) -> None:
+    asha, stub = await somebody(people)
+    made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, label="Home"))
+    moved = PostalAddress(address_line1="1, MG Road", city="Pune", state="Maharashtra", postal_code="411001")
+    written = await stub.UpdateAddress(
+        pb.UpdateAddressRequest(id=asha.id, address_id=made.id, address=moved, etag=made.etag)
+    )
+    assert (written.label, written.address.city, written.address.landmark) == ("Home", "Pune", "")
+    assert not written.address.HasField("location")
+    found = await refused(
+        stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=made.id, label="", etag=made.etag))
+    )
+    assert found.reason == "STALE_WRITE"
+    await stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id))
+    gone = await refused(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id)))
+    assert gone.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_customer_has_at_most_twenty_addresses_also_in_parallel(people: People) -> None:
+    asha, stub = await somebody(people)
+    outcomes = await asyncio.gather(
+        *(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(24)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 20
+    found = await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)))
+    assert (found.code, found.reason, found.metadata) == (
+        grpc.StatusCode.ABORTED,
+        "TOO_MANY_ADDRESSES",
+        {"limit": "20"},
+    )
+    page = await stub.ListAddresses(pb.ListAddressesRequest(id=asha.id, page_size=7))
+    seen = [one.id for one in page.addresses]
+    while page.next_page_token:
+        page = await stub.ListAddresses(
+            pb.ListAddressesRequest(id=asha.id, page_size=7, page_token=page.next_page_token)
+        )
+        seen += [one.id for one in page.addresses]
+    assert len(seen) == len(set(seen)) == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"address_line1": ""}, "address.addressLine1"),
+        ({"address_line1": "\u3000 "}, "address.addressLine1"),
+        ({"city": ""}, "address.city"),
+        ({"postal_code": "!"}, "address.postalCode"),
+        ({"location": GeoPoint(latitude=91)}, "address.location.latitude"),
+    ],
+)
+async def test_a_wrong_field_of_an_address_is_named(people: People, change: dict[str, Any], wrong: str) -> None:
+    asha, stub = await somebody(people)
+    address = PostalAddress()
+    address.CopyFrom(HOME)
+    address.MergeFrom(PostalAddress(**change))
+    for name, value in change.items():
+        if isinstance(value, str):
+            setattr(address, name, value)
+    assert wrong in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=address)))).violations
+
+
+async def test_an_address_without_an_address_is_refused(people: People) -> None:
+    asha, stub = await somebody(people)
+    assert "address" in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id)))).violations
+
+
+async def test_preferences_start_with_defaults_and_are_written_in_part(people: People) -> None:
+    asha, stub = await somebody(people)
+    defaults = await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
+    assert defaults.preferred_spice_level == SpiceLevel.MILD
+    assert not defaults.HasField("update_time")
+    await stub.UpdatePreferences(
+        pb.UpdatePreferencesRequest(
+            id=asha.id,
+            dietary_restrictions=pb.DietaryRestrictionList(
+                values=[DietaryRestriction.JAIN, DietaryRestriction.GLUTEN_FREE]
+            ),
+            favorite_categories=pb.CategoryList(values=["शिकंजी", "Snacks"]),
+            preferred_payment_method=PreferredPaymentMethod.UPI,
+        )
+    )
+    written = await stub.UpdatePreferences(
+        pb.UpdatePreferencesRequest(
+            id=asha.id,
+            preferred_spice_level=SpiceLevel.SWEET,
+            preferred_delivery_time=PreferredDeliveryTime.EVENING,
+            preferred_payment_method=PreferredPaymentMethod.UNSPECIFIED,
+            favorite_categories=pb.CategoryList(),
+        )
+    )
+    assert written.preferred_spice_level == SpiceLevel.SWEET
+    assert list(written.dietary_restrictions) == [DietaryRestriction.JAIN, DietaryRestriction.GLUTEN_FREE]
+    assert list(written.favorite_categories) == []
+    assert written.preferred_payment_method == PreferredPaymentMethod.UNSPECIFIED
+    assert written.preferred_delivery_time == PreferredDeliveryTime.EVENING
+    assert written == await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
+    row = (await people.stored("SELECT * FROM customer_preferences WHERE customer_id = %(id)s::uuid", id=asha.id))[0]
+    assert (row.preferred_spice_level, row.dietary_restrictions) == ("Sweet", ["jain", "gluten-free"])
+
+
+async def test_a_product_is_marked_once_listed_newest_first_and_unmarked(people: People) -> None:
+    asha, stub = await somebody(people)
+    products = [str(uuid4()) for _ in range(3)]
+    for product in products:
+        await stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=product))
+    again = await asyncio.gather(
+        *(stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=products[0])) for _ in range(4))
+    )
+    assert len({one.create_time.ToNanoseconds() for one in again}) == 1
+    page = await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=2))
+    rest = await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=2, page_token=page.next_page_token))
+    assert [one.product_id for one in [*page.favorites, *rest.favorites]] == products[::-1]
+    for _ in range(2):
+        await stub.DeleteFavorite(pb.DeleteFavoriteRequest(id=asha.id, product_id=products[1]))
+    left = await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id))
+    assert [one.product_id for one in left.favorites] == [products[2], products[0]]
+
+
+async def test_a_page_token_of_another_list_is_refused(people: People) -> None:
+    asha, stub = await somebody(people)
+    for _ in range(2):
+        await stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=str(uuid4())))
+    token = (await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=1))).next_page_token
+    ravi, ravis = await somebody(people)
+    for call in (
+        stub.ListAddresses(pb.ListAddressesRequest(id=asha.id, page_token=token)),
+        ravis.ListFavorites(pb.ListFavoritesRequest(id=ravi.id, page_token=token)),
+        stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_token="x" + token)),
+    ):
+        assert "pageToken" in (await refused(call)).violations
+
+
+async def test_order_learns_who_orders_and_where_to(people: People) -> None:
+    asha, stub = await somebody(people, last_name="Jain")
+    made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
+    order = people.customer(harness.service("order"))
+    found = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=made.id))
+    assert (found.name, found.email, found.phone) == ("Asha Jain", asha.email, "")
+    assert (found.address.address_line1, found.address.location) == (HOME.address_line1, HOME.location)
+    bare = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id))
+    assert not bare.HasField("address")
+
+
+async def test_order_is_refused_a_foreign_address_an_unknown_and_a_locked_customer(people: People) -> None:
+    asha, _ = await somebody(people)
+    ravi, ravis = await somebody(people)
+    theirs = await ravis.CreateAddress(pb.CreateAddressRequest(id=ravi.id, address=HOME))
+    order = people.customer(harness.service("order"))
+    for request in (
+        pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=theirs.id),
+        pb.GetOrderingCustomerRequest(customer_id=str(uuid4())),
+    ):
+        assert (await refused(order.GetOrderingCustomer(request))).code is grpc.StatusCode.NOT_FOUND
+    admin = people.customer(harness.admin())
+    await admin.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id))
+    found = await refused(order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id)))
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ACCOUNT_INACTIVE")
+
+
+async def test_contacts_are_for_notification_and_store_alone(people: People) -> None:
+    asha, _ = await somebody(people, locale="hi")
+    request = pb.BatchGetContactsRequest(customer_ids=[asha.id, asha.id, str(uuid4())])
+    answer = await people.customer(harness.service("notification")).BatchGetContacts(request)
+    assert [(one.customer_id, one.name, one.email, one.locale) for one in answer.contacts] == [
+        (asha.id, "Asha", asha.email, "hi")
+    ]
+    for caller in (harness.service("review"), harness.nobody(), harness.admin()):
+        found = await refused(people.customer(caller).BatchGetContacts(request))
+        assert found.code is grpc.StatusCode.PERMISSION_DENIED

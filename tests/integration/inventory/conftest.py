@@ -1,0 +1,21 @@
+"""A running inventory service, and a shop of its own for each test."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+
+from chassis.service import Process
+from tests.harness import Platform
+from tests.integration.inventory.shop import Shop
+
+
+@pytest_asyncio.fixture(scope="session")
+async def process(platform: Platform) -> Process:
+    return await platform.start("inventory")
+
+
+@pytest.fixture
+def shop(platform: Platform, process: Process) -> Shop:
+    """A store nobody else uses, its manager, an admin, and order's own certificate."""
+    return Shop(platform, process)

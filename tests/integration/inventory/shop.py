@@ -1,0 +1,194 @@
+"""What tests of inventory do all the time: a store, products in it, orders that take from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from jainshikanji.inventory.v1 import product_pb2, product_service_pb2, stock_pb2, stock_service_pb2
+from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStub
+from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServiceStub
+from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
+from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed
+from jainshikanji.type.v1.money_pb2 import Money
+
+from chassis import ids
+from chassis.bus import Bus
+from chassis.clock import now
+from chassis.db import sql
+from chassis.service import Process
+from tests.harness import Identity, Platform, Refused, admin, nobody, refusal, service, staff
+
+EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
+# Stock that is not the sum of its movements, and batches that are not the stock plus what is held.
+UNBALANCED = sql(
+    """
+    SELECT i.product_id, i.current_stock, moved.total, batched.total AS in_batches, held.total AS held
+    FROM inventory i
+    CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS total FROM stock_movements m
+                        WHERE m.product_id = i.product_id AND m.store_id = i.store_id) moved
+    CROSS JOIN LATERAL (SELECT coalesce(sum(remaining_quantity), 0) AS total FROM stock_batches b
+                        WHERE b.product_id = i.product_id AND b.store_id = i.store_id) batched
+    CROSS JOIN LATERAL (SELECT coalesce(sum(l.quantity), 0) AS total
+                        FROM stock_reservations r, unnest(r.product_ids, r.quantities) AS l(product_id, quantity)
+                        WHERE r.status = 'held' AND r.store_id = i.store_id AND l.product_id = i.product_id) held
+    WHERE i.store_id = %(store_id)s
+      AND (i.current_stock <> moved.total OR i.current_stock + held.total <> batched.total)
+    """
+)
+HANDLED = sql("SELECT count(*) FROM inbox WHERE event_id = ANY(%(event_ids)s)")
+MOVEMENTS = sql(
+    """
+    SELECT kind, quantity, balance_after FROM stock_movements
+    WHERE product_id = %(product_id)s AND store_id = %(store_id)s ORDER BY id
+    """
+)
+
+
+def rupees(amount: int) -> Money:
+    return Money(currency_code="INR", minor_units=amount * 100)
+
+
+async def refused(call: Any) -> Refused:
+    """The refusal that the call ends in."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return refusal(caught.value)
+
+
+class Shop:
+    """One store with everybody who has to do with it."""
+
+    def __init__(self, platform: Platform, process: Process) -> None:
+        self.platform, self.process, self.db = platform, process, process.app.db
+        self.store_id = ids.new_id()
+        self.manager = staff(ids.new_id(), self.store_id, "manager")
+        self.admin = admin()
+        self._stubs: dict[tuple[Any, Identity], Any] = {}
+
+    def _stub(self, stub: Any, caller: Identity) -> Any:
+        """One channel for each caller: a connection per call would cost more than the call."""
+        if (stub, caller) not in self._stubs:
+            self._stubs[stub, caller] = self.platform.stub("inventory", stub, caller)
+        return self._stubs[stub, caller]
+
+    def products(self, caller: Identity | None = None) -> Any:
+        return self._stub(ProductServiceStub, caller or self.admin)
+
+    def stock(self, caller: Identity | None = None) -> Any:
+        return self._stub(StockServiceStub, caller or self.manager)
+
+    def purchasing(self, caller: Identity | None = None) -> Any:
+        return self._stub(PurchasingServiceStub, caller or self.manager)
+
+    @property
+    def for_orders(self) -> Any:
+        return self._stub(StockServiceStub, service("order"))
+
+    @property
+    def for_prices(self) -> Any:
+        return self._stub(ProductServiceStub, service("order"))
+
+    @property
+    def for_guests(self) -> Any:
+        return self._stub(ProductServiceStub, nobody())
+
+    async def category(self, name: str = "Shikanji", parent: str = "") -> str:
+        """The slug of a new category."""
+        slug = f"{name.lower()}-{ids.new_id().hex[-12:]}"
+        request = product_service_pb2.CreateCategoryRequest(slug=slug, name=name, parent_slug=parent)
+        await self.products().CreateCategory(request)
+        return slug
+
+    async def product(self, *, stock: int | None = None, min_stock: int = 0, **fields: Any) -> product_pb2.Product:
+        """A new product; with `stock` the store has so many."""
+        fields.setdefault("name", f"Shikanji {ids.new_id().hex[-8:]}")
+        fields.setdefault("price", rupees(60))
+        if "category" not in fields:
+            fields["category"] = await self.category()
+        created: product_pb2.Product = await self.products().CreateProduct(
+            product_service_pb2.CreateProductRequest(**fields)
+        )
+        if stock is not None:
+            await self.count(created.id, stock, min_stock=min_stock)
+        return created
+
+    async def count(self, product_id: str, stock: int | None = None, **more: Any) -> stock_pb2.InventoryItem:
+        """What the manager counted."""
+        request = stock_service_pb2.SetStockRequest(
+            product_id=product_id, store_id=str(self.store_id), reason="counted", current_stock=stock, **more
+        )
+        item: stock_pb2.InventoryItem = await self.stock().SetStock(request)
+        return item
+
+    async def item(self, product_id: str) -> stock_pb2.InventoryItem:
+        request = stock_service_pb2.GetInventoryItemRequest(product_id=product_id, store_id=str(self.store_id))
+        item: stock_pb2.InventoryItem = await self.stock().GetInventoryItem(request)
+        return item
+
+    async def left(self, product_id: str) -> int:
+        return (await self.item(product_id)).current_stock
+
+    def reserve(self, order_id: UUID, lines: Iterable[tuple[str, int]]) -> Any:
+        """The call; await it."""
+        return self.for_orders.ReserveStock(
+            stock_service_pb2.ReserveStockRequest(
+                order_id=str(order_id),
+                store_id=str(self.store_id),
+                lines=[stock_service_pb2.StockLine(product_id=id_, quantity=quantity) for id_, quantity in lines],
+            )
+        )
+
+    def release(self, order_id: UUID) -> Any:
+        """The call; await it."""
+        return self.for_orders.ReleaseStock(stock_service_pb2.ReleaseStockRequest(order_id=str(order_id)))
+
+    def confirmed(self, order_id: UUID) -> OrderConfirmed:
+        return OrderConfirmed(order_id=str(order_id), store_id=str(self.store_id))
+
+    def cancelled(self, order_id: UUID, *, restock: bool = True) -> OrderCancelled:
+        return OrderCancelled(order_id=str(order_id), store_id=str(self.store_id), restock=restock)
+
+    async def hear(self, *events: Message, event_ids: list[UUID] | None = None) -> None:
+        """Publishes events as their services do, and waits until inventory has handled them."""
+        event_ids = event_ids or [ids.new_id() for _ in events]
+        bus = Bus(events[0].DESCRIPTOR.full_name.split(".")[1], self.platform.nats.url, listen_url="")
+        await bus.connect()
+        await bus.publish(
+            [
+                SimpleNamespace(
+                    event_id=event_ids[place],
+                    type=event.DESCRIPTOR.full_name,
+                    key="",
+                    version=1,
+                    payload=event.SerializeToString(),
+                    trace_parent=None,
+                    occurred_at=now(),
+                )
+                for place, event in enumerate(events)
+            ]
+        )
+        await bus.close()
+        async with asyncio.timeout(15):
+            while await self.db.value(HANDLED, event_ids=event_ids) < len(events):
+                await asyncio.sleep(0.02)
+        await self.platform.settled()
+
+    async def told(self, key: object) -> list[str]:
+        """Names of the events that were published about an aggregate, in order."""
+        return [row.type.rsplit(".", 1)[-1] for row in await self.db.all(EVENTS, key=str(key))]
+
+    async def movements(self, product_id: str) -> list[tuple[str, int, int]]:
+        """Kind, quantity and balance of every movement, the first first."""
+        rows = await self.db.all(MOVEMENTS, product_id=UUID(product_id), store_id=self.store_id)
+        return [(row.kind, row.quantity, row.balance_after) for row in rows]
+
+    async def check_books(self) -> None:
+        """Stock is the sum of its movements, and batches hold what is free and what is held."""
+        assert await self.db.all(UNBALANCED, store_id=self.store_id) == []

@@ -1,0 +1,262 @@
+"""Suppliers, and purchase orders from PENDING to RECEIVED."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+
+import grpc
+import pytest
+from jainshikanji.inventory.v1.purchasing_pb2 import PurchaseOrder, PurchaseOrderStatus, Supplier
+from jainshikanji.inventory.v1.purchasing_service_pb2 import (
+    CancelPurchaseOrderRequest,
+    ConfirmPurchaseOrderRequest,
+    CreatePurchaseOrderRequest,
+    CreateSupplierRequest,
+    GetPurchaseOrderRequest,
+    ListPurchaseOrdersRequest,
+    ListSuppliersRequest,
+    PurchaseOrderLineInput,
+    ReceiptLine,
+    ReceivePurchaseOrderRequest,
+    UpdateSupplierRequest,
+)
+from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServiceStub
+from jainshikanji.inventory.v1.stock_service_pb2 import ListReorderProposalsRequest
+
+from chassis import ids
+from chassis.db import sql
+from tests.harness import staff
+from tests.integration.inventory.shop import Shop, refused, rupees
+
+SEALED = sql("SELECT email, phone, address FROM suppliers WHERE id = %(id)s")
+SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
+
+
+async def supplier(shop: Shop, **fields: Any) -> Supplier:
+    fields.setdefault("name", "Lemon House")
+    made: Supplier = await shop.purchasing(shop.admin).CreateSupplier(CreateSupplierRequest(**fields))
+    return made
+
+
+async def purchase(shop: Shop, lines: list[tuple[str, int, int]], **fields: Any) -> PurchaseOrder:
+    fields.setdefault("supplier_id", (await supplier(shop)).id)
+    request = CreatePurchaseOrderRequest(
+        store_id=str(shop.store_id),
+        items=[
+            PurchaseOrderLineInput(product_id=product_id, quantity=quantity, unit_price=rupees(price))
+            for product_id, quantity, price in lines
+        ],
+        **fields,
+    )
+    made: PurchaseOrder = await shop.purchasing().CreatePurchaseOrder(request)
+    return made
+
+
+async def confirmed(shop: Shop, lines: list[tuple[str, int, int]]) -> PurchaseOrder:
+    made = await purchase(shop, lines)
+    order: PurchaseOrder = await shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=made.id))
+    return order
+
+
+def receive(shop: Shop, order_id: str, lines: list[ReceiptLine], *, key: str = "", force: bool = False) -> Any:
+    """The call; await it."""
+    caller = shop.manager.sending(idempotency_key=key or ids.new_id().hex)
+    stub = shop.platform.stub("inventory", PurchasingServiceStub, caller)
+    return stub.ReceivePurchaseOrder(ReceivePurchaseOrderRequest(id=order_id, lines=lines, force=force))
+
+
+# --- Suppliers --------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_personal_of_a_supplier_is_sealed_in_the_database(shop: Shop) -> None:
+    made = await supplier(shop, email="ravi@lemons.example", phone="+91 98200 12345", address="12 Mill Road, Pune")
+    assert (made.email, made.phone, made.address) == ("ravi@lemons.example", "+91 98200 12345", "12 Mill Road, Pune")
+    row = await shop.db.one(SEALED, id=made.id)
+    for sealed, plain in zip(row, (made.email, made.phone, made.address), strict=True):
+        assert plain.encode() not in bytes(sealed)
+
+
+async def test_an_update_of_a_supplier_changes_what_it_says(shop: Shop) -> None:
+    made = await supplier(shop, email="ravi@lemons.example", phone="9820012345", tax_id="27AAPFU0939F1ZV")
+    request = UpdateSupplierRequest(id=made.id, phone="", contact_person="R. Shah", is_active=False)
+    changed = await shop.purchasing(shop.admin).UpdateSupplier(request)
+    assert (changed.email, changed.phone, changed.tax_id) == (made.email, "", made.tax_id)
+    assert (changed.contact_person, changed.is_active) == ("R. Shah", False)
+    wrong = UpdateSupplierRequest(id=made.id, email="not an email")
+    assert list((await refused(shop.purchasing(shop.admin).UpdateSupplier(wrong))).violations) == ["email"]
+    missing = UpdateSupplierRequest(id=str(ids.new_id()), name="x")
+    assert (await refused(shop.purchasing(shop.admin).UpdateSupplier(missing))).code == grpc.StatusCode.NOT_FOUND
+
+
+async def test_managers_read_suppliers_and_only_admins_write_them(shop: Shop) -> None:
+    mark = ids.new_id().hex
+    for name in ("b", "A", "c"):
+        await supplier(shop, name=f"{name} {mark}")
+    found: list[str] = []
+    request = ListSuppliersRequest(page_size=50)
+    while True:
+        page = await shop.purchasing().ListSuppliers(request)
+        found.extend(each.name for each in page.suppliers if mark in each.name)
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert found == [f"A {mark}", f"b {mark}", f"c {mark}"]
+    for caller in (shop.manager, staff(ids.new_id(), shop.store_id, "chef")):
+        call = shop.purchasing(caller).CreateSupplier(CreateSupplierRequest(name="x"))
+        assert (await refused(call)).code == grpc.StatusCode.PERMISSION_DENIED
+
+
+# --- Purchase orders --------------------------------------------------------------------------------------------------
+
+
+async def test_a_purchase_order_adds_up(shop: Shop) -> None:
+    lemons, salt = await shop.product(), await shop.product()
+    order = await purchase(
+        shop,
+        [(lemons.id, 100, 3), (salt.id, 5, 40)],
+        tax=rupees(25),
+        shipping=rupees(50),
+        expected_delivery_date=SOON,
+        notes="before noon",
+    )
+    assert order.status == PurchaseOrderStatus.PENDING
+    assert (order.subtotal.minor_units, order.total.minor_units) == (50000, 57500)
+    assert {item.product_id: item.total_price.minor_units for item in order.items} == {
+        lemons.id: 30000,
+        salt.id: 20000,
+    }
+    assert order.po_number.startswith("PO-")
+    assert (order.expected_delivery_date, order.notes, order.received_date) == (SOON, "before noon", "")
+    assert await shop.purchasing().GetPurchaseOrder(GetPurchaseOrderRequest(id=order.id)) == order
+
+
+async def test_a_purchase_order_that_cannot_be_is_refused(shop: Shop) -> None:
+    lemons = await shop.product()
+    with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
+        await purchase(shop, [(lemons.id, 1, 1), (lemons.id, 2, 1)])
+    with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
+        await purchase(shop, [(str(ids.new_id()), 1, 1)])
+    with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
+        await purchase(shop, [(lemons.id, 1, 1)], supplier_id=str(ids.new_id()))
+    with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
+        await purchase(shop, [(lemons.id, 100_000, 999_999)])
+    gone = await supplier(shop)
+    await shop.purchasing(shop.admin).UpdateSupplier(UpdateSupplierRequest(id=gone.id, is_active=False))
+    with pytest.raises(grpc.aio.AioRpcError, match="nothing is bought"):
+        await purchase(shop, [(lemons.id, 1, 1)], supplier_id=gone.id)
+
+
+async def test_goods_come_in_parts_until_everything_is_there(shop: Shop) -> None:
+    lemons, salt = await shop.product(), await shop.product(stock=1)
+    order = await confirmed(shop, [(lemons.id, 100, 3), (salt.id, 5, 40)])
+    first = await receive(
+        shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=60, batch_number="L1", expiry_date=SOON)]
+    )
+    assert first.status == PurchaseOrderStatus.CONFIRMED
+    assert {item.product_id: item.received_quantity for item in first.items} == {lemons.id: 60, salt.id: 0}
+    item = await shop.item(lemons.id)
+    assert (item.current_stock, item.batch_number, item.expiry_date) == (60, "L1", SOON)
+    assert item.cost_per_unit.minor_units == 300
+    assert item.HasField("last_restocked_at")
+    too_much = await refused(receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=41)]))
+    assert (too_much.reason, too_much.metadata["still_open"]) == ("RECEIPT_EXCEEDS_ORDER", "40")
+    rest = await receive(shop, order.id, [])
+    assert rest.status == PurchaseOrderStatus.RECEIVED
+    assert rest.received_date
+    assert await shop.left(lemons.id) == 100
+    assert await shop.left(salt.id) == 6
+    over = await refused(receive(shop, order.id, []))
+    assert (over.code, over.reason) == (grpc.StatusCode.ABORTED, "PURCHASE_ORDER_STATE")
+    assert "StockRestocked" in await shop.told(lemons.id)
+    await shop.check_books()
+
+
+async def test_a_repeated_receipt_is_received_once(shop: Shop) -> None:
+    lemons = await shop.product()
+    order = await confirmed(shop, [(lemons.id, 100, 3)])
+    key = ids.new_id().hex
+    lines = [ReceiptLine(product_id=lemons.id, quantity=10)]
+    await asyncio.gather(*(receive(shop, order.id, lines, key=key) for _ in range(6)))
+    assert await shop.left(lemons.id) == 10
+    await shop.check_books()
+
+
+async def test_receipts_at_once_never_exceed_the_order(shop: Shop) -> None:
+    lemons = await shop.product()
+    order = await confirmed(shop, [(lemons.id, 30, 3)])
+
+    async def one() -> bool:
+        try:
+            await receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=10)])
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(one() for _ in range(8)))) == 3
+    assert await shop.left(lemons.id) == 30
+    await shop.check_books()
+
+
+async def test_a_receipt_beyond_the_maximum_receives_nothing_unless_forced(shop: Shop) -> None:
+    lemons, salt = await shop.product(), await shop.product()
+    await shop.count(salt.id, 0, min_stock=0, max_stock=3)
+    order = await confirmed(shop, [(lemons.id, 10, 3), (salt.id, 5, 40)])
+    refusal = await refused(receive(shop, order.id, []))
+    assert (refusal.reason, refusal.metadata["product_id"]) == ("MAX_STOCK_EXCEEDED", salt.id)
+    with pytest.raises(grpc.aio.AioRpcError, match="not found"):
+        await shop.item(lemons.id)
+    assert (await receive(shop, order.id, [], force=True)).status == PurchaseOrderStatus.RECEIVED
+    await shop.check_books()
+
+
+async def test_a_purchase_order_takes_only_its_own_steps(shop: Shop) -> None:
+    lemons = await shop.product()
+    order = await purchase(shop, [(lemons.id, 1, 1)])
+    early = await refused(receive(shop, order.id, []))
+    assert (early.reason, early.metadata) == ("PURCHASE_ORDER_STATE", {"status": "PENDING"})
+    cancelled = await shop.purchasing().CancelPurchaseOrder(CancelPurchaseOrderRequest(id=order.id, reason="dear"))
+    assert cancelled.status == PurchaseOrderStatus.CANCELLED
+    late = await refused(shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=order.id)))
+    assert late.reason == "PURCHASE_ORDER_STATE"
+    again = shop.purchasing().CancelPurchaseOrder(CancelPurchaseOrderRequest(id=order.id, reason="x"))
+    assert (await refused(again)).reason == "PURCHASE_ORDER_STATE"
+
+
+async def test_what_is_on_order_lowers_the_proposal(shop: Shop) -> None:
+    lemons = await shop.product(stock=5)
+    order = await confirmed(shop, [(lemons.id, 100, 3)])
+    await receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=1)])
+    answer = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
+    (proposal,) = answer.proposals
+    assert (proposal.on_order, proposal.proposed_quantity) == (99, 1000 - 6 - 99)
+    assert (proposal.supplier_id, proposal.last_unit_price.minor_units) == (order.supplier_id, 300)
+
+
+async def test_managers_see_the_purchase_orders_of_their_stores(shop: Shop) -> None:
+    lemons = await shop.product()
+    orders = [await purchase(shop, [(lemons.id, 1, 1)]) for _ in range(3)]
+    elsewhere = staff(ids.new_id(), ids.new_id(), "manager")
+    request = ListPurchaseOrdersRequest(page_size=2)
+    first = await shop.purchasing().ListPurchaseOrders(request)
+    request.page_token = first.next_page_token
+    second = await shop.purchasing().ListPurchaseOrders(request)
+    assert [order.id for order in [*first.purchase_orders, *second.purchase_orders]] == [
+        order.id for order in reversed(orders)
+    ]
+    assert not (await shop.purchasing(elsewhere).ListPurchaseOrders(ListPurchaseOrdersRequest())).purchase_orders
+    narrowed = ListPurchaseOrdersRequest(store_id=str(shop.store_id), status=PurchaseOrderStatus.CONFIRMED)
+    assert not (await shop.purchasing(shop.admin).ListPurchaseOrders(narrowed)).purchase_orders
+    for call in (
+        shop.purchasing(elsewhere).GetPurchaseOrder(GetPurchaseOrderRequest(id=orders[0].id)),
+        shop.purchasing(elsewhere).ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=orders[0].id)),
+        shop.purchasing(elsewhere).CancelPurchaseOrder(CancelPurchaseOrderRequest(id=orders[0].id, reason="x")),
+    ):
+        assert (await refused(call)).code == grpc.StatusCode.NOT_FOUND
+    foreign = CreatePurchaseOrderRequest(
+        supplier_id=orders[0].supplier_id,
+        store_id=str(shop.store_id),
+        items=[PurchaseOrderLineInput(product_id=lemons.id, quantity=1, unit_price=rupees(1))],
+    )
+    assert (await refused(shop.purchasing(elsewhere).CreatePurchaseOrder(foreign))).code == grpc.StatusCode.NOT_FOUND

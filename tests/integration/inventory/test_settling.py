@@ -1,0 +1,223 @@
+"""What becomes of held stock when orders are confirmed, cancelled or forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+import pytest_asyncio
+from jainshikanji.order.v1.order_pb2 import OrderStatus
+from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesResponse, OrderState
+from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceServicer, add_OrderServiceServicer_to_server
+
+from chassis import ids, tls
+from chassis.db import sql
+from chassis.errors import Unavailable
+from services.inventory.usecases.reservations import forget_settled, recover_forgotten
+from tests.harness import Platform
+from tests.integration.inventory.shop import Shop, refused
+
+STATUS = sql("SELECT status FROM stock_reservations WHERE order_id = %(order_id)s")
+AGE = sql("UPDATE stock_reservations SET ask_after = now() - interval '1 second' WHERE order_id = ANY(%(order_ids)s)")
+ASK_AFTER = sql("SELECT ask_after - now() FROM stock_reservations WHERE order_id = %(order_id)s")
+GROW_OLD = sql("UPDATE stock_reservations SET updated_at = now() - interval '1 year' WHERE order_id = %(order_id)s")
+
+
+async def status(shop: Shop, order_id: UUID) -> str | None:
+    found: str | None = await shop.db.value(STATUS, order_id=order_id)
+    return found
+
+
+async def test_a_confirmed_order_commits_what_it_holds(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 3)])
+    await shop.hear(shop.confirmed(order))
+    assert await status(shop, order) == "committed"
+    assert await shop.movements(tea.id) == [("adjust", 10, 10), ("reserve", -3, 7), ("commit", 0, 7)]
+    item = await shop.item(tea.id)
+    assert (item.current_stock, item.reserved_stock, item.batches[0].remaining_quantity) == (7, 0, 7)
+    assert (await refused(shop.release(order))).reason == "RESERVATION_COMMITTED"
+    await shop.check_books()
+
+
+async def test_the_same_event_twice_commits_once(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order, event_id = ids.new_id(), ids.new_id()
+    await shop.reserve(order, [(tea.id, 3)])
+    await shop.hear(shop.confirmed(order), event_ids=[event_id])
+    await shop.hear(shop.confirmed(order), event_ids=[event_id])
+    await shop.hear(shop.confirmed(order))
+    assert [kind for kind, _, _ in await shop.movements(tea.id)] == ["adjust", "reserve", "commit"]
+    await shop.check_books()
+
+
+async def test_a_cancelled_order_gets_back_what_it_committed_exactly_once(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 3)])
+    await shop.hear(shop.confirmed(order))
+    await shop.hear(shop.cancelled(order))
+    await shop.hear(shop.cancelled(order))
+    assert await shop.movements(tea.id) == [
+        ("adjust", 10, 10),
+        ("reserve", -3, 7),
+        ("commit", 0, 7),
+        ("return", 3, 10),
+    ]
+    assert await shop.told(order) == ["StockReserved", "StockReleased"]
+    await shop.check_books()
+
+
+async def test_a_cancelled_order_that_was_never_confirmed_gets_back_what_it_held(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 3)])
+    await asyncio.gather(shop.hear(shop.cancelled(order)), shop.release(order))
+    assert await shop.movements(tea.id) == [("adjust", 10, 10), ("reserve", -3, 7), ("release", 3, 10)]
+    await shop.check_books()
+
+
+async def test_food_that_was_begun_does_not_come_back(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    heard, unheard = ids.new_id(), ids.new_id()
+    await shop.reserve(heard, [(tea.id, 3)])
+    await shop.reserve(unheard, [(tea.id, 2)])
+    await shop.hear(shop.confirmed(heard))
+    await shop.hear(shop.cancelled(heard, restock=False), shop.cancelled(unheard, restock=False))
+    assert await shop.left(tea.id) == 5
+    assert {await status(shop, heard), await status(shop, unheard)} == {"committed"}
+    await shop.check_books()
+
+
+async def test_a_confirmation_that_arrives_after_the_cancellation_changes_nothing(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 3)])
+    await shop.hear(shop.cancelled(order))
+    await shop.hear(shop.confirmed(order))
+    assert await shop.left(tea.id) == 10
+    assert await status(shop, order) == "released"
+
+
+async def test_a_cancellation_heard_before_the_reservation_refuses_it(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.hear(shop.cancelled(order))
+    assert (await refused(shop.reserve(order, [(tea.id, 3)]))).reason == "RESERVATION_RELEASED"
+
+
+async def test_many_orders_are_settled_in_one_batch_while_others_reserve(shop: Shop) -> None:
+    chosen = [await shop.product(stock=500) for _ in range(5)]
+    orders = [ids.new_id() for _ in range(60)]
+    for place, order in enumerate(orders):
+        await shop.reserve(order, [(chosen[(place + step) % 5].id, 1 + step) for step in range(3)])
+    events = []
+    for place, order in enumerate(orders):
+        events.append(shop.confirmed(order))
+        if place % 3 == 0:
+            events.append(shop.cancelled(order))
+    busy = [shop.reserve(ids.new_id(), [(product.id, 1) for product in reversed(chosen)]) for _ in range(40)]
+    await asyncio.gather(shop.hear(*events), *busy)
+    # 60 orders of 6 units, every third of them back again, and 40 of 5 units.
+    assert sum([await shop.left(product.id) for product in chosen]) == 5 * 500 - 40 * 6 - 40 * 5
+    assert {await status(shop, order) for order in orders} == {"committed", "returned"}
+    await shop.check_books()
+
+
+# --- The backstop -----------------------------------------------------------------------------------------------------
+
+
+class OrderOfTheTest(OrderServiceServicer):
+    """Answers for order what the test says."""
+
+    def __init__(self) -> None:
+        self.states: dict[UUID, OrderStatus.Value.ValueType] = {}
+        self.asked: list[str] = []
+
+    async def BatchGetOrderStates(self, request: Any, context: Any) -> BatchGetOrderStatesResponse:
+        self.asked.extend(request.order_ids)
+        known = [(id_, self.states[UUID(id_)]) for id_ in request.order_ids if UUID(id_) in self.states]
+        return BatchGetOrderStatesResponse(states=[OrderState(order_id=id_, status=state) for id_, state in known])
+
+
+@pytest.fixture
+def order_service() -> OrderOfTheTest:
+    return OrderOfTheTest()
+
+
+@pytest_asyncio.fixture
+async def backstop(platform: Platform, shop: Shop, order_service: OrderOfTheTest) -> AsyncIterator[Any]:
+    """The app of a replica whose peer `order` is the test's."""
+    server = grpc.aio.server()
+    add_OrderServiceServicer_to_server(order_service, server)
+    files = tls.IdentityFiles(platform.certificates / "order")
+    port = server.add_secure_port("127.0.0.1:0", tls.server_credentials(files))
+    await server.start()
+    replica = await platform.launch("inventory", peers={"order": f"127.0.0.1:{port}"})
+    yield replica.app
+    await replica.stop()
+    await server.stop(None)
+
+
+async def test_a_reservation_is_asked_about_after_sixty_minutes_and_not_before(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 1)])
+    wait = await shop.db.value(ASK_AFTER, order_id=order)
+    assert timedelta(minutes=59) < wait <= timedelta(minutes=60)
+
+
+async def test_the_backstop_releases_only_what_order_disowns(
+    shop: Shop, backstop: Any, order_service: OrderOfTheTest
+) -> None:
+    tea = await shop.product(stock=100)
+    unknown, cancelled, pending, preparing, young = [ids.new_id() for _ in range(5)]
+    for order in (unknown, cancelled, pending, preparing, young):
+        await shop.reserve(order, [(tea.id, 10)])
+    order_service.states = {
+        cancelled: OrderStatus.CANCELLED,
+        pending: OrderStatus.PENDING,
+        preparing: OrderStatus.PREPARING,
+    }
+    await shop.db.run(AGE, order_ids=[unknown, cancelled, pending, preparing])
+    await recover_forgotten(backstop)
+    assert await status(shop, unknown) == await status(shop, cancelled) == "released"
+    assert await status(shop, pending) == "held"
+    assert await status(shop, preparing) == "committed"
+    assert str(young) not in order_service.asked
+    assert await shop.db.value(ASK_AFTER, order_id=pending) > timedelta(minutes=9)
+    assert await shop.left(tea.id) == 70
+    await shop.check_books()
+
+
+async def test_the_backstop_releases_nothing_while_order_does_not_answer(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    order = ids.new_id()
+    await shop.reserve(order, [(tea.id, 10)])
+    await shop.db.run(AGE, order_ids=[order])
+    lonely = await shop.platform.launch("inventory", peers={"order": "127.0.0.1:1"})
+    try:
+        with pytest.raises(Unavailable):
+            await recover_forgotten(lonely.app)
+    finally:
+        await lonely.stop()
+    assert await status(shop, order) == "held"
+    await shop.release(order)
+
+
+async def test_settled_reservations_are_forgotten_after_their_time(shop: Shop) -> None:
+    tea = await shop.product(stock=10)
+    old, recent = ids.new_id(), ids.new_id()
+    for order in (old, recent):
+        await shop.reserve(order, [(tea.id, 1)])
+        await shop.release(order)
+    await shop.db.run(GROW_OLD, order_id=old)
+    await forget_settled(shop.process.app)  # type: ignore[arg-type]
+    assert await status(shop, old) is None
+    assert await status(shop, recent) == "released"

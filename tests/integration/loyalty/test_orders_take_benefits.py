@@ -1,0 +1,263 @@
+"""Coupons and points of orders: quoted, reserved, used, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import grpc
+import pytest
+from jainshikanji.loyalty.v1 import loyalty_service_pb2 as api
+from jainshikanji.loyalty.v1.campaign_pb2 import CampaignType, CustomerSegment, DiscountType
+
+from chassis.ids import new_id
+from services.loyalty.model.campaigns import new_code
+from tests.harness import refusal
+from tests.integration.loyalty.conftest import (
+    Loyalty,
+    cancelled,
+    confirmed,
+    delivered,
+    line,
+    moment,
+    rupees,
+)
+
+
+async def refused(call: object, reason: str, cause: str = "") -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call  # type: ignore[misc]
+    found = refusal(error.value)
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, reason)
+    assert found.metadata.get("cause", "") == cause
+
+
+async def reserve_many(loyalty: Loyalty, wishes: list[tuple[UUID, str, int]]) -> list[str]:
+    """Reserves all at once; returns "ok" or the reason of each."""
+
+    async def one(customer_id: UUID, code: str, points: int) -> str:
+        try:
+            await loyalty.reserve(customer_id, code, points)
+        except grpc.aio.AioRpcError as error:
+            return refusal(error).reason
+        return "ok"
+
+    return await asyncio.gather(*(one(*wish) for wish in wishes))
+
+
+async def test_a_reservation_gives_exactly_what_the_quote_said(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=500)
+    campaign = await loyalty.campaign(percent_basis_points=1250, max_discount=rupees(30))
+    lines = [line(99.5, 3), line(61, 2)]
+    quote = await loyalty.quote(customer_id, campaign.code.lower(), 120, lines=lines)
+    order_id = new_id()
+    reserved = await loyalty.reserve(customer_id, campaign.code, 120, order_id, lines=lines)
+    assert reserved == quote
+    assert (quote.coupon_discount, quote.points_discount, quote.points_used) == (rupees(30), rupees(30), 120)
+    assert (quote.campaign_id, quote.coupon_code) == (campaign.id, campaign.code)
+    assert await loyalty.reserve(customer_id, campaign.code, 120, order_id, lines=lines) == quote
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held, account.available) == (500, 120, 380)
+    await loyalty.assert_books_balance()
+
+
+async def test_a_quote_holds_nothing(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    campaign = await loyalty.campaign(usage_limit=1)
+    for _ in range(3):
+        await loyalty.quote(customer_id, campaign.code, 100)
+    assert (await loyalty.account(customer_id)).available == 100
+
+
+async def test_fifty_orders_at_once_get_a_coupon_of_ten_uses_ten_times(loyalty: Loyalty) -> None:
+    campaign = await loyalty.campaign(usage_limit=10)
+    outcomes = await reserve_many(loyalty, [(new_id(), campaign.code, 0) for _ in range(50)])
+    assert sorted(outcomes) == ["COUPON_EXHAUSTED"] * 40 + ["ok"] * 10
+    await loyalty.assert_books_balance()
+
+
+async def test_one_customer_uses_a_coupon_once_however_many_orders_come_at_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered()
+    campaign = await loyalty.campaign(usage_limit=100)
+    outcomes = await reserve_many(loyalty, [(customer_id, campaign.code, 0)] * 20)
+    assert outcomes.count("ok") == 1
+    assert set(outcomes) == {"ok", "COUPON_EXHAUSTED"}
+    await loyalty.assert_books_balance()
+
+
+async def test_one_balance_is_spent_once_however_many_orders_want_it(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    outcomes = await reserve_many(loyalty, [(customer_id, "", 30)] * 20)
+    assert sorted(outcomes) == ["INSUFFICIENT_POINTS"] * 17 + ["ok"] * 3
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held) == (100, 90)
+    await loyalty.assert_books_balance()
+
+
+async def test_the_same_reservation_sent_many_times_at_once_holds_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    campaign = await loyalty.campaign()
+    order_id = new_id()
+    answers = await asyncio.gather(*(loyalty.reserve(customer_id, campaign.code, 40, order_id) for _ in range(10)))
+    assert all(answer == answers[0] for answer in answers)
+    assert (await loyalty.account(customer_id)).held == 40
+    await loyalty.assert_books_balance()
+
+
+async def test_reserving_and_releasing_one_order_at_once_never_leaves_a_leak(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=1000)
+    campaign = await loyalty.campaign(usage_per_customer=0)
+    for _ in range(10):
+        order_id = new_id()
+        await asyncio.gather(
+            loyalty.reserve(customer_id, campaign.code, 40, order_id),
+            loyalty.reserve(customer_id, campaign.code, 40, order_id),
+            loyalty.release(order_id),
+            return_exceptions=True,
+        )
+        await loyalty.release(order_id)
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held, account.available) == (1000, 0, 1000)
+    await loyalty.assert_books_balance()
+
+
+async def test_all_or_nothing_is_held(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    campaign = await loyalty.campaign(usage_limit=1)
+    await loyalty.reserve(await loyalty.registered(), campaign.code)
+    order_id = new_id()
+    await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "COUPON_EXHAUSTED")
+    assert (await loyalty.account(customer_id)).held == 0
+    await loyalty.reserve(customer_id, "", 50, order_id)
+    await loyalty.assert_books_balance()
+
+
+async def test_a_release_gives_everything_back_and_refuses_what_comes_late(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    campaign = await loyalty.campaign(usage_limit=1)
+    order_id = new_id()
+    await loyalty.reserve(customer_id, campaign.code, 50, order_id)
+    await loyalty.release(order_id)
+    await loyalty.release(order_id)
+    account = await loyalty.account(customer_id)
+    assert (account.held, account.available) == (0, 100)
+    await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "RESERVATION_RELEASED")
+    await loyalty.reserve(customer_id, campaign.code, 50)
+    never_reserved = new_id()
+    await loyalty.release(never_reserved)
+    await refused(loyalty.reserve(customer_id, "", 10, never_reserved), "RESERVATION_RELEASED")
+    await loyalty.assert_books_balance()
+
+
+async def test_a_release_does_not_take_back_what_a_confirmed_order_used(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    order_id = new_id()
+    await loyalty.reserve(customer_id, "", 50, order_id)
+    await loyalty.hear(confirmed(order_id, customer_id))
+    await loyalty.release(order_id)
+    assert (await loyalty.account(customer_id)).balance == 50
+
+
+async def test_a_confirmed_order_uses_and_a_cancelled_one_returns_exactly_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    campaign = await loyalty.campaign(usage_limit=1)
+    order_id, first, second = new_id(), new_id(), new_id()
+    await loyalty.reserve(customer_id, campaign.code, 60, order_id)
+    await loyalty.hear(confirmed(order_id, customer_id), confirmed(order_id, customer_id), ids=[first, second])
+    await loyalty.hear(confirmed(order_id, customer_id), ids=[first])
+    assert [(row.type, row.points) for row in await loyalty.ledger(customer_id)] == [("bonus", 100), ("redeem", -60)]
+    other = await loyalty.registered()
+    await refused(loyalty.reserve(other, campaign.code), "COUPON_EXHAUSTED")
+    for _ in range(2):
+        await loyalty.hear(cancelled(order_id, customer_id))
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held, account.available) == (100, 0, 100)
+    assert await loyalty.events(customer_id) == ["PointsEarned", "PointsRedeemed", "PointsReturned"]
+    await loyalty.reserve(other, campaign.code)
+    await loyalty.assert_books_balance()
+
+
+async def test_a_cancellation_that_overtakes_the_confirmation_wins(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    order_id = new_id()
+    await loyalty.reserve(customer_id, "", 60, order_id)
+    await loyalty.hear(cancelled(order_id, customer_id))
+    await loyalty.hear(confirmed(order_id, customer_id))
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held) == (100, 0)
+    await loyalty.assert_books_balance()
+
+
+async def test_confirmation_and_cancellation_in_one_batch_return_everything(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=100)
+    order_id = new_id()
+    await loyalty.reserve(customer_id, "", 60, order_id)
+    await loyalty.hear(confirmed(order_id, customer_id), cancelled(order_id, customer_id))
+    account = await loyalty.account(customer_id)
+    assert (account.balance, account.held, account.available) == (100, 0, 100)
+    await loyalty.assert_books_balance()
+
+
+async def test_points_pay_no_more_than_the_lines(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=5000)
+    quote = await loyalty.quote(customer_id, "", 5000, lines=[line(100.1)])
+    assert (quote.points_used, quote.points_discount) == (400, rupees(100))
+
+
+async def test_a_customer_cannot_use_points_they_do_not_have(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered(points=10)
+    await refused(loyalty.quote(customer_id, "", 11), "INSUFFICIENT_POINTS")
+    await refused(loyalty.quote(new_id(), "", 1), "INSUFFICIENT_POINTS")
+    await refused(loyalty.reserve(new_id(), "", 1), "INSUFFICIENT_POINTS")
+
+
+async def test_a_coupon_says_why_it_does_not_fit(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered()
+    big = await loyalty.campaign(min_order_value=rupees(1000))
+    await refused(loyalty.quote(customer_id, big.code), "COUPON_INVALID", "ORDER_TOO_SMALL")
+    lassi = await loyalty.campaign(applicable_categories=["Lassi"])
+    await refused(loyalty.quote(customer_id, lassi.code), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
+    free = await loyalty.campaign(
+        type=CampaignType.FREE_DELIVERY, discount_type=DiscountType.UNSPECIFIED, percent_basis_points=0
+    )
+    assert (await loyalty.quote(customer_id, free.code)).free_delivery
+    await refused(loyalty.quote(customer_id, free.code, delivery_fee=rupees(0)), "COUPON_INVALID", "NO_DELIVERY_FEE")
+    over = await loyalty.campaign(start_time=moment(days=2), end_time=moment(days=1))
+    await refused(loyalty.quote(customer_id, over.code), "COUPON_INVALID", "NOT_USABLE")
+    off = await loyalty.campaign(is_active=False)
+    await refused(loyalty.quote(customer_id, off.code), "COUPON_INVALID", "NOT_USABLE")
+    await refused(loyalty.quote(customer_id, new_code("X", 10)), "COUPON_INVALID", "NOT_USABLE")
+
+
+async def test_segments_decide_whom_a_coupon_is_for(loyalty: Loyalty) -> None:
+    newcomer, regular, lapsed = [await loyalty.registered() for _ in range(3)]
+    await loyalty.hear(delivered(new_id(), regular, 6000))
+    await loyalty.hear(delivered(new_id(), lapsed, 100), days=61)
+    for_new = await loyalty.campaign(customer_segments=[CustomerSegment.NEW])
+    for_silver = await loyalty.campaign(customer_segments=[CustomerSegment.SILVER])
+    for_lapsed = await loyalty.campaign(customer_segments=[CustomerSegment.LAPSED, CustomerSegment.GOLD])
+    allowed = {for_new.code: newcomer, for_silver.code: regular, for_lapsed.code: lapsed}
+    for code, chosen in allowed.items():
+        for customer_id in (newcomer, regular, lapsed):
+            if customer_id == chosen:
+                await loyalty.reserve(customer_id, code)
+            else:
+                await refused(loyalty.quote(customer_id, code), "COUPON_INVALID", "NOT_FOR_CUSTOMER")
+
+
+async def test_buy_one_get_one_gives_the_cheaper_half(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.registered()
+    campaign = await loyalty.campaign(
+        type=CampaignType.BOGO, discount_type=DiscountType.UNSPECIFIED, percent_basis_points=0
+    )
+    assert campaign.discount_type == DiscountType.FREE_ITEM
+    quote = await loyalty.quote(customer_id, campaign.code, lines=[line(100, 2), line(60, 1), line(40, 2)])
+    assert quote.coupon_discount == rupees(80)
+    await refused(loyalty.quote(customer_id, campaign.code, lines=[line(100)]), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
+
+
+async def test_only_order_may_quote_reserve_and_release(loyalty: Loyalty) -> None:
+    for stub in (loyalty.admin, loyalty.nobody, loyalty.as_customer(new_id())):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await stub.ReleaseBenefits(api.ReleaseBenefitsRequest(order_id=str(new_id())))
+        assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED

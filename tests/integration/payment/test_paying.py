@@ -1,0 +1,340 @@
+"""An order is paid: started, taken to the gateway, captured, told, verified, asked about."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import grpc
+import pytest
+from jainshikanji.payment.v1 import events_pb2
+from jainshikanji.payment.v1 import payment_service_pb2 as pb
+from jainshikanji.payment.v1.payment_pb2 import Payment, PaymentMethod, PaymentProvider, PaymentStatus
+from jainshikanji.type.v1.money_pb2 import Money
+
+from chassis import ids
+from chassis.clock import now
+from chassis.db import sql
+from services.payment.usecases.payments import check_payments
+from tests import harness
+from tests.harness import refusal
+from tests.integration.payment.world import Sale, World
+
+DUE_NOW = sql("UPDATE payments SET check_at = now() WHERE id = %(id)s::uuid")
+
+
+async def initiate(sale: Sale, key: str = "", method: PaymentMethod.Value.ValueType | None = None) -> Payment:
+    caller = harness.customer(sale.customer_id).sending(idempotency_key=key or str(ids.new_id()))
+    request = pb.InitiatePaymentRequest(order_id=sale.order_id, method=method)
+    answer: Payment = await sale.world.stub(caller).InitiatePayment(request)
+    return answer
+
+
+def verify_request(sale: Sale, answer: dict[str, str], **changes: str) -> pb.VerifyPaymentRequest:
+    values = {
+        "payment_id": sale.payment_id,
+        "provider_order_id": answer["razorpay_order_id"],
+        "provider_payment_id": answer["razorpay_payment_id"],
+        "signature": answer["razorpay_signature"],
+    }
+    return pb.VerifyPaymentRequest(**{**values, **changes})
+
+
+async def test_starting_a_payment_opens_an_order_at_the_gateway(world: World) -> None:
+    sale = world.sale()
+    payment = await sale.start()
+    assert payment.id == sale.payment_id
+    assert (payment.status, payment.provider) == (PaymentStatus.PENDING, PaymentProvider.RAZORPAY)
+    assert payment.provider_order_id.startswith("order_")
+    assert payment.provider_key == world.gateway.key_id
+    assert timedelta(minutes=14) < payment.expire_time.ToDatetime(tzinfo=now().tzinfo) - now() < timedelta(minutes=16)
+    [order] = await world.gateway.orders(receipt=sale.payment_id)
+    assert (order["id"], order["amount"], order["currency"]) == (payment.provider_order_id, 24900, "INR")
+
+
+async def test_starting_again_returns_the_same_payment(world: World) -> None:
+    sale = world.sale()
+    first, *others = await asyncio.gather(*(world.as_order().StartPayment(sale.request()) for _ in range(6)))
+    assert {other.provider_order_id for other in others} == {first.provider_order_id}
+    assert (await world.as_order().StartPayment(sale.request())) == first
+
+
+@pytest.mark.parametrize("changed", ["amount", "customer_id", "payment_id"])
+async def test_an_order_has_one_payment_with_one_set_of_facts(world: World, changed: str) -> None:
+    sale = world.sale()
+    await sale.start()
+    other = Money(currency_code="INR", minor_units=1) if changed == "amount" else str(ids.new_id())
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await world.as_order().StartPayment(sale.request(**{changed: other}))
+    assert refusal(failed.value).reason == "ORDER_HAS_PAYMENT"
+
+
+async def test_the_webhook_of_a_capture_completes_the_payment(world: World) -> None:
+    sale = world.sale()
+    payment = await sale.paid()
+    assert payment.captured_amount == payment.amount
+    assert payment.transaction_id.startswith("pay_")
+    assert not payment.HasField("expire_time")
+    [event] = await sale.events()
+    assert isinstance(event, events_pb2.PaymentCompleted)
+    assert (event.payment_id, event.order_id, event.cash) == (sale.payment_id, sale.order_id, False)
+    assert event.amount.minor_units == 24900
+    assert event.version == payment.version
+
+
+async def test_every_webhook_twice_completes_once(world: World) -> None:
+    await world.gateway.faults(duplicate_webhooks=True)
+    sale = world.sale()
+    await sale.paid()
+    await world.platform.settled()
+    assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
+
+
+async def test_a_declined_attempt_may_be_followed_by_one_that_succeeds(world: World) -> None:
+    sale = world.sale()
+    order_id = (await sale.start()).provider_order_id
+    await world.gateway.pay(order_id, "failed")
+    failed = await sale.reaches(PaymentStatus.FAILED)
+    assert failed.failure_reason == "payment_declined"
+    again = await initiate(sale)
+    assert (again.status, again.provider_order_id) == (PaymentStatus.PROCESSING, order_id)
+    await world.gateway.pay(order_id)
+    await sale.reaches(PaymentStatus.COMPLETED)
+    assert [type(event).__name__ for event in await sale.events()] == ["PaymentFailed", "PaymentCompleted"]
+    assert (await sale.now()).failure_reason == ""
+
+
+async def test_initiating_is_idempotent_by_order_and_by_key(world: World) -> None:
+    sale = world.sale()
+    await sale.start()
+    key = str(ids.new_id())
+    answers = await asyncio.gather(*(initiate(sale, key) for _ in range(4)), initiate(sale), initiate(sale))
+    assert len({answer.provider_order_id for answer in answers}) == 1
+    assert {answer.status for answer in answers} == {PaymentStatus.PROCESSING}
+
+
+async def test_a_customer_who_is_faster_than_order_may_use_the_key_again(world: World) -> None:
+    sale, key = world.sale(), str(ids.new_id())
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(sale, key)
+    assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+    await sale.start()
+    assert (await initiate(sale, key)).id == sale.payment_id
+
+
+async def test_the_customer_may_choose_another_way_to_pay_but_not_cash(world: World) -> None:
+    sale = world.sale(method=PaymentMethod.UPI)
+    await sale.start()
+    assert (await initiate(sale, method=PaymentMethod.CARD)).method == PaymentMethod.CARD
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(sale, method=PaymentMethod.COD)
+    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_initiating_obtains_what_a_silent_gateway_did_not_give(world: World) -> None:
+    await world.gateway.faults(delay_ms=1500)
+    sale = world.sale()
+    started = now()
+    assert (await sale.start()).provider_order_id == ""
+    assert now() - started < timedelta(seconds=2.5)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(sale, key := str(ids.new_id()))
+    assert refusal(failed.value).reason == "GATEWAY_SILENT"
+    await world.gateway.faults(delay_ms=0)
+    payment = await initiate(sale, key)
+    assert payment.provider_order_id.startswith("order_")
+    sale.payment = payment
+    await sale.paid()
+
+
+async def test_a_broken_gateway_leaves_the_payment_pending(world: World) -> None:
+    await world.gateway.faults(broken=True)
+    payment = await world.sale().start()
+    assert (payment.status, payment.provider_order_id) == (PaymentStatus.PENDING, "")
+
+
+async def test_what_is_paid_or_too_late_is_not_initiated(world: World) -> None:
+    sale = world.sale()
+    await sale.paid()
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(sale)
+    assert refusal(failed.value).reason == "PAYMENT_CLOSED"
+    assert refusal(failed.value).metadata == {"status": "COMPLETED"}
+
+    late = world.sale()
+    past = late.request()
+    past.expire_time.FromDatetime(now() - timedelta(seconds=1))
+    await world.as_order().StartPayment(past)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(late)
+    assert refusal(failed.value).reason == "PAYMENT_EXPIRED"
+
+
+async def test_somebody_elses_payment_cannot_be_told_from_none(world: World) -> None:
+    sale = world.sale()
+    await sale.start()
+    stranger = world.sale()
+    stranger.order_id, stranger.payment_id = sale.order_id, sale.payment_id
+    bodies = set()
+    for call in (
+        lambda: initiate(stranger),
+        lambda: stranger.customer.GetPayment(pb.GetPaymentRequest(id=sale.payment_id)),
+        lambda: stranger.customer.GetPayment(pb.GetPaymentRequest(id=str(ids.new_id()))),
+        lambda: stranger.customer.GetOrderPayment(pb.GetOrderPaymentRequest(order_id=sale.order_id)),
+        lambda: stranger.customer.ListRefunds(pb.ListRefundsRequest(id=sale.payment_id)),
+        lambda: stranger.staff("manager").GetPayment(pb.GetPaymentRequest(id=sale.payment_id)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call()  # type: ignore[no-untyped-call]
+        bodies.add((refusal(failed.value).code, refusal(failed.value).message))
+    assert bodies == {(grpc.StatusCode.NOT_FOUND, "not found")}
+
+
+async def test_staff_of_the_store_see_the_payment(world: World) -> None:
+    sale = world.sale()
+    await sale.start()
+    for job in ("cashier", "manager"):
+        seen = await sale.staff(job).GetOrderPayment(pb.GetOrderPaymentRequest(order_id=sale.order_id))
+        assert seen.id == sale.payment_id
+    seen = await world.stub(harness.admin()).GetPayment(pb.GetPaymentRequest(id=sale.payment_id))
+    assert seen.id == sale.payment_id
+
+
+async def test_verifying_completes_without_any_webhook(world: World) -> None:
+    await world.gateway.faults(drop_webhooks=True)
+    sale = world.sale()
+    answer = await world.gateway.pay((await sale.start()).provider_order_id)
+    for _ in range(2):
+        payment = await sale.customer.VerifyPayment(verify_request(sale, answer))
+        assert payment.status == PaymentStatus.COMPLETED
+    assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("signature", "0" * 64),
+        ("signature", ""),
+        ("provider_payment_id", "pay_other"),
+        ("provider_order_id", "order_x"),
+    ],
+)
+async def test_a_forged_checkout_changes_nothing(world: World, field: str, value: str) -> None:
+    await world.gateway.faults(drop_webhooks=True)
+    sale = world.sale()
+    answer = await world.gateway.pay((await sale.start()).provider_order_id)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await sale.customer.VerifyPayment(verify_request(sale, answer, **{field: value}))
+    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert (await sale.now()).status == PaymentStatus.PENDING
+
+
+async def test_the_signature_of_one_order_does_not_pay_another(world: World) -> None:
+    await world.gateway.faults(drop_webhooks=True)
+    cheap, dear = world.sale(amount=100), world.sale(amount=990000)
+    answer = await world.gateway.pay((await cheap.start()).provider_order_id)
+    await dear.start()
+    with pytest.raises(grpc.aio.AioRpcError):
+        await dear.customer.VerifyPayment(verify_request(dear, answer))
+    assert (await dear.now()).status == PaymentStatus.PENDING
+
+
+async def test_verifying_with_a_silent_gateway_waits_for_what_follows(world: World) -> None:
+    sale = world.sale()
+    order_id = (await sale.start()).provider_order_id
+    await world.gateway.faults(drop_webhooks=True)
+    answer = await world.gateway.pay(order_id)
+    await world.gateway.faults(delay_ms=1500)
+    payment = await sale.customer.VerifyPayment(verify_request(sale, answer))
+    assert payment.status == PaymentStatus.PROCESSING
+    await world.gateway.faults(delay_ms=0)
+    await sale.customer.VerifyPayment(verify_request(sale, answer))
+    await sale.reaches(PaymentStatus.COMPLETED)
+
+
+async def test_a_lost_webhook_is_made_good_by_asking(world: World) -> None:
+    await world.gateway.faults(drop_webhooks=True)
+    sale = world.sale()
+    await world.gateway.pay((await sale.start()).provider_order_id)
+    await world.db.run(DUE_NOW, id=sale.payment_id)
+    await check_payments(world.app)
+    await sale.reaches(PaymentStatus.COMPLETED)
+
+
+async def test_order_hears_of_a_capture_when_it_asks(world: World) -> None:
+    await world.gateway.faults(drop_webhooks=True)
+    sale = world.sale()
+    order_id = (await sale.start()).provider_order_id
+    ask = pb.ReconcileOrderPaymentRequest(order_id=sale.order_id)
+    before = await world.as_order().ReconcileOrderPayment(ask)
+    assert (before.captured, before.status) == (False, PaymentStatus.PENDING)
+    await world.gateway.pay(order_id)
+    after = await world.as_order().ReconcileOrderPayment(ask)
+    assert (after.captured, after.captured_amount.minor_units) == (True, 24900)
+    assert after.status == PaymentStatus.COMPLETED
+
+
+async def test_order_is_told_when_nobody_knows(world: World) -> None:
+    sale = world.sale()
+    await sale.start()
+    await world.gateway.faults(broken=True)
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await world.as_order().ReconcileOrderPayment(pb.ReconcileOrderPaymentRequest(order_id=sale.order_id))
+    assert refusal(failed.value).reason == "GATEWAY_SILENT"
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await world.as_order().ReconcileOrderPayment(pb.ReconcileOrderPaymentRequest(order_id=str(ids.new_id())))
+    assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_an_authorised_payment_is_captured_by_asking(world: World) -> None:
+    sale = world.sale()
+    await world.gateway.pay((await sale.start()).provider_order_id, "authorized")
+    await sale.reaches(PaymentStatus.COMPLETED)
+
+
+async def test_cash_waits_for_the_delivery(world: World) -> None:
+    sale = world.sale(method=PaymentMethod.COD)
+    payment = await sale.start()
+    assert (payment.status, payment.provider) == (PaymentStatus.PENDING, PaymentProvider.UNSPECIFIED)
+    assert not payment.HasField("expire_time")
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await initiate(sale)
+    assert refusal(failed.value).reason == "NOT_PAID_ONLINE"
+    await sale.delivered()
+    paid = await sale.reaches(PaymentStatus.COMPLETED)
+    assert paid.captured_amount.minor_units == 24900
+    await sale.delivered()
+    await world.platform.settled()
+    [event] = await sale.events()
+    assert isinstance(event, events_pb2.PaymentCompleted)
+    assert event.cash
+
+
+async def test_cash_of_an_order_whose_payment_comes_late_is_booked_when_it_comes(world: World) -> None:
+    sale = world.sale(method=PaymentMethod.COD)
+    await sale.delivered()
+    await world.platform.settled()
+    assert (await sale.start()).status == PaymentStatus.COMPLETED
+
+
+async def test_nothing_to_pay_is_paid_at_once(world: World) -> None:
+    payment = await world.sale(amount=0).start()
+    assert (payment.status, payment.provider) == (PaymentStatus.COMPLETED, PaymentProvider.UNSPECIFIED)
+
+
+async def test_a_saved_card_shows_four_digits_and_can_be_forgotten(world: World) -> None:
+    sale = world.sale(method=PaymentMethod.CARD)
+    await sale.paid(method="card")
+    listing = pb.ListSavedPaymentMethodsRequest(customer_id=str(sale.customer_id))
+    [saved] = (await sale.customer.ListSavedPaymentMethods(listing)).payment_methods
+    assert (saved.method, saved.network, saved.last4) == (PaymentMethod.CARD, "Visa", "1111")
+    stranger = world.sale()
+    for call in (
+        stranger.customer.ListSavedPaymentMethods(listing),
+        stranger.customer.DeleteSavedPaymentMethod(pb.DeleteSavedPaymentMethodRequest(id=saved.id)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call
+        assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+    await sale.customer.DeleteSavedPaymentMethod(pb.DeleteSavedPaymentMethodRequest(id=saved.id))
+    assert not (await sale.customer.ListSavedPaymentMethods(listing)).payment_methods

@@ -1,0 +1,98 @@
+"""A running review service that hears of deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from jainshikanji.order.v1.events_pb2 import OrderDelivered
+from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceStub
+
+from chassis import ids
+from chassis.bus import Bus
+from chassis.clock import now
+from chassis.db import sql
+from chassis.service import Process
+from tests.harness import Identity, Platform
+
+DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE order_id = %(order_id)s")
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order that was delivered."""
+
+    products: list[UUID]
+    id: UUID = field(default_factory=ids.new_id)
+    customer: UUID = field(default_factory=ids.new_id)
+    store: UUID = field(default_factory=ids.new_id)
+
+    def delivered(self) -> OrderDelivered:
+        moment = Timestamp()
+        moment.FromDatetime(now())
+        event = OrderDelivered(
+            order_id=str(self.id), customer_id=str(self.customer), store_id=str(self.store), occurred_at=moment
+        )
+        for product in self.products:
+            event.items.add(product_id=str(product))
+        return event
+
+
+@pytest_asyncio.fixture(scope="session")
+async def process(platform: Platform) -> Process:
+    return await platform.start("review")
+
+
+@pytest.fixture
+def as_caller(platform: Platform, process: Process) -> Callable[[Identity], Any]:
+    """ReviewService as that caller."""
+    return lambda caller: platform.stub("review", ReviewServiceStub, caller)
+
+
+@pytest.fixture
+def publish(platform: Platform) -> Callable[..., Awaitable[None]]:
+    """Publishes events as that service does."""
+
+    async def publish(service: str, *events: Message) -> None:
+        bus = Bus(service, platform.nats.url, listen_url="")
+        await bus.connect()
+        await bus.publish(
+            [
+                SimpleNamespace(
+                    event_id=ids.new_id(),
+                    type=event.DESCRIPTOR.full_name,
+                    key="",
+                    version=1,
+                    payload=event.SerializeToString(),
+                    trace_parent=None,
+                    occurred_at=now(),
+                )
+                for event in events
+            ]
+        )
+        await bus.close()
+
+    return publish
+
+
+@pytest.fixture
+def deliver(process: Process, publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Order]]:
+    """An order with these products, delivered and heard of."""
+
+    async def deliver(*products: UUID, **who: UUID) -> Order:
+        order = Order(list(products), **who)
+        await publish("order", order.delivered())
+        async with asyncio.timeout(10):
+            while await process.app.db.value(DELIVERED, order_id=order.id) < len(set(products)):
+                await asyncio.sleep(0.02)
+        return order
+
+    return deliver

@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.crypto import FieldCipher, SealBroken, decode_key
+
+INDEX_KEY = b"i" * 32
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+def cipher(**keys: bytes) -> FieldCipher:
+    return FieldCipher(keys, INDEX_KEY)
+
+
+@given(st.text(max_size=300))
+def test_a_sealed_text_opens_unchanged(text: str) -> None:
+    sealer = cipher(k1=OLD)
+    assert sealer.open(sealer.seal(text, "customers.email"), "customers.email") == text
+
+
+def test_the_same_text_is_sealed_differently_each_time() -> None:
+    sealer = cipher(k1=OLD)
+    assert sealer.seal("a@x.com", "c") != sealer.seal("a@x.com", "c")
+
+
+def test_a_value_moved_to_another_column_does_not_open() -> None:
+    sealer = cipher(k1=OLD)
+    with pytest.raises(SealBroken):
+        sealer.open(sealer.seal("a@x.com", "customers.email"), "customers.phone")
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x01", b"plain text that was never sealed", b"\x01\x02k1" + b"0" * 28])
+def test_what_was_never_sealed_does_not_open(garbage: bytes) -> None:
+    with pytest.raises(SealBroken):
+        cipher(k1=OLD).open(garbage, "c")
+
+
+def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
+    before = cipher(k1=OLD).seal("text", "c")
+    rotated = cipher(k2=NEW, k1=OLD)
+    assert rotated.open(before, "c") == "text"
+    assert FieldCipher.key_id(rotated.seal("text", "c")) == "k2"
+
+
+def test_a_dropped_key_opens_nothing() -> None:
+    with pytest.raises(SealBroken):
+        cipher(k2=NEW).open(cipher(k1=OLD).seal("text", "c"), "c")
+
+
+def test_equal_values_share_a_blind_index_and_keys_separate_them() -> None:
+    assert cipher(k1=OLD).blind("a@x.com") == cipher(k2=NEW).blind("a@x.com")
+    assert cipher(k1=OLD).blind("a@x.com") != FieldCipher({"k1": OLD}, b"j" * 32).blind("a@x.com")
+
+
+@pytest.mark.parametrize("text", ["", "not base64!", "c2hvcnQ="])
+def test_a_key_must_be_32_bytes_of_base64(text: str) -> None:
+    with pytest.raises(ValueError, match="a key must"):
+        decode_key(text)

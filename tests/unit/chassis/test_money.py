@@ -1,0 +1,52 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jainshikanji.type.v1.money_pb2 import Money
+
+from chassis import money
+
+amounts = st.decimals(min_value=0, max_value=10_000_000, places=2)
+
+
+@given(amounts)
+def test_what_goes_over_the_wire_comes_back_the_same(amount: Decimal) -> None:
+    assert money.to_decimal(money.to_money(amount)) == amount
+
+
+def test_rupees_become_paise() -> None:
+    assert money.to_money(Decimal("249.00")) == Money(currency_code="INR", minor_units=24900)
+
+
+def test_nothing_is_zero() -> None:
+    assert money.to_money(None).minor_units == 0
+
+
+def test_a_fraction_of_a_paisa_is_refused() -> None:
+    with pytest.raises(ValueError, match="fractions"):
+        money.to_money(Decimal("1.005"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "points", "share"), [("249.00", 500, "12.45"), ("0.10", 500, "0.01"), ("0.09", 500, "0.00")]
+)
+def test_a_percentage_rounds_halves_up(amount: str, points: int, share: str) -> None:
+    assert money.percent(Decimal(amount), points) == Decimal(share)
+
+
+@given(amounts, st.lists(amounts, min_size=1, max_size=30))
+def test_allocated_parts_sum_exactly_and_none_is_off_by_more_than_a_paisa(
+    amount: Decimal, weights: list[Decimal]
+) -> None:
+    parts = money.allocate(amount, weights)
+    assert sum(parts) == amount
+    total = sum(weights)
+    if total:
+        for part, weight in zip(parts, weights, strict=True):
+            assert abs(part - amount * weight / total) < Decimal("0.01")
+
+
+@given(amounts, st.lists(amounts, min_size=1, max_size=30))
+def test_no_part_of_a_positive_amount_is_negative(amount: Decimal, weights: list[Decimal]) -> None:
+    assert min(money.allocate(amount, weights)) >= 0

@@ -1,0 +1,67 @@
+"""What a Jain product may not have."""
+
+import pytest
+
+from services.inventory.model.diet import jain_conflicts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "onion",
+        "Onions",
+        "Fresh GARLIC paste",
+        "spring onion",
+        "potatoes",
+        "sweet potato",
+        "carrots",
+        "radishes",
+        "beetroot",
+        "fresh ginger",
+        "root vegetables",
+        "lotus root",
+        "raw turmeric",
+        "aloo tikki",
+        "pyaaz",
+        "lahsun",
+        "आलू",
+        "प्याज़",
+        "अदरक का रस",
+        "no sugar but onion",
+        "no chillies, onion",
+        "garlic-bread",
+    ],
+)
+def test_onion_garlic_and_root_vegetables_are_refused(text: str) -> None:
+    assert jain_conflicts([text]) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lemon",
+        "black salt",
+        "no onion",
+        "no onion no garlic",
+        "No-Onion-No-Garlic",
+        "no onion, garlic",
+        "without onion and garlic",
+        "non-garlic",
+        "onion-free",
+        "garlic free",
+        "dry ginger",
+        "ginger powder",
+        "turmeric",
+        "root beer",
+        "बिना प्याज",
+        "carom seeds",
+        "",
+        "🍋",
+    ],
+)
+def test_what_only_sounds_like_it_is_allowed(text: str) -> None:
+    assert jain_conflicts([text]) == []
+
+
+def test_every_conflict_is_named_as_it_was_written() -> None:
+    assert jain_conflicts(["Lemon", "Crushed Garlic", "mint", "Potato"]) == ["Crushed Garlic", "Potato"]

@@ -1,0 +1,156 @@
+"""The one function that decides whether, when and for which fee a store serves."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chassis.errors import InvalidArgument
+from services.store.model.errors import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
+from services.store.model.fulfilment import (
+    DELIVERY,
+    DINE_IN,
+    PICKUP,
+    RADIUS_TRAVEL_MINUTES,
+    Fulfilment,
+    Terms,
+    ZoneTerms,
+    fulfil,
+)
+from services.store.model.hours import Interval, Schedule
+from services.store.model.places import Position
+
+KOLKATA = ZoneInfo("Asia/Kolkata")
+MUMBAI = Position(19.076, 72.8777)
+TERMS = Terms(
+    is_active=True,
+    is_accepting_orders=True,
+    position=MUMBAI,
+    radius_metres=5_000,
+    delivery_fee=Decimal("40.00"),
+    free_delivery_above=Decimal("499.00"),
+    min_order_value=Decimal("149.00"),
+    preparation_minutes=25,
+)
+ZONE = ZoneTerms(UUID(int=7), Decimal("15.00"), 12)
+LUNCH = Schedule(KOLKATA, {day: [Interval(dt.time(11), dt.time(15))] for day in range(7)})
+NOON = dt.datetime(2025, 11, 28, 12, 0, tzinfo=KOLKATA)
+NEAR = Position(19.085, 72.88)
+FAR = Position(19.2, 72.9)
+
+
+def serve(
+    terms: Terms = TERMS,
+    zone: ZoneTerms | None = None,
+    fulfilment: str = DELIVERY,
+    place: Position | None = NEAR,
+    now: dt.datetime = NOON,
+    scheduled: dt.datetime | None = None,
+) -> Fulfilment:
+    return fulfil(terms, LUNCH, zone, fulfilment=fulfilment, place=place, now=now, scheduled=scheduled)
+
+
+def test_the_zone_decides_fee_and_time_even_inside_the_radius() -> None:
+    answer = serve(zone=ZONE)
+    assert (answer.delivery_fee, answer.travel_minutes, answer.zone_id) == (Decimal("15.00"), 12, ZONE.zone_id)
+
+
+def test_the_zone_decides_outside_the_radius_and_without_a_position() -> None:
+    assert serve(zone=ZONE, place=FAR).zone_id == ZONE.zone_id
+    assert serve(zone=ZONE, place=None).zone_id == ZONE.zone_id
+
+
+def test_without_a_zone_the_radius_decides_with_the_stores_fee() -> None:
+    answer = serve()
+    assert (answer.delivery_fee, answer.travel_minutes, answer.zone_id) == (
+        Decimal("40.00"),
+        RADIUS_TRAVEL_MINUTES,
+        None,
+    )
+
+
+@pytest.mark.parametrize("place", [FAR, None])
+def test_outside_zones_and_radius_nothing_is_delivered(place: Position | None) -> None:
+    with pytest.raises(OutOfDeliveryArea):
+        serve(place=place)
+
+
+def test_the_radius_counts_to_the_metre() -> None:
+    distance = MUMBAI.metres_to(NEAR)
+    assert serve(replace(TERMS, radius_metres=distance)).zone_id is None
+    with pytest.raises(OutOfDeliveryArea):
+        serve(replace(TERMS, radius_metres=distance - 0.1))
+
+
+def test_a_store_without_radius_or_position_delivers_to_zones_only() -> None:
+    with pytest.raises(OutOfDeliveryArea):
+        serve(replace(TERMS, radius_metres=0), place=MUMBAI)
+    with pytest.raises(OutOfDeliveryArea):
+        serve(replace(TERMS, position=None), place=MUMBAI)
+
+
+@pytest.mark.parametrize("fulfilment", [PICKUP, DINE_IN])
+def test_who_comes_to_the_store_pays_no_fee_and_has_no_minimum(fulfilment: str) -> None:
+    answer = serve(fulfilment=fulfilment, place=None)
+    assert answer.delivery_fee == 0
+    assert answer.min_order_value == 0
+    assert answer.free_delivery_above is None
+    assert (answer.travel_minutes, answer.preparation_minutes) == (0, 25)
+
+
+def test_a_delivery_carries_the_stores_minimum_and_threshold() -> None:
+    answer = serve(zone=ZONE)
+    assert (answer.min_order_value, answer.free_delivery_above) == (Decimal("149.00"), Decimal("499.00"))
+
+
+def test_an_inactive_store_says_so_before_anything_else() -> None:
+    with pytest.raises(StoreNotAcceptingOrders) as refused:
+        serve(replace(TERMS, is_active=False), place=FAR, now=NOON + dt.timedelta(hours=8))
+    assert refused.value.metadata == {"cause": "inactive"}
+
+
+def test_a_store_that_takes_no_orders_says_so_also_for_later() -> None:
+    with pytest.raises(StoreNotAcceptingOrders) as refused:
+        serve(replace(TERMS, is_accepting_orders=False), scheduled=NOON + dt.timedelta(days=1))
+    assert refused.value.metadata == {"cause": "paused"}
+
+
+def test_a_closed_store_refuses_and_names_its_next_opening() -> None:
+    with pytest.raises(StoreClosed) as refused:
+        serve(now=dt.datetime(2025, 11, 28, 15, 0, tzinfo=KOLKATA))
+    assert refused.value.metadata == {"next_opening_time": "2025-11-29T05:30:00Z"}
+
+
+def test_an_open_store_begins_now() -> None:
+    assert serve().ready_from == NOON
+
+
+def test_an_order_for_later_today_begins_now_and_one_for_tomorrow_at_the_opening() -> None:
+    assert serve(scheduled=NOON + dt.timedelta(hours=2)).ready_from == NOON
+    tomorrow = serve(scheduled=NOON + dt.timedelta(days=1))
+    assert tomorrow.ready_from == dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA)
+
+
+def test_a_closed_store_takes_orders_for_a_time_when_it_is_open() -> None:
+    evening = dt.datetime(2025, 11, 28, 20, 0, tzinfo=KOLKATA)
+    answer = serve(now=evening, scheduled=dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA))
+    assert answer.ready_from == dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA)
+
+
+def test_an_order_for_a_time_when_the_store_is_closed_is_refused() -> None:
+    with pytest.raises(StoreClosed):
+        serve(scheduled=dt.datetime(2025, 11, 28, 15, 0, tzinfo=KOLKATA))
+
+
+@pytest.mark.parametrize(
+    "scheduled", [NOON, NOON - dt.timedelta(minutes=1), NOON + dt.timedelta(days=8, microseconds=1)]
+)
+def test_a_time_that_is_past_or_too_far_off_is_no_time_to_order_for(scheduled: dt.datetime) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        serve(scheduled=scheduled)
+    assert refused.value.violations[0][0] == "scheduledTime"
