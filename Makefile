@@ -20,9 +20,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } \
-		/^##@ / { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@test -t 1 && colour='\033[36m' plain='\033[0m'; \
+	awk -v colour="$$colour" -v plain="$$plain" 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %s%-17s%s %s\n", colour, $$1, plain, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: ## make or refresh .venv from requirements.lock (every command does it by itself)
@@ -123,11 +124,11 @@ sbom: venv ## what is in the images, as CycloneDX: .cache/sbom
 ##@ Dependencies
 
 .PHONY: lock
-lock: venv ## requirements.lock from pyproject.toml: pinned, with hashes, for every platform, without addresses
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+lock: venv ## requirements.lock from pyproject.toml, with hashes; LOCK_FLAGS=--upgrade for newer versions
+	@$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.lock $(LOCK_FLAGS)
-	@$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile --quiet pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.services.lock $(LOCK_FLAGS)
 	@$(BIN)/uv pip compile envoy/requirements.in --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \

@@ -6,7 +6,8 @@ errors                               refusals as types, and what they are on the
 peers, tls                           calls to other services over mutual TLS
 db, tables, migrations               the service's own database
 outbox, consumer, dead_letters, bus  events out and in, each effect once
-idempotency, lease, loops            writes that do not repeat, work that one replica does
+idempotency, batching                writes that do not repeat, writes that share a commit
+lease, loops                         work that one replica does
 pagination, cache, money, words      small grammar of contracts and rows
 crypto, pii, revocation              fields sealed, addresses normalised, ended sessions refused
 logs, tracing                        what can be seen from outside

@@ -14,10 +14,10 @@ from chassis.contract import Method
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One staff job in one store, as the token states it."""
+    """One role within one tenant, as the token states it."""
 
-    store_id: UUID
-    job: str
+    tenant_id: UUID
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ NOBODY = Caller()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of the resource is the caller's: everything, rows it owns, rows of its tenants (stores)."""
+    """What of the resource is the caller's: everything, rows it owns, rows of its tenants."""
 
     everything: bool = False
     owner: UUID | None = None

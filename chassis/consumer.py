@@ -98,6 +98,7 @@ class Consumer:
                 await self._bus.consume(stream, types, queue.put)
                 break
             except Exception as error:  # the publisher's stream is not there yet, or NATS is not
+                _end_if_cancelled()
                 log.info("waiting for a stream", stream=stream, error=str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
         while True:
@@ -216,6 +217,13 @@ class Consumer:
         """An event of a known type from its bytes; KeyError for a type that this service does not hear."""
         event_class, _ = self._handlers[event_type]
         return event_class.FromString(payload)
+
+
+def _end_if_cancelled() -> None:
+    """Python 3.11's wait_for, which NATS's client uses, may swallow a cancellation that comes with the answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def forget_handled(db: Database) -> None:

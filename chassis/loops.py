@@ -47,11 +47,19 @@ class Loop:
     async def _run_once(self, service: str, app: Any) -> None:
         try:
             await self.run(app)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and not _is_stray_cancellation(error):
+                raise
             RUNS.labels(service, self.name, "failed").inc()
             log.warning("a loop's run failed", loop=self.name, error=str(error) or type(error).__name__, exc_info=error)
         else:
             RUNS.labels(service, self.name, "done").inc()
+
+
+def _is_stray_cancellation(error: BaseException) -> bool:
+    """A call whose channel is closed under it ends as if this task were cancelled; a loop must not end by that."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
 
 
 async def _wait(woken: asyncio.Event, seconds: float) -> None:

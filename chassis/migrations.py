@@ -8,6 +8,7 @@ ready on its own head or any later one.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,8 @@ from sqlalchemy import create_engine
 
 _SCRIPT = re.compile(r"^(\d{4})_\w+\.py$")
 LOCK_TIMEOUT = "5s"
+# Alembic's `op` belongs to the process, not to the caller.
+_one_at_a_time = threading.Lock()
 
 
 def versions_of(service: str) -> Path:
@@ -69,7 +72,11 @@ def migrate(service: str, database_url: str, target: str = "head") -> None:
 
     engine = create_engine(engine_url(database_url))
     try:
-        with engine.connect() as connection, EnvironmentContext(config, scripts, fn=upgrade) as environment:
+        with (
+            _one_at_a_time,
+            engine.connect() as connection,
+            EnvironmentContext(config, scripts, fn=upgrade) as environment,
+        ):
             connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('migrate'))")
             connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
             connection.commit()

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from google.protobuf.message import Message
@@ -52,6 +53,23 @@ FORGET = sql("DELETE FROM outbox WHERE published_at < now() - %(keep)s::interval
 NOTIFY = sql("SELECT pg_notify(%(channel)s, '')")
 
 
+def columns(events: Sequence[tuple[Message, str, int]]) -> dict[str, list[Any]]:
+    """Rows of `outbox` for (event, key, version), column by column, as INSERT takes them.
+
+    A statement that writes its own events in a CTE takes them too; whoever runs it calls `Outbox.wake` afterwards.
+    """
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return {
+        "event_ids": [ids.new_id() for _ in events],
+        "types": [event.DESCRIPTOR.full_name for event, _, _ in events],
+        "keys": [key for _, key, _ in events],
+        "versions": [version for _, _, version in events],
+        "payloads": [event.SerializeToString() for event, _, _ in events],
+        "trace_parents": [carrier.get("traceparent")] * len(events),
+    }
+
+
 class Outbox:
     """Writes events with their transaction and wakes the relay."""
 
@@ -61,17 +79,7 @@ class Outbox:
         self._notifying: asyncio.Task[object] | None = None
 
     async def write(self, tx: Transaction, events: Sequence[tuple[Message, str, int]]) -> None:
-        carrier: dict[str, str] = {}
-        inject(carrier)
-        await tx.run(
-            INSERT,
-            event_ids=[ids.new_id() for _ in events],
-            types=[event.DESCRIPTOR.full_name for event, _, _ in events],
-            keys=[key for _, key, _ in events],
-            versions=[version for _, _, version in events],
-            payloads=[event.SerializeToString() for event, _, _ in events],
-            trace_parents=[carrier.get("traceparent")] * len(events),
-        )
+        await tx.run(INSERT, **columns(events))
 
     def wake(self) -> None:
         """Wakes the relay here, or by NOTIFY where it runs."""

@@ -32,11 +32,11 @@ class StreamSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STREAMS_", extra="ignore", env_ignore_empty=True)
 
-    nats_url: str = Field("nats://nats:4222", description="NATS servers, comma separated")
+    nats_url: str = Field(default="nats://nats:4222", description="NATS servers, comma separated")
     nats_user: str | None = None
     nats_password: SecretStr | None = None
-    stream_replicas: PositiveInt = Field(1, description="JetStream replicas of each stream")
-    patience_seconds: PositiveFloat = Field(120.0, description="how long NATS may take to come up")
+    stream_replicas: PositiveInt = Field(default=1, description="JetStream replicas of each stream")
+    patience_seconds: PositiveFloat = Field(default=120.0, description="how long NATS may take to come up")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -254,6 +256,17 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def _keep_traceback() -> None:
+    """What only a developer of the stack needs goes to its log."""
+    place = Place.from_environment()
+    if place.exists:
+        log = place.log("devstack")
+        with contextlib.suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc())
+            console.print(f"  traceback: {log}")
+
+
 def main() -> None:
     try:
         line(standalone_mode=False)
@@ -261,6 +274,10 @@ def main() -> None:
         sys.exit(exit_.exit_code)
     except _FAILURES as error:
         show_failure(error)
+        sys.exit(1)
+    except Exception as error:
+        show_failure(error)
+        _keep_traceback()
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         console.print("\n  interrupted; `make down` stops what runs")

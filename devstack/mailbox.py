@@ -75,11 +75,12 @@ class Mail:
 
 
 class Mailbox:
-    """The directory of mails. File names sort by the time of arrival."""
+    """The directory of mails. File names sort by the time of arrival; who each is for is kept in memory."""
 
     def __init__(self, directory: Path, keep: int = KEEP) -> None:
         self._directory, self._keep = directory, keep
         directory.mkdir(parents=True, exist_ok=True)
+        self._recipients = {path.stem: _envelope(path) for path in sorted(directory.glob("*.eml"))}
 
     def put(self, recipients: list[str], content: bytes) -> str:
         """Keeps a mail and drops the oldest beyond the bound; returns its id. Raises OSError when the disk is full."""
@@ -88,47 +89,49 @@ class Mailbox:
         unfinished = self._directory / f"{mail_id}.part"
         unfinished.write_bytes(header + content)
         unfinished.rename(self._path(mail_id))
-        for old in self._paths()[: -self._keep]:
-            old.unlink(missing_ok=True)
+        self._recipients[mail_id] = recipients
+        while len(self._recipients) > self._keep:
+            self._drop(next(iter(self._recipients)))
         return mail_id
 
-    def newest(self, to: str = "", limit: int | None = None) -> list[Mail]:
+    def newest(self, to: str = "", limit: int = KEEP) -> list[Mail]:
         """Mails, newest first; only those to the address when one is given, in whatever case it is written."""
         wanted = to.strip().lower()
-        found: list[Mail] = []
-        for path in reversed(self._paths()):
-            mail = self._read(path)
-            if mail is not None and (not wanted or wanted in (address.lower() for address in mail.to)):
-                found.append(mail)
-                if len(found) == limit:
-                    break
-        return found
+        ids = [
+            mail_id
+            for mail_id, recipients in reversed(self._recipients.items())
+            if not wanted or wanted in (address.lower() for address in recipients)
+        ]
+        return [self._read(mail_id) for mail_id in ids[:limit]]
 
     def get(self, mail_id: str) -> Mail | None:
-        """The mail, or None. An id that is no file name of ours is none."""
-        path = self._path(mail_id)
-        return self._read(path) if path in self._paths() else None
+        """The mail, or None."""
+        return self._read(mail_id) if mail_id in self._recipients else None
 
     def clear(self) -> None:
         """Empties the mailbox."""
-        for path in self._paths():
-            path.unlink(missing_ok=True)
+        for mail_id in list(self._recipients):
+            self._drop(mail_id)
+
+    def _drop(self, mail_id: str) -> None:
+        del self._recipients[mail_id]
+        self._path(mail_id).unlink(missing_ok=True)
 
     def _path(self, mail_id: str) -> Path:
         return self._directory / f"{mail_id}.eml"
 
-    def _paths(self) -> list[Path]:
-        return sorted(self._directory.glob("*.eml"))
-
-    def _read(self, path: Path) -> Mail | None:
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:  # dropped meanwhile
-            return None
-        message = message_from_bytes(content, policy=policy.default)
-        to = [address for address in str(message[ENVELOPE_TO] or "").split(",") if address]
+    def _read(self, mail_id: str) -> Mail:
+        message = message_from_bytes(self._path(mail_id).read_bytes(), policy=policy.default)
         del message[ENVELOPE_TO]
-        return Mail(path.stem, int(path.stem.partition("-")[0]) / 1e9, to, message)
+        received_at = int(mail_id.partition("-")[0]) / 1e9
+        return Mail(mail_id, received_at, self._recipients[mail_id], message)
+
+
+def _envelope(path: Path) -> list[str]:
+    """The recipients in the first line of a kept mail."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        name, _, addresses = file.readline().strip().partition(": ")
+    return addresses.split(",") if name == ENVELOPE_TO and addresses else []
 
 
 class Receiver:

@@ -23,7 +23,7 @@ console = Console(highlight=False)
 # What logs say when something outside of the program is wrong, and what helps.
 _SIGNS = (
     (
-        r"no space left on device|disk full",
+        r"no space left on device|disk full|check free disk space",
         "the disk is full: make room, or set RUN_DIR to a directory on another disk",
     ),
     (r"address already in use|port .* is taken", "another program took the port: `make down`, then `make up`"),

@@ -1,6 +1,6 @@
 """Writes the descriptor set that the transcoder reads, from the generated code: no compiler in the image.
 
-    python envoy/descriptors.py edge.binpb
+python envoy/descriptors.py edge.binpb
 """
 
 from __future__ import annotations

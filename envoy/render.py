@@ -93,7 +93,9 @@ class EdgeSettings(BaseModel):
     tls_dir: Path = Field(Path("/etc/tls"), description="ca.pem, cert.pem and key.pem of the edge in the mesh")
     trust_domain: str = "jainshikanji.local"
     namespace: str = "jain-shikanji"
-    metrics_port: int | None = Field(None, ge=1, le=65535, description="serves Envoy's figures to Prometheus, only that")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="serves Envoy's figures to Prometheus, only that"
+    )
     jwks_port: int = Field(18081, ge=1, le=65535, description="loopback only")
     jwks_cache_seconds: PositiveInt = 60
     token_issuer: str = "https://auth.jainshikanji.local"  # noqa: S105 - an issuer's name
@@ -293,8 +295,13 @@ def _principals(callers: tuple[str, ...]) -> list[dict[str, Any]]:
     if callers == ("PUBLIC",):
         return [{"any": True}]
     if callers == ("CUSTOMER",):
-        return [_claim("sub", {"string_match": {"safe_regex": {"regex": ".+"}}})]
-    return [_claim("roles", {"list_match": {"one_of": {"string_match": {"exact": caller}}}}) for caller in callers]
+        known = [_claim("sub", {"string_match": {"safe_regex": {"regex": ".+"}}})]
+    else:
+        known = [_claim("roles", {"list_match": {"one_of": {"string_match": {"exact": word}}}}) for word in callers]
+    # The JWT filter takes a good bearer token off the request. One that is still there was refused, and then a good
+    # cookie beside it does not count either.
+    refused = {"header": {"name": "authorization", "present_match": True}}
+    return [{"and_ids": {"ids": [principal, {"not_id": refused}]}} for principal in known]
 
 
 def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -409,7 +416,7 @@ def program() -> Path:
 
 def validate(config: Path) -> None:
     """Lets Envoy itself read the configuration. Raises RenderError with what it says when it refuses."""
-    command = [str(program()), "--mode", "validate", "--config-path", str(config), "--log-level", "warn"]
+    command = [str(program()), "--mode", "validate", "--config-path", str(config.resolve()), "--log-level", "warn"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=config.parent)
     if run.returncode != 0 or "deprecated" in run.stderr.lower():
         raise RenderError(f"envoy refuses {config}:\n{run.stdout}{run.stderr}")

@@ -29,5 +29,5 @@ def admit(call: Call) -> None:
     call.scope = Scope(
         everything=ADMIN in admitted,
         owner=caller.account_id if CUSTOMER in admitted else None,
-        tenants=[grant.store_id for grant in caller.grants if grant.job in method.callers],
+        tenants=[grant.tenant_id for grant in caller.grants if grant.role in method.callers],
     )

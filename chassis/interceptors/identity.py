@@ -44,11 +44,15 @@ class Identification:
 
 @lru_cache(maxsize=4096)
 def read_payload(payload: str) -> Caller:
-    """The account in a verified token's payload (base64url JSON)."""
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return Caller(
-        account_id=UUID(claims["sub"]),
-        session_id=UUID(claims["sid"]),
-        roles=frozenset(claims["roles"]),
-        grants=tuple(Grant(UUID(grant["store_id"]), grant["job"].upper()) for grant in claims.get("grants", ())),
-    )
+    """The account in a verified token's payload (base64url JSON). Raises Unauthenticated when it does not name one."""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return Caller(
+            account_id=UUID(claims["sub"]),
+            session_id=UUID(claims["sid"]),
+            roles=frozenset(claims["roles"]),
+            grants=tuple(Grant(UUID(grant["store_id"]), grant["job"].upper()) for grant in claims.get("grants", ())),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # The signature is good and the claims are not: a token of another version, or of a thief of the key.
+        raise Unauthenticated("the token does not say who calls") from None

@@ -1,6 +1,6 @@
 """Whether what the request names is the caller's: the FIELD scope of the access option.
 
-Somebody else's id answers exactly like one that does not exist; the own store with a job that is not enough is denied.
+Somebody else's id answers exactly like one that does not exist; the own tenant in a role that is not enough is denied.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def compare(call: Call) -> None:
         tenant = _field(call, method.tenant_field)
         if tenant in scope.tenants:
             return
-        if any(grant.store_id == tenant for grant in call.caller.grants):
+        if any(grant.tenant_id == tenant for grant in call.caller.grants):
             raise PermissionDenied
     raise NotFound
 

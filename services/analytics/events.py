@@ -77,17 +77,20 @@ async def forget_account(_app: AnalyticsApp, tx: Transaction, heard: Heard) -> N
 
 
 async def _store(tx: Transaction, heard: Heard) -> None:
-    await tx.run(
-        queries.STORE_EVENTS,
-        ids=[meta.id for _, meta in heard],
-        types=[meta.type for _, meta in heard],
-        sources=[meta.source for _, meta in heard],
-        keys=[meta.key for _, meta in heard],
-        versions=[meta.version for _, meta in heard],
-        store_ids=[_optional_id(getattr(event, "store_id", "")) for event, _ in heard],
-        payloads=[Jsonb(MessageToDict(event)) for event, _ in heard],
-        occurred_ats=[meta.occurred_at for _, meta in heard],
-    )
+    await tx.run(queries.STORE_EVENTS, rows=Jsonb([_row(event, meta) for event, meta in heard]))
+
+
+def _row(event: Any, meta: EventMeta) -> dict[str, Any]:
+    return {
+        "id": str(meta.id),
+        "type": meta.type,
+        "source": meta.source,
+        "key": meta.key,
+        "version": meta.version,
+        "store_id": getattr(event, "store_id", "") or None,
+        "payload": MessageToDict(event),
+        "occurred_at": meta.occurred_at.isoformat(),
+    }
 
 
 def _changes(heard: Heard) -> dict[UUID, list[Change]]:
@@ -173,10 +176,6 @@ async def _note_registrations(tx: Transaction, heard: Heard) -> None:
             customer_ids=[UUID(event.customer_id) for event, _ in registered],
             registered_ats=[meta.occurred_at for _, meta in registered],
         )
-
-
-def _optional_id(text: str) -> UUID | None:
-    return UUID(text) if text else None
 
 
 HANDLERS: Handlers = {

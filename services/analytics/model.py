@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import add, sub
 from typing import Any, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -229,18 +230,20 @@ class Differences:
 
     def change(self, before: OrderFact, after: OrderFact, zone: str) -> None:
         """One order was `before` and is `after`."""
-        self._add(contribution(before, zone), zone, -1)
-        self._add(contribution(after, zone), zone, 1)
-
-    def _add(self, part: Contribution | None, zone: str, sign: int) -> None:
-        if part is None:
-            return
-        where = (part.store_id, zone, part.day)
-        _sum(self._hours, (*where, part.hour), part.figures, sign)
-        for product_id, figures in part.products.items():
-            _sum(self._products, (*where, product_id), figures, sign)
-        for customer_id, spent in part.customers.items():
-            _sum(self._customers, (*where, customer_id), spent, sign)
+        old, new = contribution(before, zone), contribution(after, zone)
+        for part, other, sign in ((old, new, -1), (new, old, 1)):
+            if part is None:
+                continue
+            where = (part.store_id, zone, part.day)
+            _sum(self._hours, (*where, part.hour), part.figures, sign)
+            # Most events change times alone; what is the same before and after need not be taken off and put back.
+            stays = other is not None and (other.store_id, other.day) == (part.store_id, part.day)
+            if not (stays and other is not None and other.products == part.products):
+                for product_id, figures in part.products.items():
+                    _sum(self._products, (*where, product_id), figures, sign)
+            if not (stays and other is not None and other.customers == part.customers):
+                for customer_id, spent in part.customers.items():
+                    _sum(self._customers, (*where, customer_id), spent, sign)
 
     def hours(self) -> list[Figures]:
         """Rows of sales_hours: store, zone, day, hour, measures; in one order, so that writers do not deadlock."""
@@ -263,7 +266,8 @@ class Differences:
 
 
 def _sum(sums: defaultdict[tuple[Any, ...], Figures], key: tuple[Any, ...], figures: Figures, sign: int) -> None:
-    sums[key] = tuple(old + sign * new for old, new in zip(sums[key], figures, strict=True))
+    change = add if sign > 0 else sub
+    sums[key] = tuple(map(change, sums[key], figures))
 
 
 def _rows(sums: Mapping[tuple[Any, ...], Figures]) -> list[Figures]:

@@ -10,9 +10,8 @@ from services.analytics.model import AMOUNTS, COUNTS, MEASURES
 STORE_EVENTS = sql(
     """
     INSERT INTO events (id, type, source, key, version, store_id, payload, occurred_at)
-    SELECT * FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(sources)s::text[], %(keys)s::text[],
-                         %(versions)s::int[], %(store_ids)s::uuid[], %(payloads)s::jsonb[],
-                         %(occurred_ats)s::timestamptz[])
+    SELECT * FROM jsonb_to_recordset(%(rows)s) AS row(
+        id uuid, type text, source text, key text, version int, store_id uuid, payload jsonb, occurred_at timestamptz)
     ON CONFLICT DO NOTHING
     """
 )

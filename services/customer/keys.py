@@ -15,8 +15,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from psycopg_pool import PoolTimeout
 
 from chassis.clock import now
 from chassis.crypto import FieldCipher
@@ -27,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 SEALED_AS: Final = "signing_keys.private_key"
 RELOAD: Final = timedelta(seconds=30)
+RETRY: Final = timedelta(seconds=5)
 # Beyond the life of a token: the edge's tolerance of clocks, and replicas that have not seen the new key yet.
 MARGIN: Final = timedelta(minutes=5)
 
@@ -133,13 +136,25 @@ class Keyring:
             await tx.run(q.FORGET_KEYS)
         self._read_at = None
 
-    async def _refresh(self) -> None:
-        if self._read_at is not None and now() - self._read_at < RELOAD:
-            return
+    async def _read(self) -> list[Row]:
         rows = await self._db.all(q.KEYS)
         if not rows:
             await self.rotate()
             rows = await self._db.all(q.KEYS)
+        return rows
+
+    async def _refresh(self) -> None:
+        if self._read_at is not None and now() - self._read_at < RELOAD:
+            return
+        try:
+            rows = await self._read()
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            if not self._signers:
+                raise
+            # The keys that were read a moment ago still verify, and sign, while the database is away.
+            log.warning("the signing keys are not read again", error=str(error))
+            self._read_at = now() - RELOAD + RETRY
+            return
         self._signers = [unseal(row, self._cipher) for row in rows]
         self._key_set = key_set(rows)
         self._read_at = now()

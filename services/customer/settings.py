@@ -52,6 +52,12 @@ class CustomerSettings(ServiceSettings):
             raise ValueError("development gives cookies without Secure and is for loopback only: set GRPC_HOST so")
         return self
 
+    @model_validator(mode="after")
+    def _keys_are_published_before_they_sign(self) -> Self:
+        if self.signing_key_lead_seconds >= self.signing_key_seconds:
+            raise ValueError("SIGNING_KEY_LEAD_SECONDS must be less than SIGNING_KEY_SECONDS")
+        return self
+
     @property
     def has_secure_cookies(self) -> bool:
         """Browsers keep `Secure` cookies only from https, which development does not have."""

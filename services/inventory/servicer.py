@@ -22,12 +22,12 @@ from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServ
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceServicer
 
 from chassis import Call, Caller, current_call
+from chassis.batching import Batcher
 from chassis.call import NOBODY
 from chassis.clock import now
 from chassis.errors import Refusal, Unauthenticated
 from services.inventory import wire
 from services.inventory.app import InventoryApp
-from services.inventory.gathering import Gathering
 from services.inventory.model import menu
 from services.inventory.usecases import categories, pricing, products, purchasing, reservations, stock
 
@@ -38,7 +38,7 @@ MANAGER = "MANAGER"
 
 def sees_costs(caller: Caller) -> bool:
     """Whether the caller may see what things cost the house."""
-    return caller.is_admin or any(grant.job == MANAGER for grant in caller.grants)
+    return caller.is_admin or any(grant.role == MANAGER for grant in caller.grants)
 
 
 def actor(call: Call) -> UUID:
@@ -149,7 +149,7 @@ class StockServicer(StockServiceServicer):
 
     def __init__(self, app: InventoryApp) -> None:
         self._app = app
-        self._holds: Gathering[reservations.Wish, Refusal | None] = Gathering(
+        self._holds: Batcher[reservations.Wish, Refusal | None] = Batcher(
             partial(reservations.hold_all, app), ORDERS_AT_ONCE
         )
 
@@ -192,7 +192,7 @@ class StockServicer(StockServiceServicer):
             wire.moment(request, "expire_time"),
             self._app.settings.reservation_minutes,
         )
-        refusal = await self._holds.add(wish)
+        refusal = await self._holds.do(wish)
         if refusal is not None:
             raise refusal
         return stock_service_pb2.ReserveStockResponse()

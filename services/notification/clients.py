@@ -81,5 +81,8 @@ class StoreNames:
             return
         if len(self._kept) > _STORES_KEPT:
             self._kept.clear()
+        asked_at = time.monotonic()
+        # One that is not known is not asked for again with every message.
+        self._kept.update(dict.fromkeys(store_ids, (asked_at, StoreFacts())))
         for store in answer.stores:
-            self._kept[UUID(store.id)] = (time.monotonic(), StoreFacts(store.name, store.time_zone or DEFAULT_ZONE))
+            self._kept[UUID(store.id)] = (asked_at, StoreFacts(store.name, store.time_zone or DEFAULT_ZONE))

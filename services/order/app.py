@@ -7,8 +7,8 @@ from uuid import UUID
 from jainshikanji.order.v1 import events_pb2
 
 from chassis.app import App
+from chassis.batching import Batcher
 from chassis.crypto import decode_key
-from services.order.batching import Batcher
 from services.order.model.quotes import QuoteSigner
 from services.order.settings import OrderSettings
 from services.order.watchers import Watchers
@@ -25,7 +25,7 @@ class OrderApp(App):
         old_keys = [decode_key(old_key.get_secret_value())] if old_key else []
         self.quotes = QuoteSigner([self.signing_key, *old_keys])
         self.watchers = Watchers(self.db, settings.watchers)
-        writer = OrderWriter(self.db, settings.saga_lock_seconds)
+        writer = OrderWriter(self.db, self.outbox, settings.saga_lock_seconds)
         self.begin: Batcher[Saga, bool] = Batcher(writer.begin)
         self.write: Batcher[Written, bool] = Batcher(writer.write)
         self.finish_saga: Batcher[Finished, None] = Batcher(writer.finish)

@@ -12,8 +12,10 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+from chassis import outbox
 from chassis.db import Database
 from chassis.idempotency import Claim
+from chassis.outbox import Outbox
 from services.order.queries import placing
 
 
@@ -45,8 +47,8 @@ class Finished:
 
 
 class OrderWriter:
-    def __init__(self, db: Database, lock_seconds: float) -> None:
-        self._db, self._lock = db, timedelta(seconds=lock_seconds)
+    def __init__(self, db: Database, events: Outbox, lock_seconds: float) -> None:
+        self._db, self._outbox, self._lock = db, events, timedelta(seconds=lock_seconds)
 
     async def begin(self, sagas: Sequence[Saga]) -> Sequence[bool]:
         """Claims the keys and records the sagas; False for a key that is claimed already."""
@@ -72,19 +74,34 @@ class OrderWriter:
 
     async def write(self, orders: Sequence[Written]) -> Sequence[bool]:
         """Writes orders with items, history, numbers, events and answers to their keys. False: the saga is gone."""
-        async with self._db.transaction() as tx:
-            rows = await tx.all(placing.WRITE, orders=_json([vars(order.row) for order in orders]), lock=self._lock)
-            written = {row.order_id for row in rows}
-            for order in orders:
-                if order.row.id in written:
-                    for event, version in order.events:
-                        tx.publish(event, key=order.row.id, version=version)
+        rows = await self._db.all(
+            placing.WRITE,
+            orders=_json([vars(order.row) for order in orders]),
+            order_ids=[order.row.id for order in orders],
+            **outbox.columns(
+                [(event, str(order.row.id), version) for order in orders for event, version in order.events]
+            ),
+        )
+        self._outbox.wake()
+        written = {row.order_id for row in rows}
         return [order.row.id in written for order in orders]
 
     async def finish(self, orders: Sequence[Finished]) -> Sequence[None]:
         """Deletes sagas that are done and notes the providers' orders."""
-        document = [{"order_id": order.order_id, "provider_order_id": order.provider_order_id} for order in orders]
-        await self._db.run(placing.FINISH, orders=_json(document))
+        order_ids = [order.order_id for order in orders]
+        online = [order for order in orders if order.provider_order_id]
+        if not online:
+            await self._db.run(placing.FORGET, order_ids=order_ids)
+        else:
+            paid_online = [order.order_id for order in online]
+            await self._db.run(
+                placing.FINISH,
+                order_ids=order_ids,
+                paid_online=paid_online,
+                provider_order_ids=[order.provider_order_id for order in online],
+                first_id=min(paid_online),
+                last_id=max(paid_online),
+            )
         return [None] * len(orders)
 
 

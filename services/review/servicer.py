@@ -96,4 +96,4 @@ def _knows_writer(caller: Caller, row: Row) -> bool:
     """The writer, staff of the store, admins."""
     if caller.is_admin or (row.customer_id is not None and caller.account_id == row.customer_id):
         return True
-    return any(grant.store_id == row.store_id for grant in caller.grants)
+    return any(grant.tenant_id == row.store_id for grant in caller.grants)

@@ -6,7 +6,7 @@ import datetime
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +18,19 @@ from google.api import httpbody_pb2
 
 from devstack.certificates import SERVICES, Authority
 from devstack.edge import Edge
-from tests.contract.edge_services import JWKS, ORIGIN, Rpc, Services, Tokens, contracts, edge_in_front, stream_of, until
+from tests.contract.edge_services import (
+    JWKS,
+    ORIGIN,
+    Rpc,
+    Services,
+    Tokens,
+    contracts,
+    edge_in_front,
+    renderer,
+    stream_of,
+    until,
+)
+from tools.generate import write_image
 
 ORDER = "/jainshikanji.order.v1.OrderService"
 LIST_ORDERS, CREATE_ORDER, WATCH = f"{ORDER}/ListOrders", f"{ORDER}/CreateOrder", f"{ORDER}/WatchOrder"
@@ -115,6 +127,28 @@ def filled(path: str) -> str:
     return path
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"edge_peers": "edge:8080"},
+        {"otlp_target": "collector:4317", "trace_percent": 5},
+        {"listener_tls_dir": "tls", "cookies": "secure", "origins": ["https://shop.example"]},
+        {"cookies": "loopback", "listen_address": "127.0.0.1"},
+        {"targets": {"order": ["10.0.0.1:50051", "10.0.0.2:50051", "[::1]:50051"]}},
+    ],
+)
+def test_envoy_accepts_every_option(tmp_path: Path, more: dict[str, Any]) -> None:
+    (tmp_path / "tls").mkdir()
+    directories = {"config_dir": tmp_path, "tls_dir": tmp_path / "tls"}
+    if "listener_tls_dir" in more:
+        directories["listener_tls_dir"] = tmp_path / "tls"
+    settings = renderer.EdgeSettings(**more | directories)
+    image = tmp_path / "image.binpb"
+    write_image(image, comments=False)
+    renderer.validate(renderer.write(tmp_path, settings, image.read_bytes()))
+
+
 class TestAccess:
     def test_each_method_lets_in_exactly_the_callers_of_its_contract(self, world: World) -> None:
         tokens = {kind: world.tokens.make(*roles) if roles else None for kind, roles in KINDS.items()}
@@ -142,7 +176,7 @@ class TestAccess:
         assert not world.client.post(LIST_ORDERS, content=b"\0\0\0\0\0", headers=headers).content
         channel = grpc.insecure_channel(f"127.0.0.1:{world.edge.port}")
         with pytest.raises(grpc.RpcError):
-            channel.unary_unary(LOGIN)(b"", timeout=5)
+            channel.unary_unary(LOGIN, request_serializer=bytes)(b"", timeout=5)
         channel.close()
         assert not [call for call in world.services.received if call.path != JWKS]
 
@@ -164,7 +198,7 @@ class TestAccess:
 
 
 def _call(world: World, verb: str, path: str, token: str | None) -> int:
-    body = {} if verb in {"POST", "PUT", "PATCH"} else None
+    body: dict[str, str] | None = {} if verb in {"POST", "PUT", "PATCH"} else None
     return world.client.request(verb, path, json=body, headers=_headers(token, {})).status_code
 
 
@@ -198,7 +232,7 @@ class TestIdentity:
     )
     def test_a_token_that_is_not_good_makes_its_bearer_a_stranger(self, world: World, what: str) -> None:
         now = int(time.time())
-        bad = {
+        makers: dict[str, Callable[[], str]] = {
             "expired": lambda: world.tokens.make("CUSTOMER", exp=now - 60),
             "not yet": lambda: world.tokens.make("CUSTOMER", nbf=now + 600),
             "issuer": lambda: world.tokens.make("CUSTOMER", iss="https://elsewhere.example"),
@@ -208,7 +242,8 @@ class TestIdentity:
             "hmac": lambda: world.tokens.make("CUSTOMER", key="s" * 64, algorithm="HS256"),
             "garbage": lambda: "not.a.token",
             "endless": lambda: world.tokens.make("CUSTOMER", exp=None),
-        }[what]()
+        }
+        bad = makers[what]()
         answer = world.get("/api/orders", bad)
         assert answer.status_code == 401
         assert reason_of(answer) == "UNAUTHENTICATED"
@@ -395,7 +430,7 @@ class TestStreams:
     def test_events_flow_as_they_come_and_longer_than_a_unary_call_may_take(self, world: World) -> None:
         parts = [f"id: {number}\nevent: status\ndata: {{}}\n\n" for number in range(6)]
         world.services.answers[WATCH] = lambda _request, _context: stream_of(parts, 0.5)
-        arrived = []
+        arrived: list[tuple[float, str]] = []
         path = f"/api/orders/{uuid4()}/watch"
         headers = _headers(world.tokens.make("CUSTOMER"), {"last_event_id": "7"})
         begun = time.monotonic()
@@ -468,7 +503,8 @@ class TestMesh:
         seen: list[str] = []
 
         def who(_request: bytes, context: grpc.ServicerContext) -> bytes:
-            seen.extend(name.decode() for name in context.auth_context()["peer_spiffe_id"])
+            identities: Any = context.auth_context()["peer_spiffe_id"]
+            seen.extend(name.decode() for name in identities)
             return b""
 
         world.services.answers[LIST_ORDERS] = who

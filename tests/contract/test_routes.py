@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import protovalidate
 import pytest
@@ -142,4 +143,5 @@ def _refuses(rpc: Rpc, name: str, word: str) -> bool:
         return field.enum_type is None or word.upper() not in field.enum_type.values_by_name
     request = message_class(rpc.request.full_name)(**{name: word})
     violations = protovalidate.Validator().collect_violations(request)
-    return any(element.field_name == name for found in violations for element in found.proto.field.elements[:1])
+    fields: list[Any] = [found.proto.field for found in violations]
+    return any(element.field_name == name for field in fields for element in field.elements[:1])

@@ -165,7 +165,7 @@ def test_two_migrators_at_once_do_not_disturb_each_other(databases: Databases, s
     servers.postgres.create_database("contract_twice", "loyalty")
     url = servers.postgres.url("loyalty", "contract_twice")
     program = f"from chassis.migrations import migrate; migrate('loyalty', {url!r})"
-    running = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(2)]  # noqa: S603
+    running = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(2)]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert facts(url) == facts(databases.migrated("loyalty"))
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from devstack.certificates import SERVICES
 from devstack.menu import COUPON
 from devstack.rest import Json, Session
 from tests.e2e.platform import Platform, eventually
@@ -170,7 +171,7 @@ def test_the_last_units_are_sold_once(platform: Platform) -> None:
     assert platform.stock(product_id) == 0
 
 
-@pytest.mark.parametrize("name", ["order", "payment", "inventory", "store", "customer", "loyalty", "notification"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_an_order_survives_the_sudden_death_of_a_service(platform: Platform, name: str) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=5)
     order = platform.place(who, platform.cart(product_id))

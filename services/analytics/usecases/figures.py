@@ -39,7 +39,7 @@ async def period(app: AnalyticsApp, call: Call, store_id: str, from_date: str, t
 async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
     """The store's zone. NotFound for another's store, PermissionDenied for the own one with another job."""
     if not call.scope.everything and store_id not in call.scope.tenants:
-        if any(grant.store_id == store_id for grant in call.caller.grants):
+        if any(grant.tenant_id == store_id for grant in call.caller.grants):
             raise PermissionDenied
         raise NotFound
     known = await app.db.one(queries.STORE, store_id=store_id)

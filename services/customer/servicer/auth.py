@@ -105,7 +105,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             customer=wire.customer(row, self._app.cipher),
             roles=sorted(call.caller.roles),
             grants=[
-                grant_pb2.StaffGrant(store_id=str(grant.store_id), job=grant_pb2.StaffJob.Value.Value(grant.job))
+                grant_pb2.StaffGrant(store_id=str(grant.tenant_id), job=grant_pb2.StaffJob.Value.Value(grant.role))
                 for grant in call.caller.grants
             ],
             session_id=str(_session(call)),

@@ -228,10 +228,8 @@ class OrderSaga(Base):
     locked_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (
-        CheckConstraint("state IN ('reserving', 'undoing', 'placed')"),
-        Index("idx_order_sagas_locked_until", "locked_until"),
-    )
+    # A row lives for milliseconds: no index beside the key, so that its updates stay in place.
+    __table_args__ = (CheckConstraint("state IN ('reserving', 'undoing', 'placed')"),)
 
 
 class StoreStaff(Base):

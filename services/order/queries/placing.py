@@ -84,13 +84,21 @@ WRITE = sql(
     ), settled AS (
         UPDATE idempotency_keys AS kept SET result_id = saga.order_id FROM saga
         WHERE kept.caller = saga.caller AND kept.method = saga.method AND kept.key = saga.key
+    ), announced AS (
+        INSERT INTO outbox (event_id, type, key, version, payload, trace_parent)
+        SELECT event.* FROM
+            unnest(%(event_ids)s::uuid[], %(types)s::text[], %(keys)s::text[], %(versions)s::int[],
+                   %(payloads)s::bytea[], %(trace_parents)s::text[])
+                AS event(event_id, type, key, version, payload, trace_parent)
+            JOIN saga ON saga.order_id = event.key::uuid
+        ORDER BY event.version
     )
     SELECT order_id FROM saga
     """
 )
 
-# Nothing is left to do. A provider's order is noted where there is one. Ids are compared with arrays, not joined, so that
-# only the partitions of these months are looked at.
+# Nothing is left to do. A provider's order is noted where there is one. The bounds of the ids prune the partitions:
+# an array alone cannot.
 FINISH = sql(
     """
     WITH finished AS (
@@ -98,9 +106,11 @@ FINISH = sql(
     )
     UPDATE orders SET
         provider_order_id = (%(provider_order_ids)s::text[])[array_position(%(paid_online)s::uuid[], orders.id)]
-    WHERE id = ANY(%(paid_online)s::uuid[])
+    WHERE id = ANY(%(paid_online)s::uuid[]) AND id BETWEEN %(first_id)s::uuid AND %(last_id)s::uuid
     """
 )
+# When nothing is paid online.
+FORGET = sql("DELETE FROM order_sagas WHERE order_id = ANY(%(order_ids)s::uuid[])")
 
 # The order cannot have been written before this, and will not be after it.
 GIVE_UP = sql(

@@ -42,7 +42,7 @@ from services.order.queries import placing as q
 from services.order.usecases import reading
 from services.order.usecases.drafting import Draft, draft, written
 from services.order.usecases.pricing import Offer, both, offer
-from services.order.wire import contacts, orders
+from services.order.wire import orders
 from services.order.writing import Finished, Saga
 
 log = structlog.get_logger(__name__)
@@ -91,7 +91,7 @@ async def _carry_out(app: OrderApp, saga: Saga, cart: Cart, request: CreateOrder
         await app.finish_saga.do(Finished(saga.order_id, ""))
     else:
         row.provider_order_id = await _start_payment(app, row)
-    return orders.order(row, contacts.unseal(row, app.cipher))
+    return orders.order(row, ready.offer.contact)
 
 
 async def _reserve(app: OrderApp, order_id: UUID, cart: Cart, request: CreateOrderRequest, held: Held) -> Draft:

@@ -89,11 +89,11 @@ async def _page(
     app: OrderApp, viewer: Viewer, request: Any, filters: dict[str, Any]
 ) -> order_service_pb2.ListOrdersResponse:
     page: Page = app.pages.open(request)
-    if request.status:
-        filters["status"] = STATUS.word(request.status)
     if page.after is not None:
         filters["after"] = UUID(page.after[0])
     shape = frozenset(filters) - _VIEWER_PARAMETERS
+    if request.status:
+        shape |= {f"status:{STATUS.word(request.status)}"}
     filters.pop("visible", None)
     rows = await app.read_db.all(q.orders(shape), limit=page.limit, **filters)
     return order_service_pb2.ListOrdersResponse(

@@ -31,7 +31,7 @@ class Viewer:
         assert call.caller.account_id is not None
         jobs: dict[UUID, frozenset[str]] = {}
         for grant in call.caller.grants:
-            jobs[grant.store_id] = jobs.get(grant.store_id, frozenset()) | {grant.job.lower()}
+            jobs[grant.tenant_id] = jobs.get(grant.tenant_id, frozenset()) | {grant.role.lower()}
         return cls(call.caller.account_id, call.caller.is_admin, jobs)
 
     @property

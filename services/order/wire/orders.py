@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2, quote_pb2, tracking_pb2
@@ -65,6 +66,7 @@ def _option_row(option: Option) -> dict[str, Any]:
 
 def order(row: Any, contact: Contact | None) -> order_pb2.Order:
     """A whole order. Without a contact it is as the kitchen sees it: nobody's email, phone or address."""
+    items = [ItemRow(*item) for item in row.items]
     message = order_pb2.Order(
         id=str(row.id),
         version=row.version,
@@ -77,8 +79,8 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         payment_status=PAYMENT_STATUS.value(row.payment_status),
         payment_method=PAYMENT_METHOD.value(row.payment_method),
         fulfilment_type=FULFILMENT.value(row.delivery_type),
-        items=[_item(ItemRow(*item)) for item in row.items],
-        amounts=_amounts(row),
+        items=[_item(item) for item in items],
+        amounts=_amounts(row, items),
         special_instructions=row.special_instructions or "",
         estimated_delivery_at=stamp(row.estimated_delivery_time),
         scheduled_delivery_at=stamp(row.scheduled_delivery_time),
@@ -149,9 +151,8 @@ def _tax(tax: Tax) -> order_pb2.LineTax:
     )
 
 
-def _amounts(row: Any) -> order_pb2.Amounts:
+def _amounts(row: Any, items: Sequence[ItemRow]) -> order_pb2.Amounts:
     delivery = Tax(row.delivery_tax_rate, row.delivery_fee, row.delivery_cgst, row.delivery_sgst, row.delivery_igst)
-    items = [ItemRow(*item) for item in row.items]
     return order_pb2.Amounts(
         subtotal=money(row.subtotal),
         discount=money(row.discount),

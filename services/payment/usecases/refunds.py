@@ -97,7 +97,7 @@ def _authorise(app: PaymentApp, call: Call, payment: Row, wanted: Decimal, *, ca
 def may_refund_freely(call: Call, store_id: UUID) -> bool:
     """Admins everywhere, managers in their store."""
     caller = call.caller
-    return caller.is_admin or any(grant.store_id == store_id and grant.job == "MANAGER" for grant in caller.grants)
+    return caller.is_admin or any(grant.tenant_id == store_id and grant.role == "MANAGER" for grant in caller.grants)
 
 
 def _refuse_below_minimum(gateway: Gateway | None, wanted: Decimal) -> None:

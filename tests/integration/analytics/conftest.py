@@ -1,13 +1,12 @@
-"""Analytics on a real database, hearing events from a real NATS as the other services publish them."""
+"""Analytics on a real database, and orders as their events tell of them."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +18,12 @@ from jainshikanji.order.v1.order_pb2 import FulfilmentType, PaymentMethod
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
 from jainshikanji.store.v1.events_pb2 import StoreCreated, StoreUpdated
 
-from chassis.bus import Bus
-from chassis.db import sql
+from chassis.bus import EventMeta
 from chassis.ids import new_id
 from chassis.service import Process
 from tests.harness import Identity, Platform
 
 Published = tuple[Message, datetime]
-HEARD = sql("SELECT count(*) FROM events WHERE id = ANY(%(ids)s::uuid[])")
 
 
 @dataclass
@@ -92,43 +89,22 @@ class World:
     def __init__(self, platform: Platform, process: Process) -> None:
         self.platform, self.process = platform, process
         self.app = process.app
-        self._buses: dict[str, Bus] = {}
 
     async def publish(self, events: Sequence[Published], *, shuffled: random.Random | None = None) -> None:
-        """Publishes as the services would; shuffled also in any order, some of it twice. Returns when all is heard."""
-        rows: dict[str, list[Any]] = {}
-        for event, occurred_at in events:
-            event_type = event.DESCRIPTOR.full_name
-            row = SimpleNamespace(
-                event_id=new_id(),
-                type=event_type,
-                key=getattr(event, "order_id", ""),
-                version=getattr(event, "version", 0),
-                payload=event.SerializeToString(),
-                trace_parent=None,
-                occurred_at=occurred_at,
-            )
-            rows.setdefault(event_type.split(".")[1], []).append(row)
-        for service, mine in rows.items():
-            if shuffled is not None:
-                # The same event under another id: what the inbox cannot tell from a new one.
-                twice = shuffled.sample(mine, len(mine) // 3)
-                mine += [SimpleNamespace(**{**vars(row), "event_id": new_id()}) for row in twice]
-                shuffled.shuffle(mine)
-            await (await self._bus(service)).publish(mine)
-        await self._heard([row.event_id for mine in rows.values() for row in mine])
+        """Hands the events to analytics as its consumer does, without telling the other services of the session.
 
-    async def _heard(self, event_ids: list[UUID]) -> None:
-        async with asyncio.timeout(20):
-            while await self.app.db.value(HEARD, ids=event_ids) < len(event_ids):
-                await asyncio.sleep(0.01)
-
-    async def _bus(self, service: str) -> Bus:
-        if service not in self._buses:
-            bus = Bus(service, self.platform.nats.url, listen_url=self.platform.postgres.url(service))
-            await bus.connect()
-            self._buses[service] = bus
-        return self._buses[service]
+        Shuffled they come in any order and in many batches at once, as from many streams to many replicas, and some of
+        them come twice under another id, which the inbox cannot tell from new ones.
+        """
+        heard = [(event, _meta(event, occurred_at)) for event, occurred_at in events]
+        if shuffled is None:
+            await self.process.consumer.apply(heard)
+            return
+        heard += [(event, replace(meta, id=new_id())) for event, meta in shuffled.sample(heard, len(heard) // 3)]
+        shuffled.shuffle(heard)
+        size = max(1, len(heard) // 8)
+        batches = [heard[start : start + size] for start in range(0, len(heard), size)]
+        await asyncio.gather(*(self.process.consumer.apply(batch) for batch in batches))
 
     async def open_store(self, *, time_zone: str = "Asia/Kolkata") -> UUID:
         """A store that analytics has heard of."""
@@ -144,14 +120,14 @@ class World:
     def asking(self, caller: Identity) -> Any:
         return self.platform.stub("analytics", AnalyticsServiceStub, caller)
 
-    async def close(self) -> None:
-        for bus in self._buses.values():
-            await bus.close()
+
+def _meta(event: Message, occurred_at: datetime) -> EventMeta:
+    event_type = event.DESCRIPTOR.full_name
+    version = getattr(event, "version", 0)
+    return EventMeta(new_id(), event_type, event_type.split(".")[1], "", version, occurred_at)
 
 
 @pytest_asyncio.fixture(scope="session")
 async def world(platform: Platform) -> AsyncIterator[World]:
     await platform.start("store")
-    world = World(platform, await platform.start("analytics"))
-    yield world
-    await world.close()
+    yield World(platform, await platform.start("analytics"))

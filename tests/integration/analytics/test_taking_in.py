@@ -6,14 +6,16 @@ import asyncio
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from jainshikanji.customer.v1.events_pb2 import CustomerErased, CustomerRegistered
-from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock
+from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock, StockRestocked
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 
+from chassis.bus import Bus
 from chassis.db import sql
 from chassis.ids import new_id
 from services.analytics.model import MEASURES, PLATFORM_ZONE, Differences, OrderFact
@@ -125,15 +127,28 @@ async def test_an_order_whose_first_event_comes_last_counts_from_then_on(world: 
     assert row[7:11] == (1, 12 * 60, 1, 20 * 60)
 
 
-async def test_every_event_is_stored_once_as_it_was(world: World) -> None:
-    review = ReviewPosted(review_id=str(new_id()), store_id=str(new_id()), rating=5, product_rating_average="4.50")
-    await world.publish([(review, datetime.now(UTC))])
-    rows = await world.app.db.all(
-        sql("SELECT type, source, payload FROM events WHERE store_id = %(s)s"), s=UUID(review.store_id)
+async def test_an_event_comes_over_nats_and_is_stored_once_as_it_was(world: World) -> None:
+    bus = Bus("inventory", world.platform.nats.url, listen_url="")
+    await bus.connect()
+    event = StockRestocked(product_id=str(DOSA), store_id=str(new_id()), product_name="Dosa", current_stock=7)
+    row = SimpleNamespace(
+        event_id=new_id(),
+        type=event.DESCRIPTOR.full_name,
+        key=event.product_id,
+        version=3,
+        payload=event.SerializeToString(),
+        trace_parent=None,
+        occurred_at=datetime.now(UTC),
     )
-    assert [(row.type, row.source) for row in rows] == [("jainshikanji.review.v1.ReviewPosted", "review")]
-    assert rows[0].payload["rating"] == 5
-    assert rows[0].payload["productRatingAverage"] == "4.50"
+    await bus.publish([row])
+    stored = sql("SELECT id, type, source, key, version, payload FROM events WHERE store_id = %(s)s")
+    async with asyncio.timeout(20):
+        while not (rows := await world.app.db.all(stored, s=UUID(event.store_id))):
+            await asyncio.sleep(0.02)
+    await bus.close()
+    [kept] = rows
+    assert tuple(kept)[:5] == (row.event_id, row.type, "inventory", row.key, 3)
+    assert (kept.payload["productName"], kept.payload["currentStock"]) == ("Dosa", 7)
 
 
 async def test_events_of_any_age_find_a_place(world: World) -> None:

@@ -43,7 +43,6 @@ async def test_a_code_waits_sealed_while_notification_is_away_and_is_handed_over
                 await asyncio.sleep(0.02)
         assert people.codes[-1].encode() not in bytes(rows[0].code)
         assert app.cipher.open(rows[0].code, codes.SEALED_AS) == people.codes[-1]
-        await nowhere.close()
     await platform.start("notification")
     await people.stored("UPDATE code_deliveries SET next_attempt_at = now() RETURNING code_id")
     app.codes_wait.set()
@@ -51,6 +50,7 @@ async def test_a_code_waits_sealed_while_notification_is_away_and_is_handed_over
         while await waiting(people, asha.id):
             await asyncio.sleep(0.02)
     await asha.anonymous.VerifyEmail(auth.VerifyEmailRequest(email=asha.email, code=people.codes[-1]))
+    await nowhere.close()
 
 
 async def test_a_code_that_expired_on_the_way_is_not_handed_over_any_more(people: People) -> None:

@@ -8,9 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
+import pytest
 from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
 
+from chassis.clock import now
+from chassis.db import Database
+from chassis.outbox import Outbox
+from devstack.ports import free_port
 from services.customer.keys import Keyring
 from tests import harness
 from tests.integration.customer.conftest import People
@@ -72,6 +77,21 @@ async def test_a_rotation_logs_nobody_out(people: People) -> None:
     await people.app.keyring.rotate()
     asha = await people.registered()
     assert jwt.get_unverified_header((await asha.log_in()).access_token)["kid"] == kids[1]
+
+
+async def test_a_replica_goes_on_with_the_keys_it_has_while_the_database_is_away(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = ring(people)
+    signer, key_set = await mine.signer(), await mine.key_set()
+    # A database that nobody listens at, with the pool's own time-out.
+    url = f"postgresql://customer@127.0.0.1:{free_port()}/customer_db"
+    away = Database(url, size=1, application="test", outbox=Outbox())
+    await away.open()
+    monkeypatch.setattr(mine, "_db", away)
+    monkeypatch.setattr(mine, "_read_at", now() - timedelta(minutes=1))
+    assert (await mine.key_set(), (await mine.signer()).kid) == (key_set, signer.kid)
+    await away.close()
 
 
 async def test_the_private_half_is_sealed_and_never_published(people: People) -> None:

@@ -23,6 +23,7 @@ from chassis.bus import EventMeta
 from chassis.db import Row, sql
 from chassis.ids import new_id
 from chassis.service import Process
+from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import new_code
 from tests.harness import Platform, admin, customer, nobody, service
 
@@ -76,15 +77,16 @@ class Loyalty:
     process: Process
 
     def __post_init__(self) -> None:
-        self.app = self.process.app
+        self.app: LoyaltyApp = self.process.app  # type: ignore[assignment]
         self.admin = self.stub(admin())
         self.order = self.stub(service("order"))
         self.nobody = self.stub(nobody())
 
-    def stub(self, identity: Any) -> LoyaltyServiceStub:
+    def stub(self, identity: Any) -> Any:
+        """A client as that caller. The generated stub's own type is the blocking one."""
         return self.platform.stub("loyalty", LoyaltyServiceStub, identity)
 
-    def as_customer(self, customer_id: UUID) -> LoyaltyServiceStub:
+    def as_customer(self, customer_id: UUID) -> Any:
         return self.stub(customer(customer_id))
 
     async def hear(self, *events: Message, ids: Sequence[UUID] | None = None, **ago: float) -> None:
@@ -118,12 +120,15 @@ class Loyalty:
             "end_time": moment(hours=-1),
             **fields,
         }
-        return await self.admin.CreateCampaign(
+        created: Campaign = await self.admin.CreateCampaign(
             api.CreateCampaignRequest(**{name: value for name, value in request.items() if value is not None})
         )
+        return created
 
     async def quote(self, customer_id: UUID, code: str = "", points: int = 0, **fields: Any) -> api.Benefits:
-        return await self.order.QuoteBenefits(api.QuoteBenefitsRequest(**_wish(customer_id, code, points, fields)))
+        request = api.QuoteBenefitsRequest(**_wish(customer_id, code, points, fields))
+        benefits: api.Benefits = await self.order.QuoteBenefits(request)
+        return benefits
 
     async def reserve(
         self, customer_id: UUID, code: str = "", points: int = 0, order_id: UUID | None = None, **fields: Any
@@ -131,7 +136,8 @@ class Loyalty:
         request = api.ReserveBenefitsRequest(
             order_id=str(order_id or new_id()), **_wish(customer_id, code, points, fields)
         )
-        return await self.order.ReserveBenefits(request)
+        benefits: api.Benefits = await self.order.ReserveBenefits(request)
+        return benefits
 
     async def release(self, order_id: UUID) -> None:
         await self.order.ReleaseBenefits(api.ReleaseBenefitsRequest(order_id=str(order_id)))

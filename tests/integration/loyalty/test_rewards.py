@@ -29,12 +29,15 @@ async def reward(loyalty: Loyalty, **fields: Any) -> Reward:
         "amount": rupees(50),
         **fields,
     }
-    return await loyalty.admin.CreateReward(api.CreateRewardRequest(**values))
+    created: Reward = await loyalty.admin.CreateReward(api.CreateRewardRequest(**values))
+    return created
 
 
 async def redeem(loyalty: Loyalty, customer_id: UUID, reward_id: str, key: str = "") -> Redemption:
     identity = customer(customer_id).sending(idempotency_key=key or str(new_id()))
-    return await loyalty.stub(identity).RedeemReward(api.RedeemRewardRequest(reward_id=reward_id))
+    request = api.RedeemRewardRequest(reward_id=reward_id)
+    redemption: Redemption = await loyalty.stub(identity).RedeemReward(request)
+    return redemption
 
 
 async def bought(loyalty: Loyalty, customer_id: UUID) -> list[Redemption]:

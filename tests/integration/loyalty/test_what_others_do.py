@@ -125,7 +125,7 @@ async def test_many_orders_of_many_customers_with_one_coupon_cross_without_loss(
                 *(loyalty.reserve(customer_id, campaign.code, 10, id_) for id_, customer_id in placed.items())
             )
             told = [confirmed(id_, customer_id) for id_, customer_id in placed.items()]
-            ends = [cancelled, delivered]
+            ends: list[Any] = [cancelled, delivered]
             told += [dice.choice(ends)(id_, customer_id) for id_, customer_id in placed.items()]
             dice.shuffle(told)
             await tell(*told)

@@ -18,7 +18,7 @@ Caller = access_pb2.Access.Caller
 Rpc = descriptor_pb2.MethodDescriptorProto
 
 
-def _rpc(name: str, path: str = "", *callers: int, service: str = "", **options: Any) -> Rpc:
+def _rpc(name: str, path: str = "", *callers: Caller.Value.ValueType, service: str = "", **options: Any) -> Rpc:
     rpc = Rpc(name=name, **options)
     access = access_pb2.Access(callers=callers, services=[service] if service else [])
     rpc.options.Extensions[access_pb2.access].CopyFrom(access)

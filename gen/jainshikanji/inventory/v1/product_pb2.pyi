@@ -362,13 +362,13 @@ class NutritionFacts(_message.Message):
     calories: _builtins.int
     """Kilocalories."""
     protein_mg: _builtins.int
-    """Milligrams of protein: 2.50 g are 2500."""
+    """Milligrams of protein, in steps of 10: 2.50 g are 2500."""
     carbs_mg: _builtins.int
-    """Milligrams of carbohydrates."""
+    """Milligrams of carbohydrates, in steps of 10."""
     fat_mg: _builtins.int
-    """Milligrams of fat."""
+    """Milligrams of fat, in steps of 10."""
     fiber_mg: _builtins.int
-    """Milligrams of fibre."""
+    """Milligrams of fibre, in steps of 10."""
     sodium_mg: _builtins.int
     """Milligrams of sodium."""
     def __init__(

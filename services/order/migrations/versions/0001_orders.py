@@ -231,7 +231,6 @@ def _create_saga() -> None:
             created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
 
             CHECK (state IN ('reserving', 'undoing', 'placed'))
-        )
+        ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)
         """
     )
-    op.execute("CREATE INDEX idx_order_sagas_locked_until ON order_sagas(locked_until)")

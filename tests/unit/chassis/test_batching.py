@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.inventory.gathering import Gathering
+from chassis.batching import Batcher
 
 
 class Flushes:
@@ -28,17 +28,17 @@ class Flushes:
 
 async def test_one_alone_is_flushed_at_once() -> None:
     flush = Flushes()
-    assert await Gathering(flush, 10).add(4) == 8
+    assert await Batcher(flush, 10).do(4) == 8
     assert flush.batches == [[4]]
 
 
 async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
     flush = Flushes()
-    gathering = Gathering(flush, 3)
+    batcher = Batcher(flush, 3)
     flush.gate.clear()
-    first = asyncio.create_task(gathering.add(0))
+    first = asyncio.create_task(batcher.do(0))
     await asyncio.sleep(0)
-    others = [asyncio.create_task(gathering.add(number)) for number in range(1, 6)]
+    others = [asyncio.create_task(batcher.do(number)) for number in range(1, 6)]
     await asyncio.sleep(0)
     flush.gate.set()
     assert await asyncio.gather(first, *others) == [0, 2, 4, 6, 8, 10]
@@ -47,11 +47,11 @@ async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
 
 async def test_an_item_that_fails_fails_alone() -> None:
     flush = Flushes()
-    gathering = Gathering(flush, 10)
+    batcher = Batcher(flush, 10)
     flush.gate.clear()
-    first = asyncio.create_task(gathering.add(0))
+    first = asyncio.create_task(batcher.do(0))
     await asyncio.sleep(0)
-    others = [asyncio.create_task(gathering.add(number)) for number in (12, 13, 14)]
+    others = [asyncio.create_task(batcher.do(number)) for number in (12, 13, 14)]
     await asyncio.sleep(0)
     flush.gate.set()
     assert await first == 0
@@ -63,13 +63,16 @@ async def test_an_item_that_fails_fails_alone() -> None:
 
 async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     flush = Flushes()
-    gathering = Gathering(flush, 10)
+    batcher = Batcher(flush, 10)
     flush.gate.clear()
-    leaving = asyncio.create_task(gathering.add(1))
+    flushed = asyncio.create_task(batcher.do(1))
     await asyncio.sleep(0)
-    staying = asyncio.create_task(gathering.add(2))
+    waiting = asyncio.create_task(batcher.do(2))
+    staying = asyncio.create_task(batcher.do(3))
     await asyncio.sleep(0)
-    leaving.cancel()
+    flushed.cancel()
+    waiting.cancel()
+    await asyncio.sleep(0)
     flush.gate.set()
-    assert await staying == 4
-    assert flush.batches == [[1], [2]]
+    assert await staying == 6
+    assert flush.batches == [[1], [3]]

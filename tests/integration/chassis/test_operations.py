@@ -1,0 +1,77 @@
+"""What operations rely on: schemas that are ahead, streams declared from outside, events of a newer version."""
+
+from __future__ import annotations
+
+import nats
+import psycopg
+import pytest
+from nats.aio.client import Client
+
+from chassis import migrations
+from chassis.bus import Bus, consumer_config, stream_name
+from chassis.streams import Declaration, StreamSettings, declare
+from tests.harness import Platform
+
+
+@pytest.fixture
+def database(servers: Platform) -> str:
+    servers.postgres.drop_database("ahead_db")
+    servers.postgres.create_database("ahead_db", owner="review")
+    return servers.postgres.url("review", "ahead_db")
+
+
+def test_a_schema_that_a_later_build_made_is_left_alone(database: str) -> None:
+    migrations.migrate("review", database)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    migrations.migrate("review", database)
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert row == ("9999",)
+
+
+def test_a_migrator_waits_no_longer_than_it_is_told() -> None:
+    with pytest.raises(psycopg.OperationalError):
+        migrations.wait_until_reachable("postgresql://nobody@127.0.0.1:1/nothing", 0.0)
+
+
+async def _client(servers: Platform) -> Client:
+    return await nats.connect(servers.nats.url)
+
+
+TYPES = ["jainshikanji.declared.v1.Boiled", "jainshikanji.declared.v1.Served"]
+
+
+async def test_declaring_streams_and_consumers_repeats_without_change_and_follows_the_tables(servers: Platform) -> None:
+    settings = StreamSettings(nats_url=servers.nats.url)
+    kitchen, waiter = Declaration("declared", []), Declaration("waiter", TYPES[:1])
+    for _ in range(2):
+        await declare([kitchen, waiter], settings)
+    client = await _client(servers)
+    js = client.jetstream()
+    assert (await js.stream_info(stream_name("declared"))).config.subjects == ["jainshikanji.declared.v1.>"]
+    await declare([kitchen, Declaration("waiter", TYPES)], settings)
+    found = await js.consumer_info(stream_name("declared"), "waiter")
+    assert found.config.filter_subjects == TYPES
+    await client.close()
+
+
+async def test_a_service_uses_the_consumer_that_was_declared_and_widens_it_only_when_it_must(servers: Platform) -> None:
+    settings = StreamSettings(nats_url=servers.nats.url)
+    await declare([Declaration("declared", []), Declaration("cook", TYPES)], settings)
+    bus = Bus("cook", servers.nats.url, listen_url="")
+    await bus.connect()
+
+    async def receive(_: object) -> None:
+        """Nothing is published here."""
+
+    # An older replica knows fewer types; it must not take the others from the newer ones.
+    await bus.consume("declared", TYPES[:1], receive)
+    client = await _client(servers)
+    js = client.jetstream()
+    found = await js.consumer_info(stream_name("declared"), "cook")
+    assert found.config.filter_subjects == TYPES
+    wanted = consumer_config("cook", "declared", TYPES)
+    assert found.config.deliver_subject == wanted.deliver_subject
+    await client.close()
+    await bus.close()

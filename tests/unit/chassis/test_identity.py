@@ -1,0 +1,52 @@
+"""Who a verified token's payload names, and that anything else names nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from chassis import ids
+from chassis.errors import Unauthenticated
+from chassis.interceptors.identity import read_payload
+
+ACCOUNT, SESSION, STORE = ids.new_id(), ids.new_id(), ids.new_id()
+CLAIMS = {
+    "sub": str(ACCOUNT),
+    "sid": str(SESSION),
+    "roles": ["CUSTOMER", "MANAGER"],
+    "grants": [{"store_id": str(STORE), "job": "manager"}],
+}
+
+
+def payload(claims: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+
+
+def test_a_payload_names_account_session_roles_and_grants() -> None:
+    caller = read_payload(payload(CLAIMS))
+    assert (caller.account_id, caller.session_id) == (ACCOUNT, SESSION)
+    assert caller.roles == {"CUSTOMER", "MANAGER"}
+    assert [(grant.tenant_id, grant.role) for grant in caller.grants] == [(STORE, "MANAGER")]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        None, [], "x", 7, {},
+        CLAIMS | {"sub": "x"}, CLAIMS | {"sub": 7}, CLAIMS | {"sid": None}, CLAIMS | {"roles": None},
+        CLAIMS | {"roles": [["ADMIN"]]}, CLAIMS | {"grants": "all"}, CLAIMS | {"grants": [{"job": "manager"}]},
+        CLAIMS | {"grants": [{"store_id": str(STORE), "job": None}]},
+    ],
+)  # fmt: skip
+def test_claims_of_another_shape_name_nobody(claims: Any) -> None:
+    with pytest.raises(Unauthenticated):
+        read_payload(payload(claims))
+
+
+@pytest.mark.parametrize("text", ["x", "%%%", "e30", "AAAA", "/w==", "é"])
+def test_what_is_no_payload_names_nobody(text: str) -> None:
+    with pytest.raises(Unauthenticated):
+        read_payload(text)
