@@ -13,7 +13,7 @@ import asyncio
 import base64
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -203,21 +203,15 @@ class Platform:
         self._channels.append(channel)
         return stub(channel)
 
-    async def settled(self) -> None:
-        """Returns when every outbox is published and every consumer of a started service has handled all of it."""
-        async with asyncio.timeout(SETTLE_SECONDS):
-            while not await self._is_settled():
-                await asyncio.sleep(0.02)
+    async def settled(self, *names: str) -> None:
+        """Returns when every outbox is published and every consumer of a started service has handled all of it.
 
-    async def _is_settled(self) -> bool:
-        for process in self.processes.values():
-            if await process.app.db.value(UNPUBLISHED):
-                return False
-        for process in self.processes.values():
-            if not await process.bus.caught_up():
-                return False
-        # A handler may have published in turn.
-        return not any([await process.app.db.value(UNPUBLISHED) for process in self.processes.values()])
+        With names, of these services only: for tests whose events hold no more than those need.
+        """
+        processes = [self.processes[name] for name in names or self.processes]
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while not await _are_settled(processes):
+                await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
         for channel in self._channels:
@@ -228,3 +222,14 @@ class Platform:
     def stop_servers(self) -> None:
         self.nats.stop()
         self.postgres.remove()
+
+
+async def _are_settled(processes: Sequence[Process]) -> bool:
+    for process in processes:
+        if await process.app.db.value(UNPUBLISHED):
+            return False
+    for process in processes:
+        if not await process.bus.caught_up():
+            return False
+    # A handler may have published in turn.
+    return not any([await process.app.db.value(UNPUBLISHED) for process in processes])

@@ -67,7 +67,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         period = await self._period(request)
         counts, top = await asyncio.gather(
             figures.customers(self._app, period),
-            figures.top_customers(self._app, period, request.page_size or DEFAULT_CUSTOMERS),
+            figures.top_customers(self._app, period, request.limit or DEFAULT_CUSTOMERS),
         )
         average = half_up(counts.revenue / counts.customers) if counts.customers else Decimal("0.00")
         return pb.Customers(

@@ -178,7 +178,7 @@ class Shop:
         async with asyncio.timeout(15):
             while await self.db.value(HANDLED, event_ids=event_ids) < len(events):
                 await asyncio.sleep(0.02)
-        await self.platform.settled()
+        await self.platform.settled("inventory")
 
     async def told(self, key: object) -> list[str]:
         """Names of the events that were published about an aggregate, in order."""
