@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unavailable
+from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
 from chassis.tables import service_metadata, type_annotations
 
 PENDING: Final = "pending"
@@ -77,6 +77,13 @@ class OrderHasPayment(AlreadyExists):
 
     def __init__(self) -> None:
         super().__init__("this order has another payment")
+
+
+class InvalidSignature(Unauthenticated):
+    """A webhook that its gateway did not sign."""
+
+    def __init__(self) -> None:
+        super().__init__("the signature does not hold")
 
 
 class PaymentClosed(Conflict):

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chassis.db import Jsonb, Transaction
-from chassis.errors import InvalidArgument, Unauthenticated
+from chassis.errors import InvalidArgument
 from services.payment import queries as q
 from services.payment.gateways.port import AttemptReport, ForgedNotice, Notice, RefundReport, UnreadableNotice
+from services.payment.model import InvalidSignature
 from services.payment.usecases import attempts, refunds
 from services.payment.usecases.alarms import NOTICES, alarm
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 async def receive(app: PaymentApp, headers: Mapping[str, str], body: bytes) -> None:
-    """Raises Unauthenticated for a signature that does not hold, InvalidArgument for bytes that say nothing."""
+    """Raises InvalidSignature for a signature that does not hold, InvalidArgument for bytes that say nothing."""
     try:
         gateway, notice = app.accounts.read_notice(headers, body)
     except ForgedNotice as forged:
         NOTICES.labels("unknown", "forged").inc()
-        raise Unauthenticated("the signature does not hold") from forged
+        raise InvalidSignature from forged
     except UnreadableNotice as unreadable:
         NOTICES.labels("unknown", "unreadable").inc()
         raise InvalidArgument("body", str(unreadable)) from unreadable
