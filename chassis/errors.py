@@ -6,6 +6,7 @@
     ├── PermissionDenied     403
     ├── NotFound             404   missing and foreign look the same: fixed body, no subclasses
     ├── Conflict             409   state, stock, price or a limit does not allow it; do not retry unchanged
+    │   └── StaleEtag              somebody wrote in between
     ├── AlreadyExists        409
     ├── ResourceExhausted    429   carries retry_after in seconds
     ├── Unavailable          503   worth a retry; never stored as the answer to an idempotency key
@@ -108,6 +109,13 @@ class Conflict(Refusal):
     """The state of things does not allow it. Repeating the request unchanged does not help."""
 
     code = grpc.StatusCode.ABORTED
+
+
+class StaleEtag(Conflict):
+    """Somebody wrote after the etag was read; metadata has the etag of today."""
+
+    def __init__(self, current: str) -> None:
+        super().__init__("it has changed since it was read; read it again", etag=current)
 
 
 class AlreadyExists(Refusal):

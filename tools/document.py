@@ -1,6 +1,6 @@
 """Writes the documentation that is derived from contracts and composition roots, or checks that it is fresh.
 
-python -m tools.document            write docs/api/openapi.json, docs/api/access.md and docs/events.md
+python -m tools.document            write docs/events.md and docs/api: openapi.json, access.md and reasons.md
 python -m tools.document --check    exit 1 when one differs from what the code says
 """
 
@@ -11,7 +11,7 @@ import importlib
 import tomllib
 from pathlib import Path
 
-from tools import openapi
+from tools import openapi, reasons
 from tools.generate import ROOT
 from tools.image import Image, load
 
@@ -25,6 +25,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs/api/openapi.json": openapi.render(image, version),
         ROOT / "docs/api/access.md": render_access(image),
         ROOT / "docs/events.md": render_events(image),
+        ROOT / "docs/api/reasons.md": render_reasons(),
     }
 
 
@@ -79,6 +80,13 @@ def render_events(image: Image) -> str:
             comment = image.comments[name].replace("\n", " ")
             lines.append(f"| `{name}` | {comment} | {', '.join(heard.get(name, [])) or 'nobody yet'} |")
     return "\n".join(lines) + "\n"
+
+
+def render_reasons() -> str:
+    for name in SERVICES:
+        importlib.import_module(f"services.{name}.__main__")
+    template = (ROOT / "envoy/edge.yaml.j2").read_text()
+    return reasons.render([*reasons.of_services(), *reasons.of_edge(template)], SERVICES)
 
 
 def main() -> None:

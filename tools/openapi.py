@@ -206,7 +206,8 @@ class Document:
 
 
 DESCRIPTION = """Back end of a restaurant group. Every answer of success is 200. Every refusal has one shape,
-`google.rpc.Status`: a `code`, a `message` for people and `details` with an `ErrorInfo` whose `reason` is stable.
+`google.rpc.Status`: a `code`, a `message` for people and `details` with an `ErrorInfo` whose `reason` is stable
+(docs/api/reasons.md lists them).
 Amounts are `Money`: whole minor units (paise) as a string. Unknown JSON fields are ignored, unknown query parameters
 are refused."""
 

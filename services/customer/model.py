@@ -57,13 +57,6 @@ class AccountInactive(Conflict):
         super().__init__("the account is not active")
 
 
-class StaleWrite(Conflict):
-    """Somebody wrote after the etag was read."""
-
-    def __init__(self, etag: str) -> None:
-        super().__init__("it has changed since it was read; read it again", etag=etag)
-
-
 class TooManyAddresses(Conflict):
     """The customer has as many addresses as a customer may have."""
 

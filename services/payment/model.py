@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
+from chassis.money import to_money
 from chassis.tables import service_metadata, type_annotations
 
 PENDING: Final = "pending"
@@ -136,17 +137,18 @@ class PaymentNotCaptured(Conflict):
 
 
 class RefundTooLarge(Conflict):
-    """More than what is left of the captured amount."""
+    """More than what is left of the captured amount; metadata has it in minor units."""
 
     def __init__(self, refundable: Decimal) -> None:
-        super().__init__("the refund is larger than what is left of this payment", refundable=str(refundable))
+        left = str(to_money(refundable).minor_units)
+        super().__init__("the refund is larger than what is left of this payment", refundable=left)
 
 
 class RefundOverLimit(Conflict):
-    """Beyond what a cashier may give back of one payment."""
+    """Beyond what a cashier may give back of one payment; metadata has the limit in minor units."""
 
     def __init__(self, limit: Decimal) -> None:
-        super().__init__("a manager has to make this refund", limit=str(limit))
+        super().__init__("a manager has to make this refund", limit=str(to_money(limit).minor_units))
 
 
 class CashRefundNeedsManager(PermissionDenied):

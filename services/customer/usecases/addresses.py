@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Row
-from chassis.errors import NotFound
+from chassis.errors import NotFound, StaleEtag
 from chassis.pagination import Page
 from services.customer import queries as q
 from services.customer.app import CustomerApp
-from services.customer.model import MAX_ADDRESSES, StaleWrite, TooManyAddresses
+from services.customer.model import MAX_ADDRESSES, TooManyAddresses
 
 
 async def list_addresses(app: CustomerApp, customer_id: UUID, page: Page) -> list[Row]:
@@ -37,14 +37,14 @@ async def create(app: CustomerApp, customer_id: UUID, columns: dict[str, Any], *
 async def update(
     app: CustomerApp, customer_id: UUID, address_id: UUID, changes: dict[str, Any], etag: str | None
 ) -> Row:
-    """Writes the columns that `changes` names. Raises NotFound, StaleWrite."""
+    """Writes the columns that `changes` names. Raises NotFound, StaleEtag."""
     async with app.db.transaction() as tx:
         await tx.one(q.LOCK_CUSTOMER, id=customer_id)
         row = await tx.one(q.ADDRESS_FOR_UPDATE, address_id=address_id, customer_id=customer_id)
         if row is None:
             raise NotFound
         if etag is not None and etag != str(row.version):
-            raise StaleWrite(str(row.version))
+            raise StaleEtag(str(row.version))
         if changes.get("is_default") and not row.is_default:
             await tx.run(q.CLEAR_DEFAULT, customer_id=customer_id)
         kept = {

@@ -9,11 +9,11 @@ from uuid import UUID
 import psycopg.errors
 
 from chassis.db import Row
-from chassis.errors import NotFound
+from chassis.errors import NotFound, StaleEtag
 from services.customer import queries as q
 from services.customer import wire
 from services.customer.app import CustomerApp
-from services.customer.model import AccountInactive, PhoneAlreadyRegistered, StaleWrite
+from services.customer.model import AccountInactive, PhoneAlreadyRegistered
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ async def get(app: CustomerApp, customer_id: UUID) -> Row:
 
 
 async def update(app: CustomerApp, customer_id: UUID, change: ProfileChange) -> Row:
-    """Writes the profile. Raises NotFound, StaleWrite, PhoneAlreadyRegistered."""
+    """Writes the profile. Raises NotFound, StaleEtag, PhoneAlreadyRegistered."""
     try:
         async with app.db.transaction() as tx:
             row = await tx.one(q.CUSTOMER_FOR_UPDATE, id=customer_id)
             if row is None:
                 raise NotFound
             if change.etag is not None and change.etag != str(row.version):
-                raise StaleWrite(str(row.version))
+                raise StaleEtag(str(row.version))
             await tx.run(q.UPDATE_PROFILE, id=customer_id, **_columns(app, row, change))
             return await tx.one(q.CUSTOMER, id=customer_id)
     except psycopg.errors.UniqueViolation:

@@ -29,13 +29,6 @@ class CategoryTaken(AlreadyExists):
         super().__init__("another category has this slug", slug=slug)
 
 
-class StaleEtag(Conflict):
-    """Somebody wrote after the etag was read."""
-
-    def __init__(self, etag: str) -> None:
-        super().__init__("it has changed since it was read; read it again", etag=etag)
-
-
 class ProductUnavailable(Conflict):
     """The product cannot be ordered in this store now."""
 

@@ -17,14 +17,14 @@ from psycopg.errors import UniqueViolation
 
 from chassis.clock import now
 from chassis.db import Database, Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, PermissionDenied, Refusal
+from chassis.errors import InvalidArgument, NotFound, PermissionDenied, Refusal, StaleEtag
 from chassis.ids import new_id
 from chassis.money import to_decimal, to_money
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
 from services.inventory.model.diet import jain_conflicts
-from services.inventory.model.refusals import SkuTaken, SlugTaken, StaleEtag
+from services.inventory.model.refusals import SkuTaken, SlugTaken
 from services.inventory.queries import products as q
 
 ProductInput = product_service_pb2.CreateProductRequest | product_service_pb2.UpdateProductRequest

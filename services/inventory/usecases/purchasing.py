@@ -15,7 +15,7 @@ from chassis import Call, Scope, idempotency
 from chassis.clock import now
 from chassis.crypto import FieldCipher
 from chassis.db import Row, Transaction
-from chassis.errors import Conflict, InvalidArgument, NotFound
+from chassis.errors import InvalidArgument, NotFound, Unavailable
 from chassis.money import to_decimal
 from services.inventory import wire
 from services.inventory.app import InventoryApp
@@ -259,7 +259,7 @@ async def _insert(tx: Transaction, **columns: Any) -> UUID:
         order_id: UUID | None = await tx.value(q.INSERT_PURCHASE_ORDER, po_number=f"PO-{day:%Y%m%d}-{tail}", **columns)
         if order_id is not None:
             return order_id
-    raise Conflict("no free purchase order number was found; try again")
+    raise Unavailable("no free purchase order number was found; try again")
 
 
 async def _step(tx: Transaction, scope: Scope, order_id: UUID, to: str, reason: str | None = None) -> None:

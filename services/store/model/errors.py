@@ -42,13 +42,6 @@ class SlugTaken(AlreadyExists):
         super().__init__("another store has this slug", slug=slug)
 
 
-class StaleEtag(Conflict):
-    """Somebody else changed the thing since the caller read it."""
-
-    def __init__(self, current: str) -> None:
-        super().__init__("changed since it was read; read it again", etag=current)
-
-
 class TooManyExceptions(Conflict):
     """More dates with hours of their own than a store may have."""
 

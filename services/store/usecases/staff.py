@@ -15,13 +15,13 @@ from psycopg.errors import ForeignKeyViolation
 
 from chassis.clock import now
 from chassis.db import Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, PeerRefused, Unavailable
+from chassis.errors import InvalidArgument, NotFound, PeerRefused, StaleEtag, Unavailable
 from chassis.pagination import Page
 from chassis.pii import normalise_email, normalise_phone
 from services.store import clients, wire
 from services.store import queries as q
 from services.store.app import StoreApp
-from services.store.model.errors import AlreadyStaff, InvitationRefused, StaleEtag
+from services.store.model.errors import AlreadyStaff, InvitationRefused
 from services.store.model.hours import find_zone
 from services.store.usecases.stores import get_store
 

@@ -13,13 +13,13 @@ from psycopg.errors import UniqueViolation
 
 from chassis.call import Caller
 from chassis.db import Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, PermissionDenied
+from chassis.errors import InvalidArgument, NotFound, PermissionDenied, StaleEtag
 from chassis.ids import new_id
 from chassis.pagination import Page
 from services.store import queries as q
 from services.store import wire
 from services.store.app import StoreApp
-from services.store.model.errors import SlugTaken, StaleEtag
+from services.store.model.errors import SlugTaken
 from services.store.model.hours import find_zone
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")

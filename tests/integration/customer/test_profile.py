@@ -62,7 +62,7 @@ async def test_a_stale_profile_write_fails_and_names_the_current_etag(people: Pe
     read = await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))
     await stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="One", etag=read.etag))
     found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=read.etag)))
-    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "STALE_WRITE")
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "STALE_ETAG")
     again = await stub.UpdateCustomer(
         pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=found.metadata["etag"])
     )
@@ -195,7 +195,7 @@ async def test_an_address_is_written_in_part_and_stale_writes_fail(people: Peopl
     found = await refused(
         stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=made.id, label="", etag=made.etag))
     )
-    assert found.reason == "STALE_WRITE"
+    assert found.reason == "STALE_ETAG"
     await stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id))
     gone = await refused(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id)))
     assert gone.code is grpc.StatusCode.NOT_FOUND

@@ -135,7 +135,7 @@ class CustomerServiceServicer:
 
     def UpdateCustomer(self, request, context):
         """Writes the profile. Absent fields stay; an empty string clears. The email, the password and the roles cannot be
-        written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_WRITE)
+        written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_ETAG)
         when `etag` is given and not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -182,7 +182,7 @@ class CustomerServiceServicer:
 
     def UpdateAddress(self, request, context):
         """Writes an address. Absent fields stay; `address` is replaced as a whole. Orders keep the address they were placed
-        with. ABORTED (STALE_WRITE) when `etag` is given and not the current one.
+        with. ABORTED (STALE_ETAG) when `etag` is given and not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

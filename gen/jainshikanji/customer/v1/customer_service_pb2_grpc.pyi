@@ -42,7 +42,7 @@ class CustomerServiceStub:
     """One account. NOT_FOUND when there is none or it is erased."""
     UpdateCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_pb2.Customer]
     """Writes the profile. Absent fields stay; an empty string clears. The email, the password and the roles cannot be
-    written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_WRITE)
+    written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_ETAG)
     when `etag` is given and not the current one.
     """
     DeleteCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _empty_pb2.Empty]
@@ -63,7 +63,7 @@ class CustomerServiceStub:
     """
     UpdateAddress: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateAddressRequest, _address_pb2.Address]
     """Writes an address. Absent fields stay; `address` is replaced as a whole. Orders keep the address they were placed
-    with. ABORTED (STALE_WRITE) when `etag` is given and not the current one.
+    with. ABORTED (STALE_ETAG) when `etag` is given and not the current one.
     """
     DeleteAddress: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteAddressRequest, _empty_pb2.Empty]
     """Deletes an address. When it was the default, no address is the default afterwards. NOT_FOUND when it is gone."""
@@ -93,7 +93,7 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """One account. NOT_FOUND when there is none or it is erased."""
     UpdateCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
     """Writes the profile. Absent fields stay; an empty string clears. The email, the password and the roles cannot be
-    written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_WRITE)
+    written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_ETAG)
     when `etag` is given and not the current one.
     """
     DeleteCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteCustomerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
@@ -114,7 +114,7 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
     UpdateAddress: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UpdateAddressRequest, _address_pb2.Address]  # type: ignore[assignment]
     """Writes an address. Absent fields stay; `address` is replaced as a whole. Orders keep the address they were placed
-    with. ABORTED (STALE_WRITE) when `etag` is given and not the current one.
+    with. ABORTED (STALE_ETAG) when `etag` is given and not the current one.
     """
     DeleteAddress: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DeleteAddressRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes an address. When it was the default, no address is the default afterwards. NOT_FOUND when it is gone."""
@@ -153,7 +153,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.Customer, _abc.Awaitable[_customer_pb2.Customer]]:
         """Writes the profile. Absent fields stay; an empty string clears. The email, the password and the roles cannot be
-        written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_WRITE)
+        written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_ETAG)
         when `etag` is given and not the current one.
         """
 
@@ -210,7 +210,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_address_pb2.Address, _abc.Awaitable[_address_pb2.Address]]:
         """Writes an address. Absent fields stay; `address` is replaced as a whole. Orders keep the address they were placed
-        with. ABORTED (STALE_WRITE) when `etag` is given and not the current one.
+        with. ABORTED (STALE_ETAG) when `etag` is given and not the current one.
         """
 
     @_abc_1.abstractmethod
