@@ -123,7 +123,7 @@ class Document:
             {
                 "name": prefix + _camel(field.name),
                 "in": where,
-                "required": where == "path" or (bool(rules_of(field).required) and not prefix),
+                "required": where == "path" or (_is_required(field) and not prefix),
                 "description": description,
                 "schema": schema,
             }
@@ -191,7 +191,15 @@ class Document:
             return dict(_WELL_KNOWN.get(field.type_name) or self._reference(field.type_name))
         if field.type == F.TYPE_ENUM:
             values = self._image.enums[field.type_name[1:]].value
-            return {"type": "string", "enum": [value.name for value in values if value.number]}
+            allowed, refused = getattr(rules.enum, "in"), rules.enum.not_in
+            return {
+                "type": "string",
+                "enum": [
+                    value.name
+                    for value in values
+                    if value.number and value.number not in refused and (not allowed or value.number in allowed)
+                ],
+            }
         if field.type == F.TYPE_STRING:
             return {"type": "string", **_string_rules(rules.string)}
         if field.type in _INT32:
@@ -213,6 +221,8 @@ are refused."""
 
 _NUMBER = {"gte": "minimum", "lte": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 _ARRAY = {"min_items": "minItems", "max_items": "maxItems", "unique": "uniqueItems"}
+_NUMBERS = ("int32", "int64", "uint32", "uint64", "double", "float")
+_FORMS = ("uuid", "email", "uri")
 _STRING = {"min_len": "minLength", "max_len": "maxLength", "pattern": "pattern"}
 
 
@@ -234,13 +244,36 @@ def _string_rules(rules: Any) -> Schema:
 
 
 def _is_required(field: F) -> bool:
+    """Whether leaving the field out is refused: then its zero value breaks a rule that also holds for zero values."""
     rules = rules_of(field)
+    if rules.required:
+        return True
+    may_be_absent = field.proto3_optional or (field.type == F.TYPE_MESSAGE and field.label != F.LABEL_REPEATED)
+    return not may_be_absent and not rules.ignore and _refuses_zero(rules)
+
+
+def _refuses_zero(rules: Any) -> bool:
+    string, number = rules.string, next((getattr(rules, kind) for kind in _NUMBERS if rules.HasField(kind)), None)
     return bool(
-        rules.required
-        or rules.string.min_len
-        or (rules.string.uuid and not field.proto3_optional and not rules.ignore)
+        string.min_len
+        or any(getattr(string, form) for form in _FORMS)
+        or (string.HasField("pattern") and not re.search(string.pattern, ""))
+        or (getattr(string, "in") and "" not in getattr(string, "in"))
         or rules.repeated.min_items
         or 0 in rules.enum.not_in
+        or (getattr(rules.enum, "in") and 0 not in getattr(rules.enum, "in"))
+        or (number is not None and not _holds_zero(number))
+    )
+
+
+def _holds_zero(rules: Any) -> bool:
+    return not (
+        (rules.HasField("gt") and rules.gt >= 0)
+        or (rules.HasField("gte") and rules.gte > 0)
+        or (rules.HasField("lt") and rules.lt <= 0)
+        or (rules.HasField("lte") and rules.lte < 0)
+        or 0 in rules.not_in
+        or (getattr(rules, "in") and 0 not in getattr(rules, "in"))
     )
 
 
