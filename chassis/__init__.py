@@ -9,7 +9,8 @@ outbox, consumer, dead_letters, bus  events out and in, each effect once
 idempotency, batching                writes that do not repeat, writes that share a commit
 lease, loops                         work that one replica does
 pagination, cache, money, words      small grammar of contracts and rows
-crypto, pii, revocation              fields sealed, addresses normalised, ended sessions refused
+crypto, key_rotation, pii            fields sealed, sealed anew, addresses normalised
+revocation                           ended sessions refused
 logs, tracing                        what can be seen from outside
 """
 

@@ -11,8 +11,9 @@ from google.protobuf import json_format
 from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 from rich.console import Console
+from sqlalchemy import MetaData
 
-from chassis import migrations
+from chassis import key_rotation, migrations
 from chassis.errors import Refusal
 from chassis.peers import Peers
 from chassis.settings import MeshSettings
@@ -41,10 +42,37 @@ def command_line(service: Service) -> typer.Typer:
         migrations.migrate(service.name, url)
         console.print(f"{service.name}: schema {migrations.head(service.name)}")
 
+    if service.tables is not None:
+        line.command("rotate-keys")(_rotate_keys(service, service.tables))
     line.add_typer(_dead_letters(service), name="dead-letters")
     for name, command in service.commands.items():
         line.command(name)(command)
     return line
+
+
+def _rotate_keys(service: Service, tables: MetaData) -> Callable[[], None]:
+    def rotate_keys() -> None:
+        """Seal and index anew, with the newest keys, what older keys did. May run beside replicas, and again."""
+        settings = service.app.settings_class.load(service.name)
+
+        async def run() -> bool:
+            app = service.app(service.name, settings)
+            await app.db.open()
+            try:
+                return await key_rotation.rotate(app.db, app.cipher, tables, tell)
+            finally:
+                await app.db.close()
+
+        def tell(table: key_rotation.Rotated) -> None:
+            console.print(f"{service.name}: {table.table}: {table.rows} rows renewed")
+            if table.broken:
+                console.print(f"{service.name}: {table.table}: [red]{table.broken} rows open with no key[/red]")
+
+        if not asyncio.run(run()):
+            console.print(f"{service.name}: not all is renewed; see above, or replicas still write with the old keys")
+            raise typer.Exit(1)
+
+    return rotate_keys
 
 
 def _dead_letters(service: Service) -> typer.Typer:

@@ -3,6 +3,7 @@
 python -m services.<name>                 serve until SIGTERM, then drain
 python -m services.<name> migrate         bring the database to this build's schema
 python -m services.<name> dead-letters …  see and settle events that were given up
+python -m services.<name> rotate-keys     where fields are sealed: seal and index them anew with the newest keys
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import add_DeadLetterServiceServicer_to_server
 from nats.aio.msg import Msg
+from sqlalchemy import MetaData
 
 from chassis import consumer, idempotency, interceptors, logs, migrations, outbox, tls, tracing
 from chassis.app import App
@@ -70,6 +72,8 @@ class Service:
     listeners: Listeners = field(default_factory=dict)
     # Further commands of `python -m services.<name>`, as typer takes them.
     commands: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    # The model's tables, where some of their columns are sealed: what `rotate-keys` walks over.
+    tables: MetaData | None = None
 
     def run(self) -> None:
         """The process: serves without arguments, else runs a command."""

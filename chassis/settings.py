@@ -55,8 +55,10 @@ class ServiceSettings(MeshSettings):
     health_port: int = Field(50052, ge=0, le=65535, description="plaintext port that serves grpc.health.v1 only")
     metrics_port: int | None = Field(9464, ge=0, le=65535, description="Prometheus over http; unset turns it off")
     field_keys: SecretStr = Field(description="AES-256 keys as id:base64, newest first, comma separated")
-    index_key: SecretStr = Field(description="base64 key of blind indexes, 32 bytes")
-    signing_key: SecretStr = Field(description="base64 key of page tokens and quotes, 32 bytes")
+    index_key: SecretStr = Field(
+        description="base64 key of blind indexes, 32 bytes; while it rotates the new one and the old, comma separated"
+    )
+    signing_key: SecretStr = Field(description="base64 key of page tokens and other keyed digests, 32 bytes")
     drain_seconds: PositiveFloat = Field(20.0, description="seconds a request in flight may take after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = Field(None, description="OTLP/gRPC collector; unset turns traces off")

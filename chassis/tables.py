@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,6 +22,11 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.orm import mapped_column
+
+SEALED = "sealed"
+# A column that the field cipher seals with `table.column` as its context; `rotate-keys` finds it by this mark.
+Sealed: TypeAlias = Annotated[bytes, mapped_column(LargeBinary, info={SEALED: True})]
 
 # What `Mapped[...]` means in a model, unless mapped_column says otherwise.
 type_annotations = {UUID: Uuid(), datetime: DateTime(timezone=True), str: Text(), bytes: LargeBinary()}

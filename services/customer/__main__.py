@@ -4,6 +4,7 @@ from chassis import Loop, Service
 from services.customer.app import CustomerApp
 from services.customer.commands import bootstrap_admin
 from services.customer.events import HANDLERS
+from services.customer.model import Base
 from services.customer.servicer.auth import AuthServicer
 from services.customer.servicer.customers import CustomerServicer
 from services.customer.usecases import codes, sessions
@@ -19,6 +20,7 @@ SERVICE = Service(
         Loop("forget-old-sessions", every=3600.0, run=sessions.forget_old),
     ],
     commands={"bootstrap-admin": bootstrap_admin},
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

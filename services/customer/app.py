@@ -24,7 +24,7 @@ class CustomerApp(App):
     def __init__(self, name: str, settings: Any) -> None:
         super().__init__(name, settings)
         self.passwords = Passwords(self.settings.password_threads, self.settings.password_queue)
-        self.refresh_tokens = RefreshTokens(self.cipher)
+        self.refresh_tokens = RefreshTokens(self.signing_key)
         self.throttle = Throttle(self.db, self.cipher)
         self.keyring = Keyring(
             self.db,

@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from chassis.errors import AlreadyExists, Conflict, InvalidArgument, ResourceExhausted, Unauthenticated
-from chassis.tables import service_metadata, type_annotations
+from chassis.tables import Sealed, service_metadata, type_annotations
 
 MAX_ADDRESSES = 20
 MAX_FAVORITES = 500
@@ -124,22 +124,26 @@ class Customer(Base):
     __tablename__ = "customers"
     __table_args__ = (
         UniqueConstraint("email_index", name="idx_customers_email"),
+        UniqueConstraint("email_index_next"),
         UniqueConstraint("phone_index", name="idx_customers_phone"),
+        UniqueConstraint("phone_index_next"),
         CheckConstraint("loyalty_tier IN ('Bronze', 'Silver', 'Gold', 'Platinum')"),
         Index("idx_customers_tier", "loyalty_tier"),
         Index("idx_customers_active", "is_active"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
-    email: Mapped[bytes]
+    email: Mapped[Sealed]
     email_index: Mapped[bytes]
+    email_index_next: Mapped[bytes]
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    phone: Mapped[bytes | None]
+    phone: Mapped[Sealed | None]
     phone_index: Mapped[bytes | None]
+    phone_index_next: Mapped[bytes | None]
     first_name: Mapped[str | None] = mapped_column(String(100))
     last_name: Mapped[str | None] = mapped_column(String(100))
     display_name: Mapped[str | None] = mapped_column(String(255))
-    date_of_birth: Mapped[bytes | None]
+    date_of_birth: Mapped[Sealed | None]
     gender: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(12), server_default=DEFAULT_LOCALE)
     is_verified: Mapped[bool | None] = mapped_column(server_default=text("false"))
@@ -175,15 +179,15 @@ class Address(Base):
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(20), server_default="home")
     label: Mapped[str | None] = mapped_column(String(100))
-    address_line1: Mapped[bytes]
-    address_line2: Mapped[bytes | None]
-    landmark: Mapped[bytes | None]
+    address_line1: Mapped[Sealed]
+    address_line2: Mapped[Sealed | None]
+    landmark: Mapped[Sealed | None]
     city: Mapped[str] = mapped_column(String(100))
     state: Mapped[str] = mapped_column(String(100))
     postal_code: Mapped[str] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(100), server_default=DEFAULT_COUNTRY)
-    latitude: Mapped[bytes | None]
-    longitude: Mapped[bytes | None]
+    latitude: Mapped[Sealed | None]
+    longitude: Mapped[Sealed | None]
     is_default: Mapped[bool | None] = mapped_column(server_default=text("false"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
@@ -285,7 +289,7 @@ class CodeDelivery(Base):
     __table_args__ = (Index("idx_code_deliveries_next", "next_attempt_at"),)
 
     code_id: Mapped[UUID] = mapped_column(ForeignKey("codes.id", ondelete="CASCADE"), primary_key=True)
-    code: Mapped[bytes]
+    code: Mapped[Sealed]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -336,7 +340,7 @@ class SigningKey(Base):
     __tablename__ = "signing_keys"
 
     kid: Mapped[str] = mapped_column(primary_key=True)
-    private_key: Mapped[bytes]
+    private_key: Mapped[Sealed]
     public_key: Mapped[bytes]
     signs_from: Mapped[datetime]
     verifies_until: Mapped[datetime | None]

@@ -6,7 +6,7 @@ that two of them never wait for each other.
 
 from __future__ import annotations
 
-from sqlalchemy import any_, bindparam, func, select
+from sqlalchemy import any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from chassis.db import sql, statement
@@ -20,6 +20,7 @@ _PROFILE = (
     Customer.email,
     Customer.phone,
     Customer.phone_index,
+    Customer.phone_index_next,
     Customer.first_name,
     Customer.last_name,
     Customer.display_name,
@@ -38,6 +39,10 @@ _PROFILE = (
     Customer.updated_at,
 )
 _EXISTS = Customer.erased_at.is_(None)
+# By the oldest index key or by the newest: either finds the account while the key rotates.
+_BY_EMAIL = or_(
+    Customer.email_index == bindparam("email_index"), Customer.email_index_next == bindparam("email_index_next")
+)
 
 CUSTOMER = statement(select(*_PROFILE).where(Customer.id == bindparam("id"), _EXISTS))
 CUSTOMER_FOR_UPDATE = statement(
@@ -49,9 +54,7 @@ LOCK_CUSTOMER = statement(
     .with_for_update(key_share=True)
 )
 CREDENTIALS_BY_EMAIL = statement(
-    select(Customer.id, Customer.password_hash, Customer.is_active).where(
-        Customer.email_index == bindparam("email_index"), _EXISTS
-    )
+    select(Customer.id, Customer.password_hash, Customer.is_active).where(_BY_EMAIL, _EXISTS)
 )
 CREDENTIALS = statement(
     select(Customer.id, Customer.password_hash, Customer.email).where(
@@ -60,7 +63,7 @@ CREDENTIALS = statement(
 )
 LOCK_BY_EMAIL = statement(
     select(Customer.id, Customer.is_active, Customer.password_hash)
-    .where(Customer.email_index == bindparam("email_index"), _EXISTS)
+    .where(_BY_EMAIL, _EXISTS)
     .with_for_update(key_share=True)
 )
 CONTACTS = statement(
@@ -77,10 +80,10 @@ CONTACTS = statement(
 # No row when the email or the phone has an account.
 INSERT_CUSTOMER = sql(
     """
-    INSERT INTO customers (email, email_index, password_hash, phone, phone_index, first_name, last_name, display_name,
-                           locale)
-    VALUES (%(email)s, %(email_index)s, %(password_hash)s, %(phone)s, %(phone_index)s, %(first_name)s, %(last_name)s,
-            %(display_name)s, %(locale)s)
+    INSERT INTO customers (email, email_index, email_index_next, password_hash, phone, phone_index, phone_index_next,
+                           first_name, last_name, display_name, locale)
+    VALUES (%(email)s, %(email_index)s, %(email_index_next)s, %(password_hash)s, %(phone)s, %(phone_index)s,
+            %(phone_index_next)s, %(first_name)s, %(last_name)s, %(display_name)s, %(locale)s)
     ON CONFLICT DO NOTHING RETURNING id, created_at
     """
 )
@@ -88,13 +91,18 @@ INSERT_CUSTOMER = sql(
 UPDATE_PROFILE = sql(
     """
     UPDATE customers SET first_name = %(first_name)s, last_name = %(last_name)s, display_name = %(display_name)s,
-        phone = %(phone)s, phone_index = %(phone_index)s, phone_verified = %(phone_verified)s,
-        date_of_birth = %(date_of_birth)s, gender = %(gender)s, locale = %(locale)s,
-        version = version + 1, updated_at = now()
+        phone = %(phone)s, phone_index = %(phone_index)s, phone_index_next = %(phone_index_next)s,
+        phone_verified = %(phone_verified)s, date_of_birth = %(date_of_birth)s, gender = %(gender)s,
+        locale = %(locale)s, version = version + 1, updated_at = now()
     WHERE id = %(id)s
     """
 )
-PHONE_IS_TAKEN = sql("SELECT EXISTS (SELECT 1 FROM customers WHERE phone_index = %(phone_index)s)")
+PHONE_IS_TAKEN = sql(
+    """
+    SELECT EXISTS (SELECT 1 FROM customers
+                   WHERE phone_index = %(phone_index)s OR phone_index_next = %(phone_index_next)s)
+    """
+)
 # The lock decides against a log-in that verified the password a moment ago.
 SET_ACTIVE = sql(
     """
@@ -128,8 +136,9 @@ SET_EMAIL_VERIFIED = sql(
 )
 ERASE_CUSTOMER = sql(
     """
-    UPDATE customers SET email = %(email)s, email_index = %(email_index)s, password_hash = NULL, phone = NULL,
-        phone_index = NULL, first_name = NULL, last_name = NULL, display_name = NULL, date_of_birth = NULL,
+    UPDATE customers SET email = %(email)s, email_index = %(email_index)s, email_index_next = %(email_index_next)s,
+        password_hash = NULL, phone = NULL, phone_index = NULL, phone_index_next = NULL, first_name = NULL,
+        last_name = NULL, display_name = NULL, date_of_birth = NULL,
         gender = NULL, google_id = NULL, facebook_id = NULL, is_active = false, is_verified = false,
         email_verified = false, phone_verified = false, version = version + 1, updated_at = now(), erased_at = now()
     WHERE id = %(id)s AND erased_at IS NULL RETURNING erased_at
@@ -475,7 +484,8 @@ CODE_IS_RECENT = sql(
 TRY_CODES_BY_EMAIL = sql(
     """
     UPDATE codes k SET attempts = k.attempts + 1 FROM customers c
-    WHERE c.email_index = %(email_index)s AND c.is_active AND c.erased_at IS NULL AND k.customer_id = c.id
+    WHERE (c.email_index = %(email_index)s OR c.email_index_next = %(email_index_next)s) AND c.is_active
+      AND c.erased_at IS NULL AND k.customer_id = c.id
       AND k.kind = ANY(%(kinds)s::text[]) AND k.attempts < %(tries)s AND k.expires_at > now()
     RETURNING k.id, k.customer_id, k.kind, k.store_id, k.code_hash
     """

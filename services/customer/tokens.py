@@ -1,7 +1,7 @@
 """The two kinds of token, and the secret that a page sends back against forged requests.
 
 A refresh token is `session id (16) | secret (32) | tag (16)`, base64url. The secret of the first is random; each
-successor's is HMAC(index key, token before | salt), with a fresh random salt kept in the session: the salt and the
+successor's is HMAC(signing key, token before | salt), with a fresh random salt kept in the session: the salt and the
 token before give the same successor again, for a client that refreshes twice at once, and neither alone gives
 anything. The tag tells a token that was genuine once from one that never was, so that only a real one that comes back
 ends a session.
@@ -21,13 +21,14 @@ from uuid import UUID
 
 import jwt
 
-from chassis.crypto import FieldCipher
+from chassis.crypto import keyed_digest
 from chassis.ids import new_id
 from services.customer.keys import Signer
 
 _ID_BYTES = 16
 _SECRET_BYTES = 32
 _TAG_BYTES = 16
+_CSRF_BYTES = 24
 SALT_BYTES = 32
 CUSTOMER = "CUSTOMER"
 ADMIN = "ADMIN"
@@ -47,8 +48,8 @@ class Presented:
 class RefreshTokens:
     """Makes and reads refresh tokens."""
 
-    def __init__(self, cipher: FieldCipher) -> None:
-        self._cipher = cipher
+    def __init__(self, key: bytes) -> None:
+        self._key = key
 
     def first(self, session_id: UUID) -> str:
         """The token of a new session: 256 random bits."""
@@ -56,7 +57,7 @@ class RefreshTokens:
 
     def successor(self, token: Presented, salt: bytes) -> str:
         """The one token that follows `token` with that salt."""
-        return self._assemble(token.session_id, self._cipher.blind(f"refresh-next\0{token.text}\0{salt.hex()}"))
+        return self._assemble(token.session_id, keyed_digest(self._key, "refresh-next", token.text, salt.hex()))
 
     def read(self, text: str) -> Presented | None:
         """None when it cannot be a refresh token."""
@@ -74,7 +75,7 @@ class RefreshTokens:
         return _encode(session_id.bytes + secret + self._tag(session_id, secret))
 
     def _tag(self, session_id: UUID, secret: bytes) -> bytes:
-        return self._cipher.blind(f"refresh-tag\0{session_id}\0{secret.hex()}")[:_TAG_BYTES]
+        return keyed_digest(self._key, "refresh-tag", session_id, secret.hex())[:_TAG_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,9 @@ def access_token(
     return jwt.encode(claims, signer.private_key, algorithm="EdDSA", headers={"kid": signer.kid, "typ": "at+jwt"})
 
 
-def csrf_token(cipher: FieldCipher, session_id: UUID) -> str:
+def csrf_token(key: bytes, session_id: UUID) -> str:
     """Constant for a session, so that tabs which refresh at different times agree."""
-    return _encode(cipher.blind(f"csrf\0{session_id}")[:24])
+    return _encode(keyed_digest(key, "csrf", session_id)[:_CSRF_BYTES])
 
 
 def digest(token: str) -> str:

@@ -38,18 +38,15 @@ DEVICE_TYPES = Words(session_pb2.DeviceType)
 JOBS = Words(grant_pb2.StaffJob)
 
 EMAIL, PHONE, BIRTH = "customers.email", "customers.phone", "customers.date_of_birth"
-LINE1, LINE2, LANDMARK = "addresses.address_line1", "addresses.address_line2", "addresses.landmark"
-LATITUDE, LONGITUDE = "addresses.latitude", "addresses.longitude"
+LINE1, LINE2 = "customer_addresses.address_line1", "customer_addresses.address_line2"
+LANDMARK = "customer_addresses.landmark"
+LATITUDE, LONGITUDE = "customer_addresses.latitude", "customer_addresses.longitude"
+NO_PHONE = {"phone": None, "phone_index": None, "phone_index_next": None}
 
 
-def email_index(cipher: FieldCipher, email: str) -> bytes:
-    """The blind index of a normalised email."""
-    return cipher.blind(f"{EMAIL}\0{email}")
-
-
-def phone_index(cipher: FieldCipher, phone: str) -> bytes:
-    """The blind index of a normalised phone."""
-    return cipher.blind(f"{PHONE}\0{phone}")
+def phone_columns(cipher: FieldCipher, phone: str) -> dict[str, bytes | None]:
+    """The sealed phone and its blind indexes; all None for none."""
+    return {"phone": cipher.seal(phone, PHONE), **cipher.index(phone, PHONE)} if phone else dict(NO_PHONE)
 
 
 def text(value: str, field: str, limit: int) -> str:

@@ -3,6 +3,7 @@
 from chassis import Loop, Service
 from services.inventory.app import InventoryApp
 from services.inventory.events import HANDLERS, LISTENERS
+from services.inventory.model.tables import Base
 from services.inventory.servicer import ProductServicer, PurchasingServicer, StockServicer
 from services.inventory.usecases.reservations import forget_settled, recover_forgotten
 
@@ -16,6 +17,7 @@ SERVICE = Service(
         Loop("recover-reservations", every=60.0, run=recover_forgotten),
         Loop("forget-reservations", every=3600.0, run=forget_settled),
     ],
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from chassis import Loop, Service
 from services.notification.app import NotificationApp
 from services.notification.events import HANDLERS
+from services.notification.model import Base
 from services.notification.servicer import NotificationServicer
 from services.notification.usecases.forgetting import forget_old
 from services.notification.usecases.sending import give_up_interrupted, send_due
@@ -18,6 +19,7 @@ SERVICE = Service(
         Loop("give-up-interrupted", every=15.0, run=give_up_interrupted),
         Loop("forget", every=3600.0, run=forget_old),
     ],
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chassis import Loop, Service
 from services.order.app import OrderApp
 from services.order.events import HANDLERS, LISTENERS
+from services.order.model.tables import Base
 from services.order.servicer import OrderServicer
 from services.order.usecases.recovery import cancel_unpaid, make_partitions, recover_sagas
 
@@ -21,6 +22,7 @@ SERVICE = Service(
         Loop("cancel-unpaid", every=10.0, run=cancel_unpaid),
         Loop("make-partitions", every=SIX_HOURS, run=make_partitions),
     ],
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from chassis import Loop, Service
 from services.payment.app import PaymentApp
 from services.payment.events import HANDLERS
+from services.payment.model import Base
 from services.payment.servicer import PaymentServicer
 from services.payment.usecases.orders import check_orders
 from services.payment.usecases.payments import check_payments
@@ -18,6 +19,7 @@ SERVICE = Service(
         Loop("check-payments", every=5.0, run=check_payments, wake=lambda app: app.checks_due),
         Loop("check-orders", every=15.0, run=check_orders),
     ],
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

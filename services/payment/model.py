@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
 from chassis.money import to_money
-from chassis.tables import service_metadata, type_annotations
+from chassis.tables import Sealed, service_metadata, type_annotations
 
 PENDING: Final = "pending"
 PROCESSING: Final = "processing"
@@ -320,7 +320,8 @@ class SavedMethod(Base):
     __tablename__ = "payment_methods"
     __table_args__ = (
         CheckConstraint("last4 ~ '^[0-9]{4}$'", name="payment_methods_last4_check"),
-        Index("payment_methods_token", "provider", "token_index", unique=True),
+        Index("payment_methods_token", "provider", "customer_id", "token_index", unique=True),
+        Index("payment_methods_token_next", "provider", "customer_id", "token_index_next", unique=True),
         Index("payment_methods_customer", "customer_id"),
     )
 
@@ -328,8 +329,9 @@ class SavedMethod(Base):
     customer_id: Mapped[UUID]
     payment_method: Mapped[str] = mapped_column(String(50))
     provider: Mapped[str] = mapped_column(String(50))
-    token: Mapped[bytes] = mapped_column(LargeBinary)
+    token: Mapped[Sealed]
     token_index: Mapped[bytes] = mapped_column(LargeBinary)
+    token_index_next: Mapped[bytes] = mapped_column(LargeBinary)
     network: Mapped[str | None] = mapped_column(String(50))
     last4: Mapped[str | None] = mapped_column(String(4))
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)

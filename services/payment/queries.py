@@ -302,9 +302,11 @@ SAVED_METHODS = statement(
 )
 SAVE_METHOD = sql(
     """
-    INSERT INTO payment_methods (customer_id, payment_method, provider, token, token_index, network, last4)
-    VALUES (%(customer_id)s, %(method)s, %(provider)s, %(token)s, %(token_index)s, %(network)s, %(last4)s)
-    ON CONFLICT (provider, token_index) DO NOTHING
+    INSERT INTO payment_methods (customer_id, payment_method, provider, token, token_index, token_index_next, network,
+                                 last4)
+    VALUES (%(customer_id)s, %(method)s, %(provider)s, %(token)s, %(token_index)s, %(token_index_next)s, %(network)s,
+            %(last4)s)
+    ON CONFLICT DO NOTHING
     """
 )
 FORGET_METHOD = statement(

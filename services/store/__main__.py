@@ -3,6 +3,7 @@
 from chassis import Loop, Service
 from services.store.app import StoreApp
 from services.store.events import HANDLERS, LISTENERS
+from services.store.model.tables import Base
 from services.store.servicer import StaffServicer, StoreServicer
 from services.store.usecases.staff import end_employments, hand_over_invitations
 
@@ -16,6 +17,7 @@ SERVICE = Service(
         Loop("hand-over-invitations", every=15.0, run=hand_over_invitations),
         Loop("end-employments", every=300.0, run=end_employments),
     ],
+    tables=Base.metadata,
 )
 
 if __name__ == "__main__":

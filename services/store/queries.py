@@ -190,13 +190,21 @@ LOCK_MEMBER = statement(_MEMBER.with_for_update())
 # A person has one record: that of somebody whose employment has ended, or who was refused, is taken over.
 HIRE = sql(
     """
-    INSERT INTO staff (store_id, name, email, email_index, phone, role, hire_date)
-    VALUES (%(store_id)s, %(name)s, %(email)s, %(email_index)s, %(phone)s, %(role)s, %(hire_date)s)
-    ON CONFLICT (email_index) DO UPDATE SET store_id = excluded.store_id, name = excluded.name, email = excluded.email,
-        phone = excluded.phone, role = excluded.role, hire_date = excluded.hire_date, termination_date = NULL,
-        is_active = true, account_id = NULL, invitation = 'pending', version = staff.version + 1, updated_at = now()
-    WHERE staff.invitation = 'refused' OR (NOT staff.is_active AND staff.termination_date IS NOT NULL)
-    RETURNING *
+    WITH again AS (
+        UPDATE staff SET store_id = %(store_id)s, name = %(name)s, email = %(email)s, phone = %(phone)s,
+            role = %(role)s, hire_date = %(hire_date)s, termination_date = NULL, is_active = true, account_id = NULL,
+            invitation = 'pending', version = version + 1, updated_at = now()
+        WHERE (email_index = %(email_index)s OR email_index_next = %(email_index_next)s)
+          AND (invitation = 'refused' OR (NOT is_active AND termination_date IS NOT NULL))
+        RETURNING *
+    ), anew AS (
+        INSERT INTO staff (store_id, name, email, email_index, email_index_next, phone, role, hire_date)
+        SELECT %(store_id)s, %(name)s, %(email)s, %(email_index)s, %(email_index_next)s, %(phone)s::bytea, %(role)s,
+               %(hire_date)s::date
+        WHERE NOT EXISTS (SELECT FROM again)
+        ON CONFLICT DO NOTHING RETURNING *
+    )
+    SELECT * FROM again UNION ALL SELECT * FROM anew
     """
 )
 

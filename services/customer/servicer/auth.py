@@ -109,7 +109,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
                 for grant in call.caller.grants
             ],
             session_id=str(_session(call)),
-            csrf_token=csrf_token(self._app.cipher, _session(call)),
+            csrf_token=csrf_token(self._app.signing_key, _session(call)),
         )
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:

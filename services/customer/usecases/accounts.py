@@ -22,7 +22,6 @@ from services.customer.usecases.sessions import Device, Opened
 _LONGEST_EMAIL = 254
 # Longer than either way through takes on a machine that is not overloaded.
 _EVEN_SECONDS = 0.25
-_ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,12 @@ async def register(app: CustomerApp, applicant: Applicant, password: str, client
 
 async def insert(app: CustomerApp, tx: Transaction, applicant: Applicant, password_hash: str | None) -> UUID | None:
     """The new account's id; None when the email or the phone has one."""
-    phone = applicant.phone
     customer_id: UUID | None = await tx.value(
         q.INSERT_CUSTOMER,
         email=app.cipher.seal(applicant.email, wire.EMAIL),
-        email_index=wire.email_index(app.cipher, applicant.email),
+        **app.cipher.index(applicant.email, wire.EMAIL),
         password_hash=password_hash,
-        phone=wire.sealed(app.cipher, phone, wire.PHONE),
-        phone_index=wire.phone_index(app.cipher, phone) if phone else None,
+        **wire.phone_columns(app.cipher, applicant.phone),
         first_name=applicant.first_name or None,
         last_name=applicant.last_name or None,
         display_name=applicant.display_name or None,
@@ -102,7 +99,7 @@ async def _try_code(app: CustomerApp, email: str, code: str, kinds: list[str], c
         throttle.Limit("code", client.network, settings.code_attempts_per_address, throttle.HOUR),
     )
     tried = await app.db.all(
-        q.TRY_CODES_BY_EMAIL, email_index=wire.email_index(app.cipher, email), kinds=kinds, tries=codes.TRIES
+        q.TRY_CODES_BY_EMAIL, **app.cipher.index(email, wire.EMAIL), kinds=kinds, tries=codes.TRIES
     )
     return codes.matching(app, tried, code)
 
@@ -137,7 +134,7 @@ async def forgot_password(app: CustomerApp, email: str, client: Client) -> None:
     async with throttle.no_sooner_than(_EVEN_SECONDS):
         await app.throttle.count(*_mail_limits(app, email, client))
         async with app.db.transaction() as tx:
-            account = await tx.one(q.LOCK_BY_EMAIL, email_index=wire.email_index(app.cipher, email))
+            account = await tx.one(q.LOCK_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
             if account is not None and account.is_active:
                 await codes.issue(app, tx, account.id, model.PASSWORD_RESET)
 
@@ -204,14 +201,12 @@ async def set_active(app: CustomerApp, customer_id: UUID, *, is_active: bool) ->
 
 async def erase(app: CustomerApp, customer_id: UUID) -> None:
     """Removes everything personal and tells every service. Raises NotFound when there is nothing to erase."""
-    # What fills the columns that may not be empty tells nothing and never equals the index of an email.
-    nothing = f"{_ERASED}\0{customer_id}"
     async with app.db.transaction() as tx:
         erased_at = await tx.value(
             q.ERASE_CUSTOMER,
             id=customer_id,
             email=app.cipher.seal("", wire.EMAIL),
-            email_index=app.cipher.blind(nothing),
+            **app.cipher.index_of_nothing(customer_id, wire.EMAIL),
         )
         if erased_at is None:
             raise NotFound
@@ -237,7 +232,7 @@ async def make_administrator(app: CustomerApp, email: str, password: str) -> boo
         if customer_id is not None:
             announce_registered(tx, customer_id, invited=True)
         else:
-            found = await tx.one(q.LOCK_BY_EMAIL, email_index=wire.email_index(app.cipher, email))
+            found = await tx.one(q.LOCK_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
             assert found is not None
             customer_id = found.id
             if (await sessions.roles_of(tx, found.id)).is_admin:

@@ -12,6 +12,7 @@ from jainshikanji.notification.v1 import notification_service_pb2 as notificatio
 from jainshikanji.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 
 from chassis.clock import now
+from chassis.crypto import keyed_digest
 from chassis.db import Row, Transaction
 from chassis.errors import Refusal
 from services.customer import model, wire
@@ -48,7 +49,7 @@ def normalise(code: str) -> str:
 
 def hashed(app: CustomerApp, code: str, customer_id: UUID, kind: str) -> bytes:
     """Keyed, because 40 bits can be searched through; bound to account and kind, because codes are not exchangeable."""
-    return app.cipher.blind(f"code\0{customer_id}\0{kind}\0{normalise(code)}")
+    return keyed_digest(app.signing_key, "code", customer_id, kind, normalise(code))
 
 
 async def issue(app: CustomerApp, tx: Transaction, customer_id: UUID, kind: str, store_id: UUID | None = None) -> None:

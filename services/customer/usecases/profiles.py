@@ -67,13 +67,13 @@ def _columns(app: CustomerApp, row: Row, change: ProfileChange) -> dict[str, Any
         "date_of_birth": row.date_of_birth,
         "phone": row.phone,
         "phone_index": row.phone_index,
+        "phone_index_next": row.phone_index_next,
         "phone_verified": row.phone_verified,
     }
     if change.date_of_birth is not None:
         columns["date_of_birth"] = wire.sealed(app.cipher, change.date_of_birth, wire.BIRTH)
     if change.phone is not None and change.phone != wire.opened(app.cipher, row.phone, wire.PHONE):
-        columns["phone"] = wire.sealed(app.cipher, change.phone, wire.PHONE)
-        columns["phone_index"] = wire.phone_index(app.cipher, change.phone) if change.phone else None
+        columns |= wire.phone_columns(app.cipher, change.phone)
         columns["phone_verified"] = False
     return columns
 

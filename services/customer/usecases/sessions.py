@@ -55,7 +55,7 @@ async def log_in(app: CustomerApp, email: str, password: str, device: Device, cl
     account = throttle.Limit("login", email, app.settings.login_attempts_per_account, throttle.QUARTER)
     network = throttle.Limit("login", client.network, app.settings.login_attempts_per_address, throttle.QUARTER)
     await app.throttle.count(account, network)
-    found = await app.db.one(q.CREDENTIALS_BY_EMAIL, email_index=wire.email_index(app.cipher, email))
+    found = await app.db.one(q.CREDENTIALS_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
     kept = found.password_hash if found is not None else None
     matches = await app.passwords.verify(kept, password)
     if found is None or kept is None or not matches or not found.is_active:
@@ -111,7 +111,7 @@ async def _tokens(
     """Signs an access token with the roles as they are now."""
     settings = app.settings
     roles = await roles_of(tx, customer_id)
-    csrf = csrf_token(app.cipher, session_id)
+    csrf = csrf_token(app.signing_key, session_id)
     access = access_token(
         signer,
         issuer=settings.token_issuer,

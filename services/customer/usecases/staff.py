@@ -56,10 +56,10 @@ async def invite(app: CustomerApp, email: str, phone: str, name: str, store_id: 
 
 async def _find_or_make(app: CustomerApp, tx: Transaction, email: str, phone: str, name: str) -> UUID:
     """The account's id; its row is held by the transaction. An existing account keeps its name and phone."""
-    email_index = wire.email_index(app.cipher, email)
-    found = await tx.one(q.LOCK_BY_EMAIL, email_index=email_index)
+    by_email = app.cipher.index(email, wire.EMAIL)
+    found = await tx.one(q.LOCK_BY_EMAIL, **by_email)
     if found is None:
-        if phone and await tx.value(q.PHONE_IS_TAKEN, phone_index=wire.phone_index(app.cipher, phone)):
+        if phone and await tx.value(q.PHONE_IS_TAKEN, **app.cipher.index(phone, wire.PHONE)):
             phone = ""
         first_name = name.split(maxsplit=1)[0][:_LONGEST_FIRST_NAME]
         made = await accounts.insert(app, tx, Applicant(email, phone, first_name, "", name, ""), None)
@@ -67,7 +67,7 @@ async def _find_or_make(app: CustomerApp, tx: Transaction, email: str, phone: st
             accounts.announce_registered(tx, made, invited=True)
             return made
         # Somebody registered the email in this moment, or took the phone; the row is visible now.
-        found = await tx.one(q.LOCK_BY_EMAIL, email_index=email_index)
+        found = await tx.one(q.LOCK_BY_EMAIL, **by_email)
         if found is None:
             return await _find_or_make(app, tx, email, "", name)
     if not found.is_active:

@@ -23,6 +23,7 @@ from services.payment.usecases.alarms import alarm
 if TYPE_CHECKING:
     from services.payment.app import PaymentApp
 
+SAVED_TOKEN: Final = "payment_methods.token"  # noqa: S105 - what a sealed token is sealed as
 LAST_CHECK: Final = timedelta(hours=1)
 """After a capture the gateway is asked once more: a second one might have gone untold."""
 
@@ -180,8 +181,8 @@ async def _kept(app: PaymentApp, tx: Transaction, payment: Row, report: AttemptR
             customer_id=payment.customer_id,
             method=report.method or payment.payment_method,
             provider=payment.provider,
-            token=app.cipher.seal(report.saved.token, "payment_methods.token"),
-            token_index=app.cipher.blind(f"{payment.customer_id}:{report.saved.token}"),
+            token=app.cipher.seal(report.saved.token, SAVED_TOKEN),
+            **app.cipher.index(report.saved.token, SAVED_TOKEN),
             network=report.saved.network,
             last4=report.saved.last4,
         )

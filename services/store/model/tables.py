@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import service_metadata, type_annotations
+from chassis.tables import Sealed, service_metadata, type_annotations
 
 _RANDOM_ID = text("gen_random_uuid()")
 _NOW = text("now()")
@@ -148,6 +148,7 @@ class Staff(Base):
         CheckConstraint("invitation IN ('pending', 'sent', 'refused')", name="staff_invitation_check"),
         # The seed's name, on the column that its UNIQUE and its index moved to.
         UniqueConstraint("email_index", name="idx_staff_email"),
+        UniqueConstraint("email_index_next"),
         Index("idx_staff_store", "store_id"),
         Index("idx_staff_active", "is_active"),
         Index("idx_staff_account", "account_id", postgresql_where=text("account_id IS NOT NULL")),
@@ -157,9 +158,10 @@ class Staff(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_RANDOM_ID)
     store_id: Mapped[UUID] = mapped_column(ForeignKey("stores.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(255))
-    email: Mapped[bytes] = mapped_column(LargeBinary)
+    email: Mapped[Sealed]
     email_index: Mapped[bytes] = mapped_column(LargeBinary)
-    phone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    email_index_next: Mapped[bytes] = mapped_column(LargeBinary)
+    phone: Mapped[Sealed | None]
     role: Mapped[str] = mapped_column(String(50))
     is_active: Mapped[bool | None] = mapped_column(server_default=text("true"))
     hire_date: Mapped[dt.date | None] = mapped_column(Date)

@@ -73,7 +73,7 @@ async def add_member(
                 store_id=store_id,
                 name=name,
                 email=app.cipher.seal(address, EMAIL),
-                email_index=app.cipher.blind(address),
+                **app.cipher.index(address, EMAIL),
                 phone=_sealed_phone(app, phone),
                 role=job,
                 hire_date=hire_date,
@@ -177,7 +177,7 @@ async def erase_account(app: StoreApp, tx: Transaction, account_id: UUID) -> Non
         changes = {
             "name": ERASED_NAME,
             "email": app.cipher.seal(nobody, EMAIL),
-            "email_index": app.cipher.blind(nobody),
+            **app.cipher.index(nobody, EMAIL),
             "phone": None,
             "is_active": False,
             "termination_date": member.termination_date or now().date(),

@@ -52,6 +52,30 @@ def test_equal_values_share_a_blind_index_and_keys_separate_them() -> None:
     assert cipher(k1=OLD).blind("a@x.com") != FieldCipher({"k1": OLD}, b"j" * 32).blind("a@x.com")
 
 
+def test_with_one_index_key_both_columns_are_equal_and_with_two_each_has_its_own() -> None:
+    old, both, new = (
+        FieldCipher({"1": OLD}, b"i" * 32),
+        FieldCipher({"1": OLD}, b"j" * 32, b"i" * 32),
+        FieldCipher({"1": OLD}, b"j" * 32),
+    )
+    before, between, after = (cipher.index("a@x.com", "customers.email") for cipher in (old, both, new))
+    assert set(before) == {"email_index", "email_index_next"}
+    assert before["email_index"] == before["email_index_next"] == between["email_index"]
+    assert after["email_index"] == after["email_index_next"] == between["email_index_next"]
+    assert between["email_index"] != between["email_index_next"]
+
+
+def test_a_row_without_text_has_an_index_of_its_own_that_no_text_has() -> None:
+    sealer = cipher(k1=OLD)
+    indexes = [sealer.index_of_nothing(row, "c.email")["email_index"] for row in (1, 2)]
+    assert len({*indexes, *(sealer.index(text, "c.email")["email_index"] for text in ("", "1", "2"))}) == 5
+
+
+def test_three_index_keys_are_one_too_many() -> None:
+    with pytest.raises(ValueError, match="two index keys"):
+        FieldCipher.parse(f"1:{'A' * 43}=", ",".join([f"{'A' * 43}="] * 3))
+
+
 @pytest.mark.parametrize("text", ["", "not base64!", "c2hvcnQ="])
 def test_a_key_must_be_32_bytes_of_base64(text: str) -> None:
     with pytest.raises(ValueError, match="a key must"):

@@ -11,12 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.crypto import FieldCipher
 from services.customer.keys import NoSigningKey, Signer, signer_at
 from services.customer.tokens import RefreshTokens, Roles, access_token, csrf_token
 
-CIPHER = FieldCipher({"1": b"f" * 32}, b"i" * 32)
-TOKENS = RefreshTokens(CIPHER)
+KEY = b"s" * 32
+TOKENS = RefreshTokens(KEY)
 SESSION = uuid4()
 STORE = uuid4()
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +49,7 @@ def test_the_successor_needs_both_the_token_and_the_salt() -> None:
 
 
 def test_a_token_of_another_service_key_is_not_genuine() -> None:
-    foreign = RefreshTokens(FieldCipher({"1": b"f" * 32}, b"j" * 32))
+    foreign = RefreshTokens(b"t" * 32)
     presented = TOKENS.read(foreign.first(SESSION))
     assert presented is not None
     assert not presented.is_genuine
@@ -99,9 +98,9 @@ def test_the_access_token_holds_a_flat_list_of_roles_and_the_grants_beside_it() 
 
 
 def test_the_csrf_token_is_constant_for_a_session_and_unlike_another_s() -> None:
-    assert csrf_token(CIPHER, SESSION) == csrf_token(CIPHER, SESSION)
-    assert csrf_token(CIPHER, SESSION) != csrf_token(CIPHER, uuid4())
-    assert csrf_token(CIPHER, SESSION).isascii()
+    assert csrf_token(KEY, SESSION) == csrf_token(KEY, SESSION)
+    assert csrf_token(KEY, SESSION) != csrf_token(KEY, uuid4())
+    assert csrf_token(KEY, SESSION).isascii()
 
 
 def test_the_newest_key_whose_time_has_come_signs() -> None:

@@ -89,7 +89,7 @@ def test_sealed_columns_are_bound_to_their_place() -> None:
     sealed = CIPHER.seal("asha@example.in", wire.EMAIL)
     with pytest.raises(SealBroken):
         CIPHER.open(sealed, wire.PHONE)
-    assert wire.email_index(CIPHER, "x") != wire.phone_index(CIPHER, "x")
+    assert not set(CIPHER.index("x", wire.EMAIL).values()) & set(CIPHER.index("x", wire.PHONE).values())
 
 
 def test_codes_are_long_enough_unlike_and_typed_in_any_way() -> None:

@@ -26,11 +26,13 @@ def upgrade() -> None:
             provider VARCHAR(50) NOT NULL,
             token BYTEA NOT NULL,
             token_index BYTEA NOT NULL,
+            token_index_next BYTEA NOT NULL,
             network VARCHAR(50),
             last4 VARCHAR(4) CONSTRAINT payment_methods_last4_check CHECK (last4 ~ '^[0-9]{4}$'),
             created_at TIMESTAMPTZ NOT NULL DEFAULT now()
         );
-        CREATE UNIQUE INDEX payment_methods_token ON payment_methods (provider, token_index);
+        CREATE UNIQUE INDEX payment_methods_token ON payment_methods (provider, customer_id, token_index);
+        CREATE UNIQUE INDEX payment_methods_token_next ON payment_methods (provider, customer_id, token_index_next);
         CREATE INDEX payment_methods_customer ON payment_methods (customer_id);
 
         CREATE TABLE order_outcomes (

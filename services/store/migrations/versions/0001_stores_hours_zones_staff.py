@@ -111,6 +111,7 @@ def upgrade() -> None:
             name VARCHAR(255) NOT NULL,
             email BYTEA NOT NULL,
             email_index BYTEA NOT NULL,
+            email_index_next BYTEA NOT NULL UNIQUE,
             phone BYTEA,
             role VARCHAR(50) NOT NULL,
             is_active BOOLEAN DEFAULT true,

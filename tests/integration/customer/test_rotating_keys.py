@@ -1,0 +1,200 @@
+"""Keys rotate beside running replicas: all are found, nobody is there twice, the old keys are needed no more."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from jainshikanji.customer.v1 import auth_service_pb2 as auth
+from jainshikanji.customer.v1 import customer_service_pb2 as pb
+from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
+from typer.testing import CliRunner
+
+from chassis import key_rotation, migrations
+from chassis.commands import command_line
+from chassis.crypto import FieldCipher
+from devstack.ports import LOOPBACK, free_port
+from services.customer.__main__ import SERVICE
+from services.customer.model import Base
+from tests.harness import Platform
+from tests.integration.customer.conftest import People, Person, refused, unused_phone
+
+DATABASE = "rotating_customer"
+
+
+def encoded(letter: str) -> str:
+    return base64.b64encode(letter.encode() * 32).decode()
+
+
+OLD, NEW = f"old:{encoded('o')}", f"new:{encoded('n')}"
+# What is configured, release by release: the new field key is known everywhere before it seals.
+BEFORE = {"field_keys": OLD, "index_key": encoded("i")}
+KNOWN = {"field_keys": f"{OLD},{NEW}", "index_key": encoded("i")}
+BETWEEN = {"field_keys": f"{NEW},{OLD}", "index_key": f"{encoded('j')},{encoded('i')}"}
+AFTER = {"field_keys": NEW, "index_key": encoded("j")}
+
+
+class Replicas:
+    """Replicas of customer on one database of their own, each with the keys of its release."""
+
+    def __init__(self, platform: Platform, url: str, mailed: list[str]) -> None:
+        self._platform, self.url, self._mailed = platform, url, mailed
+        self._running: dict[str, Any] = {}
+
+    async def start(self, name: str, keys: dict[str, str]) -> People:
+        # Away from the streams: what others publish is not for this database.
+        away = f"nats://{LOOPBACK}:{free_port()}"
+        process = await self._platform.launch("customer", database_url=self.url, nats_url=away, **keys)
+        self._running[name] = process
+        people = People(self._platform, process, self._mailed)
+
+        def stub(kind: Any, caller: Any) -> Any:
+            return self._platform.stub_at(process.mesh_port, "customer", kind, caller)
+
+        people._stub = stub  # type: ignore[method-assign]
+        return people
+
+    async def stop(self, *names: str) -> None:
+        for name in names or list(self._running):
+            await self._running.pop(name).stop()
+
+
+@pytest_asyncio.fixture
+async def replicas(platform: Platform, mailed: list[str]) -> AsyncIterator[Replicas]:
+    platform.postgres.create_database(DATABASE, "customer")
+    url = platform.postgres.url("customer", DATABASE)
+    await asyncio.to_thread(migrations.migrate, "customer", url)
+    found = Replicas(platform, url, mailed)
+    yield found
+    await found.stop()
+    platform.postgres.drop_database(DATABASE)
+
+
+def at(people: People, somebody: Person) -> Person:
+    """The same person, at another replica."""
+    return Person(people, somebody.email, somebody.password, somebody.id)
+
+
+async def is_refused_everywhere(somebody: Person, phone: str, *places: People) -> None:
+    """Neither the email nor the phone registers again, at none of the replicas."""
+    for people in places:
+        assert (await refused(at(people, somebody).register())).reason == "ACCOUNT_ALREADY_EXISTS"
+        assert (await refused(people.new().register(phone=phone))).reason == "ACCOUNT_ALREADY_EXISTS"
+
+
+async def rotate(people: People) -> dict[str, int]:
+    told: list[key_rotation.Rotated] = []
+    assert await key_rotation.rotate(people.app.db, people.app.cipher, Base.metadata, told.append)
+    assert [table for table in told if table.broken] == []
+    return {table.table: table.rows for table in told}
+
+
+async def sealed_by(people: People) -> set[str]:
+    """Ids of the keys that seal anything in accounts and addresses."""
+    rows = [
+        *await people.stored("SELECT email, phone, date_of_birth FROM customers"),
+        *await people.stored("SELECT address_line1, address_line2, latitude FROM customer_addresses"),
+        *await people.stored("SELECT private_key FROM signing_keys"),
+    ]
+    return {FieldCipher.key_id(bytes(value)) for row in rows for value in row if value is not None}
+
+
+async def test_nobody_is_lost_or_there_twice_while_both_keys_rotate(replicas: Replicas) -> None:
+    before = await replicas.start("before", BEFORE)
+    asha_phone, bina_phone, chitra_phone = unused_phone(), unused_phone(), unused_phone()
+    asha = await before.new().register(phone=asha_phone)
+    tokens = await asha.log_in()
+    lines = PostalAddress(
+        address_line1="12, Hill Road", address_line2="2nd floor", city="Mumbai", state="MH", postal_code="400050"
+    )
+    await asha.customer(tokens).CreateAddress(pb.CreateAddressRequest(id=asha.id, address=lines))
+    gone = await before.new().register()
+    await gone.customer(await gone.log_in()).DeleteCustomer(pb.DeleteCustomerRequest(id=gone.id))
+
+    known = await replicas.start("known", KNOWN)
+    await replicas.stop("before")
+
+    # Both releases run: each finds and refuses what the other wrote.
+    between = await replicas.start("between", BETWEEN)
+    bina = await between.new().register(phone=bina_phone)
+    for people in (known, between):
+        await at(people, asha).log_in()
+        await at(people, bina).log_in()
+    await is_refused_everywhere(asha, asha_phone, known, between)
+    await is_refused_everywhere(bina, bina_phone, known, between)
+    await replicas.stop("known")
+
+    newcomers = [between.new() for _ in range(10)]
+    renewed, *_ = await asyncio.gather(rotate(between), *(person.register() for person in newcomers))
+    assert renewed["customers"] >= 2
+    assert renewed["customer_addresses"] == 1
+    await rotate(between)
+    assert await sealed_by(between) == {"new"}
+    assert set((await rotate(between)).values()) == {0}
+
+    after = await replicas.start("after", AFTER)
+    chitra = await after.new().register(phone=chitra_phone)
+    for people in (between, after):
+        for person in (asha, bina, chitra, *newcomers[:2]):
+            await at(people, person).log_in()
+        await is_refused_everywhere(asha, asha_phone, people)
+        await is_refused_everywhere(bina, bina_phone, people)
+        await is_refused_everywhere(chitra, chitra_phone, people)
+    await replicas.stop("between")
+
+    await rotate(after)
+    rows = await after.stored("SELECT email_index, email_index_next, phone_index, phone_index_next FROM customers")
+    assert len(rows) == 14
+    assert all(row.email_index == row.email_index_next and row.phone_index == row.phone_index_next for row in rows)
+    assert set((await rotate(after)).values()) == {0}
+
+    # Sessions and codes outlive it all.
+    refreshed = await at(after, asha).refresh(tokens.refresh_token)
+    shown = await at(after, asha).customer(refreshed).ListAddresses(pb.ListAddressesRequest(id=asha.id))
+    assert shown.addresses[0].address == lines.__class__(**{**_fields(lines), "country": "India"})
+    code = await at(after, bina).forget()
+    await at(after, bina).reset(code, "Adrak-Tulsi-1950")
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    return {field.name: value for field, value in message.ListFields()}
+
+
+async def test_what_no_key_opens_is_told_and_left_as_it_is(replicas: Replicas) -> None:
+    before = await replicas.start("before", BEFORE)
+    asha = await before.registered()
+    stranger = FieldCipher({"new": b"n" * 32}, b"j" * 32)
+    told: list[key_rotation.Rotated] = []
+    assert not await key_rotation.rotate(before.app.db, stranger, Base.metadata, told.append)
+    assert {table.table: table.broken for table in told}["customers"] == 1
+    await asha.log_in()
+
+
+async def test_the_command_rotates_and_says_what_it_did(
+    replicas: Replicas, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await replicas.start("before", BEFORE)
+    await before.registered()
+    environment = {**BETWEEN, "database_url": replicas.url, "signing_key": encoded("s")}
+    for name, value in environment.items():
+        monkeypatch.setenv(f"CUSTOMER_{name.upper()}", value)
+    monkeypatch.setenv("CUSTOMER_TLS_DIR", str(platform.certificates / "customer"))
+    done = await asyncio.to_thread(CliRunner().invoke, command_line(SERVICE), ["rotate-keys"])
+    assert done.exit_code == 0, done.output
+    assert "customers: 1 rows renewed" in done.output
+    again = await asyncio.to_thread(CliRunner().invoke, command_line(SERVICE), ["rotate-keys"])
+    assert "customers: 0 rows renewed" in again.output
+
+
+async def test_a_replica_without_the_new_key_does_not_take_it_for_an_empty_value(replicas: Replicas) -> None:
+    between = await replicas.start("between", BETWEEN)
+    asha = await between.registered()
+    before = await replicas.start("before", BEFORE)
+    tokens = await asha.log_in()
+    answer = await refused(at(before, asha).auth(tokens).GetMe(auth.GetMeRequest()))
+    assert answer.code is grpc.StatusCode.INTERNAL
