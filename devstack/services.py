@@ -134,9 +134,16 @@ class Processes:
             "SIGNING_KEY": self._secrets.get(f"{name}-signing-key"),
             "DRAIN_SECONDS": "8",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "info"),
+            **self._telemetry(),
             **self._own_settings(name),
         }
         return {f"{name.upper()}_{key}": value for key, value in settings.items()}
+
+    @staticmethod
+    def _telemetry() -> dict[str, str]:
+        """Every request is traced when OTLP_TARGET, host:port, names a collector."""
+        target = os.environ.get("OTLP_TARGET")
+        return {"OTLP_ENDPOINT": f"http://{target}", "TRACE_RATIO": "1"} if target else {}
 
     def _own_settings(self, name: str) -> dict[str, str]:
         own: dict[str, Callable[[], dict[str, str]]] = {
@@ -181,6 +188,8 @@ class Processes:
             # One address stands for everybody here.
             "guesses_per_minute": 600,
         }
+        if target := os.environ.get("OTLP_TARGET"):
+            settings |= {"otlp_target": target, "trace_percent": 100}
         limits = ("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUTE", "GUESSES_PER_MINUTE")
         return settings | {name.lower(): int(os.environ[name]) for name in limits if os.environ.get(name)}
 

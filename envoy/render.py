@@ -56,6 +56,8 @@ GUESSABLE_PATHS = (
 )
 # Headers that only the edge may set. Everything a client sends under these names is dropped before anything reads it.
 STRIPPED_PREFIXES = ("x-jwt-", "x-auth-", "grpc-", "x-envoy-", "x-client-", "x-http-")
+# Who counts as one client without an account: an IPv4 address, or the /64 that an IPv6 household has.
+CLIENT_NETWORK = {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}
 ANSWER_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -105,7 +107,9 @@ class EdgeSettings(BaseModel):
     )
     origins: list[str] = Field(default_factory=list, description="scheme://host[:port] of browser clients")
     trusted_hops: int = Field(0, ge=0, description="proxies in front whose x-forwarded-for entries are believed")
-    edge_peers: str | None = Field(None, description="host:port whose DNS lists the edge's replicas; limits are shared")
+    edge_peers: str | None = Field(
+        None, description="host:port whose DNS lists the edge's replicas, or several, comma separated; limits are shared"
+    )
     public_per_minute: PositiveInt = 100
     user_per_minute: PositiveInt = 1000
     admin_per_minute: PositiveInt = 5000
@@ -335,6 +339,7 @@ def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet
     return environment.get_template(TEMPLATE).render(
         settings=settings,
         answer_headers=ANSWER_HEADERS,
+        client_network=CLIENT_NETWORK,
         stripped_prefixes=STRIPPED_PREFIXES,
         webhook_path=WEBHOOK_PATH,
         jwks_path=JWKS_PATH,

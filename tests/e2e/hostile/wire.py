@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 LOOPBACK = "127.0.0.1"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -40,6 +41,36 @@ def request_line(method: str, path: str, *fields: str, close: bool = True) -> by
     """The head of an HTTP/1.1 request."""
     ending = ("connection: close",) if close else ()
     return "\r\n".join((f"{method} {path} HTTP/1.1", "host: edge.example", *fields, *ending, "", "")).encode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer on a connection that stays open."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def in_turn(port: int, requests: Sequence[bytes], source: str = LOOPBACK, seconds: float = _SECONDS) -> list[Answer]:
+    """Sends requests one after another on one connection; `source` is the client's address."""
+    answers: list[Answer] = []
+    with socket.create_connection((LOOPBACK, port), timeout=seconds, source_address=(source, 0)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reader = connection.makefile("rb")
+        for request in requests:
+            connection.sendall(request)
+            answers.append(_answer(reader))
+    return answers
+
+
+def _answer(reader: BinaryIO) -> Answer:
+    status = int(reader.readline().split()[1])
+    headers: dict[str, str] = {}
+    while line := reader.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    return Answer(status, headers, reader.read(int(headers.get("content-length", "0"))))
 
 
 class Http2:
