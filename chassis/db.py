@@ -158,6 +158,8 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=5.0,
+            # Attempts grow apart until then and begin anew: a database that was away is found within seconds.
+            reconnect_timeout=5.0,
             max_lifetime=1800.0,
             open=False,
             name=application,

@@ -90,6 +90,8 @@ class Peers:
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1_000),
+                # Replicas come and go; grpc's own half a minute between two look-ups would be a peer's absence.
+                ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ],
             interceptors=[_Outgoing(service)],
         )
