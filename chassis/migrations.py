@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import create_engine
 
 _SCRIPT = re.compile(r"^(\d{4})_\w+\.py$")
 LOCK_TIMEOUT = "5s"
+_CONNECT_SECONDS = 5
 # Alembic's `op` belongs to the process, not to the caller.
 _one_at_a_time = threading.Lock()
 
@@ -37,13 +39,40 @@ def engine_url(database_url: str) -> str:
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database_url)
 
 
+class SchemaBehind(RuntimeError):
+    """The database has no schema yet, or an older one than this build's."""
+
+
 def wait_until_reachable(database_url: str, seconds: float) -> None:
     """Returns when the database takes connections. Raises what it says when it still does not after so many seconds."""
+    _wait(lambda: psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS).close(), seconds)
+
+
+def wait_until_migrated(service: str, database_url: str, seconds: float) -> None:
+    """Returns when the database has this build's schema or a later one.
+
+    Raises SchemaBehind, or what the database says, when that is still not so after so many seconds.
+    """
+    _wait(lambda: _check_schema(service, database_url), seconds)
+
+
+def _check_schema(service: str, database_url: str) -> None:
+    with psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS) as connection:
+        try:
+            row = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
+        except psycopg.errors.UndefinedTable:
+            row = None
+    found = row[0] if row else None
+    if found is None or found < head(service):
+        raise SchemaBehind(f"{service}: the schema is {found or 'not there'}, this build needs {head(service)}")
+
+
+def _wait(attempt: Callable[[], None], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            psycopg.connect(database_url, connect_timeout=5).close()
-        except psycopg.OperationalError:
+            attempt()
+        except (psycopg.OperationalError, SchemaBehind):
             if time.monotonic() >= deadline:
                 raise
             time.sleep(1.0)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from chassis import migrations
 from chassis.errors import InvalidArgument, Refusal
 from services.customer.app import CustomerApp
 from services.customer.settings import CustomerSettings
@@ -19,6 +20,7 @@ def bootstrap_admin(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from the standard input")
     ] = False,
+    patience: Annotated[float, typer.Option(help="seconds to wait for a schema that is not there yet")] = 0.0,
 ) -> None:
     """Make an administrator. The only way to the first one; one that is there already stays as it is."""
     settings = CustomerSettings.load("customer")
@@ -29,6 +31,9 @@ def bootstrap_admin(
     else:
         typer.echo("give the password on the standard input with --password-stdin, or as CUSTOMER_ADMIN_PASSWORD")
         raise typer.Exit(2)
+    migrations.wait_until_migrated(
+        "customer", (settings.listen_url or settings.database_url).get_secret_value(), patience
+    )
     try:
         made = asyncio.run(_make(settings, email, password))
     except InvalidArgument as refusal:

@@ -35,6 +35,17 @@ def test_a_migrator_waits_no_longer_than_it_is_told() -> None:
         migrations.wait_until_reachable("postgresql://nobody@127.0.0.1:1/nothing", 0.0)
 
 
+def test_what_needs_a_schema_waits_for_it(database: str) -> None:
+    with pytest.raises(migrations.SchemaBehind, match="not there"):
+        migrations.wait_until_migrated("review", database, 0.0)
+    migrations.migrate("review", database)
+    migrations.wait_until_migrated("review", database, 0.0)
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(migrations.SchemaBehind, match="0000"):
+        migrations.wait_until_migrated("review", database, 0.0)
+
+
 async def _client(servers: Platform) -> Client:
     return await nats.connect(servers.nats.url)
 
