@@ -1,6 +1,6 @@
 """Writes what is derived from the chart, or checks that it is fresh, valid and without Helm's complaints.
 
-    python -m tools.deploy            write k8s/rendered/ and k8s/nats-values.yaml
+    python -m tools.deploy            write k8s/rendered/, k8s/nats-values.yaml and the chart's list of settings
     python -m tools.deploy --check    exit 1 when the chart does not lint, does not fit Kubernetes, or a file is stale
 
 Nothing here speaks to a cluster or to the network.
@@ -9,8 +9,10 @@ Nothing here speaks to a cluster or to the network.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import re
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ from tools.generate import ROOT
 
 CHART = ROOT / "helm" / "jain-shikanji"
 CLUSTER = ROOT / "k8s"
+SETTINGS = CHART / "files" / "settings.yaml"
 RELEASE, NAMESPACE = "shikanji", "jain-shikanji"
 KUBERNETES = "1.34"
 # The golden renders: each set is these files over values.yaml.
@@ -124,9 +127,25 @@ def nats_users() -> list[Object]:
     return users
 
 
+def known_settings() -> str:
+    """What `settings` and `secretSettings` of the values may name: the fields of the classes that read them."""
+    services = {
+        name: sorted(field.upper() for field in _service(name).app.settings_class.model_fields)
+        for name in architecture()
+    }
+    edge = sorted(runpy.run_path(str(ROOT / "envoy" / "render.py"))["EdgeSettings"].model_fields)
+    head = "# Settings that each program knows, from its own class of settings; `make rendered` writes this.\n"
+    return head + yaml.safe_dump({"services": services, "edge": edge}, sort_keys=False, width=120)
+
+
+def _service(name: str) -> Any:
+    return importlib.import_module(f"services.{name}.__main__").SERVICE
+
+
 def documents() -> dict[Path, str]:
     """Path -> what it should hold."""
     return {
+        SETTINGS: known_settings(),
         **{CLUSTER / "rendered" / f"{name}.yaml": _golden(name, files) for name, files in VALUE_SETS.items()},
         CLUSTER / "nats-values.yaml": _nats_values(),
     }
@@ -223,6 +242,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
+    if not check:
+        # What the other documents are rendered with.
+        SETTINGS.write_text(known_settings())
     fresh = documents()
     if not check:
         for path, text in fresh.items():

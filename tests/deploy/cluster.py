@@ -153,7 +153,7 @@ class Cluster:
         config = self.configs["nats"]["data"]["nats.conf"]
         config = config.replace("0.0.0.0:4222", f"{LOOPBACK}:{self.ports['nats']}")
         config = config.replace("0.0.0.0:8222", f"{LOOPBACK}:{self.ports['nats-monitor']}")
-        config = config.replace("/data", str(self.directory / "nats")).replace("/run/nats", str(self.directory))
+        config = config.replace("/data", str(self.directory / "nats"))
         path = self.directory / "nats.conf"
         path.write_text(config)
         program = Path(sys.executable).with_name("nats-server")

@@ -15,7 +15,7 @@ from chassis.revocation import EVENT as REVOKED
 from devstack.postgres import DATABASES
 from tests.contract.contracts import rpcs
 from tests.deploy.chart import RENDERS, SETS, Object, of_kind, rendered
-from tools.deploy import CLUSTER, ROOT, architecture, nats_users
+from tools.deploy import CHART, CLUSTER, ROOT, architecture, nats_users, values
 
 ARROWS = architecture()
 STUB = re.compile(r"\.stub\(\s*\"([a-z]+)\"")
@@ -130,3 +130,23 @@ def test_the_operators_cluster_has_the_same_databases_and_logins() -> None:
     assert admitted[-1][-1] == "reject"
     assert admitted[-1][2].split(",") == list(ARROWS)
     assert cluster["instances"] == 3
+
+
+def test_the_operators_cluster_has_connections_for_all_that_may_ask() -> None:
+    found = [one for one in yaml.safe_load_all((CLUSTER / "postgresql.yaml").read_text()) if one]
+    most = int(
+        next(one for one in found if one["kind"] == "Cluster")["spec"]["postgresql"]["parameters"]["max_connections"]
+    )
+    poolers = {one["metadata"]["name"]: one["spec"] for one in found if one["kind"] == "Pooler"}
+    for pooler in poolers.values():
+        parameters = pooler["pgbouncer"]["parameters"]
+        assert int(parameters["max_client_conn"]) == chart_values()["database"]["maxConnections"]
+        kept = pooler["instances"] * int(parameters["default_pool_size"]) * len(ARROWS)
+        # Relays that listen, twice while the lease changes hands, and migrations; then the operators' own.
+        assert kept + 3 * len(ARROWS) + 40 <= most
+    assert chart_values()["database"]["host"] in poolers
+    assert values("high-availability")["database"]["readHost"] in poolers
+
+
+def chart_values() -> Any:
+    return yaml.safe_load((CHART / "values.yaml").read_text())

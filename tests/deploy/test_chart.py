@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import helm_python
 import pytest
+import yaml
 
 from tools import deploy
+
+# Groups of Kubernetes itself that k8s/ uses.
+NATIVE = {"v1", "networking.k8s.io", "scheduling.k8s.io"}
 
 
 def test_every_value_set_lints_renders_and_fits_the_schemas_of_kubernetes() -> None:
@@ -83,6 +88,40 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     ("an ingress for nobody", {"edge": {"ingress": {"enabled": True}}}, ("edge.ingress.host",)),
     ("a route to no gateway", {"edge": {"gatewayRoute": {"enabled": True}}}, ("edge.gatewayRoute.parentRefs",)),
+    (
+        "an unknown setting",
+        {"services": {"order": {"settings": {"PAYMENT_MINUTE": 5}}}},
+        ("PAYMENT_MINUTE", "PAYMENT_MINUTES"),
+    ),
+    (
+        "a setting of another service",
+        {"services": {"order": {"secretSettings": {"RAZORPAY_KEY_ID": {"secret": "a", "key": "b"}}}}},
+        ("services.order.secretSettings.RAZORPAY_KEY_ID", "order has no such setting"),
+    ),
+    ("an unknown setting of the edge", {"edge": {"settings": {"origin": ["a"]}}}, ("edge.settings.origin", "origins")),
+    (
+        "half a gateway",
+        {
+            "services": {
+                "payment": {
+                    "secretSettings": {"RAZORPAY_KEY_ID": {"secret": "a", "key": "b"}},
+                    "egress": [{"name": "razorpay", "cidrs": ["203.0.113.0/24"], "port": 443}],
+                }
+            }
+        },
+        ("services.payment.secretSettings", "RAZORPAY_KEY_SECRET"),
+    ),
+    (
+        "a mail relay that cannot be reached",
+        {"services": {"notification": {"settings": {"SMTP_HOST": "smtp.example.com"}}}},
+        ("services.notification.egress", "SMTP_HOST"),
+    ),
+    ("a way out to nobody", {"services": {"payment": {"egress": [{"name": "x", "port": 443}]}}}, ("egress",)),
+    (
+        "a proxy that nobody counts",
+        {"edge": {"ingress": {"enabled": True, "host": "api.example.com"}}},
+        ("edge.settings.trusted_hops", "=1"),
+    ),
     ("an edge elsewhere", {"edge": {"settings": {"listen_port": 1}}}, ("edge.settings.listen_port",)),
 ]
 REFUSED_ON_A_LAPTOP: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -104,11 +143,48 @@ def test_a_mistake_is_refused_with_its_key_and_the_remedy(overrides: dict[str, A
         assert word in str(refusal.value)
 
 
+def test_peers_inside_the_cluster_may_be_named_as_a_way_out() -> None:
+    relay = {"podSelector": {"matchLabels": {"app": "relay"}}}
+    overrides = {
+        "services": {
+            "notification": {
+                "settings": {"SMTP_HOST": "relay"},
+                "egress": [{"name": "relay", "peers": [relay], "port": 25}],
+            }
+        }
+    }
+    found = deploy.objects(deploy.render(overrides))
+    [policy] = [one for one in found if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "notification"]
+    assert {"to": [relay], "ports": [{"protocol": "TCP", "port": 25}]} in policy["spec"]["egress"]
+    assert list(deploy.invalid(found)) == []
+
+
+@pytest.mark.parametrize("address", ["::", "[::]"])
+def test_a_cluster_that_speaks_ipv6_alone_is_served(address: str) -> None:
+    found = deploy.objects(deploy.render(_laptop(listenAddress=address)))
+    by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
+    [container] = by_name["Deployment", "order"]["spec"]["template"]["spec"]["containers"]
+    assert {"name": "ORDER_GRPC_HOST", "value": "[::]"} in container["env"]
+    assert json.loads(by_name["ConfigMap", "edge"]["data"]["settings.json"])["listen_address"] == "::"
+    assert 'listen: "[::]:4222"' in by_name["ConfigMap", "nats"]["data"]["nats.conf"]
+
+
+def test_what_the_cluster_holds_before_the_chart_fits_the_schemas() -> None:
+    for path in deploy.CLUSTER.glob("*.yaml"):
+        found = [
+            one
+            for one in yaml.safe_load_all(path.read_text())
+            if one and str(one.get("apiVersion", "")).partition("/")[0] in NATIVE
+        ]
+        assert list(deploy.invalid(found)) == [], path.name
+
+
 def test_optional_ways_in_render() -> None:
     overrides = {
         "edge": {
             "ingress": {"enabled": True, "host": "api.example.com", "tlsSecret": "api-tls", "className": "nginx"},
             "gatewayRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["api.example.com"]},
+            "settings": {"trusted_hops": 1},
         }
     }
     found = deploy.objects(deploy.render(overrides))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.deploy.chart import RENDERS, SETS, hook, of_kind, pods, rendered
+from tests.deploy.chart import RENDERS, SETS, Object, hook, of_kind, pods, rendered
 from tools.deploy import architecture
 
 pytestmark = pytest.mark.parametrize(("name", "is_install"), RENDERS)
@@ -123,6 +123,76 @@ def test_the_schema_is_changed_before_the_new_version_serves(name: str, is_insta
     first = set() if name == "laptop" else {"pre-install"}
     assert hook(jobs["migrations"]) == first | {"pre-upgrade"}
     assert hook(jobs["streams"]) == first | {"pre-upgrade", "pre-rollback"}
+
+
+def test_an_upgrade_alone_replaces_no_pod(name: str, is_install: bool) -> None:
+    """Install and upgrade render the same workloads, and the version of the chart is no part of a pod."""
+    for kind in ("Deployment", "StatefulSet"):
+        assert of_kind(rendered(name), kind) == of_kind(rendered(name, is_install=False), kind)
+    for pod in pods(rendered(name, is_install=is_install)):
+        if not str(pod).startswith("Pod/"):
+            assert set(pod.labels) <= {
+                "app.kubernetes.io/part-of",
+                "app.kubernetes.io/name",
+                "app.kubernetes.io/instance",
+            }, pod
+
+
+def test_nothing_of_a_first_install_is_in_the_way_of_a_rollback(name: str, is_install: bool) -> None:
+    """Helm refuses to roll back over what exists and the failed upgrade does not list: its first hooks end that."""
+
+    def listed(*, is_install: bool) -> set[tuple[str, str]]:
+        found = rendered(name, is_install=is_install)
+        return {(one["kind"], one["metadata"]["name"]) for one in found if not hook(one)}
+
+    gone = listed(is_install=True) - listed(is_install=False)
+    assert gone == ({("Job", "first-migrations"), ("Job", "first-streams")} if name == "laptop" else set())
+    hooks = [one for one in rendered(name, is_install=False) if "pre-upgrade" in hook(one)]
+    weights = {(one["kind"], one["metadata"]["name"]): _weight(one) for one in hooks}
+    for one in hooks:
+        if (one["kind"], one["metadata"]["name"]) in gone:
+            assert one["spec"]["completions"] == 0
+            policies = one["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+            assert policies == "before-hook-creation,hook-succeeded"
+            assert all(_weight(one) < weight for key, weight in weights.items() if key not in gone)
+
+
+def _weight(one: Object) -> int:
+    return int(one["metadata"]["annotations"]["helm.sh/hook-weight"])
+
+
+def test_a_laptop_has_room_for_all_pods_and_for_a_roll_out(name: str, is_install: bool) -> None:
+    """2 cores and 4 GiB, of which the node and the control plane of a laptop want a good part."""
+    if name != "laptop":
+        return
+    cores = memory = 0.0
+    for one in rendered(name, is_install=is_install):
+        # An upgrade runs its hooks first, and then each Deployment's new pod beside the old one.
+        if one["kind"] not in {"Deployment", "StatefulSet", "Job"} or (hook(one) & {"pre-upgrade"}):
+            continue
+        pods_at_once = one["spec"].get("replicas", 1) * (2 if one["kind"] == "Deployment" and not is_install else 1)
+        for container in one["spec"]["template"]["spec"]["containers"]:
+            asked = container["resources"]["requests"]
+            cores += pods_at_once * int(asked["cpu"].removesuffix("m")) / 1000
+            memory += pods_at_once * int(asked["memory"].removesuffix("Mi"))
+    assert cores <= 1.2
+    assert memory <= 2.75 * 1024
+
+
+def test_nobody_is_sent_to_a_replica_that_has_gone(name: str, is_install: bool) -> None:
+    """CoreDNS keeps an answer for five seconds; a replica serves on for longer after it has left the endpoints."""
+    for deployment in of_kind(rendered(name, is_install=is_install), "Deployment").values():
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if "lifecycle" in container:
+                assert container["lifecycle"]["preStop"]["sleep"]["seconds"] > 5
+
+
+def test_hooks_that_fail_stay_to_be_read_but_not_for_ever(name: str, is_install: bool) -> None:
+    for one in rendered(name, is_install=is_install):
+        if one["kind"] == "Job" and hook(one) and one["spec"].get("completions") != 0:
+            assert "hook-failed" not in one["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+            assert one["spec"]["ttlSecondsAfterFinished"] == 3600
+            assert one["spec"]["activeDeadlineSeconds"] > 0
 
 
 def test_the_sets_are_the_three_that_are_promised(name: str, is_install: bool) -> None:

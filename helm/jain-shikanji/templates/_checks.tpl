@@ -43,20 +43,23 @@
 {{- fail (printf "database.sslMode is %q but database.caSecret is empty: name the Secret whose ca.crt signed the server's certificate" .Values.database.sslMode) }}
 {{- end }}
 {{- $connections := 0 }}
+{{- $known := .Files.Get "files/settings.yaml" | fromYaml }}
 {{- range $name, $_ := $services }}
 {{- $values := include "service.values" (dict "root" $ "name" $name) | fromYaml }}
 {{- $most := $values.autoscaling.enabled | ternary $values.autoscaling.maxReplicas $values.replicas }}
-{{- $connections = add $connections (mul $most (add $.Values.database.poolSize 3)) }}
+{{- $connections = add $connections (mul (add $most 1) (add $.Values.database.poolSize 3)) }}
 {{- include "checks.autoscaling" (dict "at" (printf "services.%s" $name) "autoscaling" $values.autoscaling) }}
 {{- range $key, $reference := $values.secretSettings }}
 {{- if not (and $reference.secret $reference.key) }}
 {{- fail (printf "services.%s.secretSettings.%s lacks its secret or its key: write {secret: <name of a Secret>, key: <key in it>}" $name $key) }}
 {{- end }}
+{{- include "checks.setting" (dict "at" (printf "services.%s.secretSettings" $name) "key" $key "knows" (get $known.services $name) "what" $name) }}
 {{- if hasKey $values.settings $key }}
 {{- fail (printf "services.%s.settings.%s is also in secretSettings: keep one of them" $name $key) }}
 {{- end }}
 {{- end }}
 {{- range $key, $value := $values.settings }}
+{{- include "checks.setting" (dict "at" (printf "services.%s.settings" $name) "key" $key "knows" (get $known.services $name) "what" $name) }}
 {{- if regexMatch "(PASSWORD|SECRET|TOKEN|KEY|KEYS)$" $key }}
 {{- fail (printf "services.%s.settings.%s looks like a secret: put it into a Secret and name that under secretSettings" $name $key) }}
 {{- end }}
@@ -66,6 +69,12 @@
 {{- end }}
 {{- if and (eq $name "payment") (or (hasKey $values.secretSettings "RAZORPAY_KEY_ID") (hasKey $values.secretSettings "STRIPE_SECRET_KEY")) (not $values.egress) $.Values.networkPolicy.enabled }}
 {{- fail "services.payment.egress is empty but a payment gateway is configured: name the gateway's addresses, [{name: razorpay, cidrs: [...], port: 443}]" }}
+{{- end }}
+{{- if and (eq $name "payment") (hasKey $values.secretSettings "RAZORPAY_KEY_ID") (not (and (hasKey $values.secretSettings "RAZORPAY_KEY_SECRET") (hasKey $values.secretSettings "RAZORPAY_WEBHOOK_SECRET"))) }}
+{{- fail "services.payment.secretSettings has RAZORPAY_KEY_ID alone: name RAZORPAY_KEY_SECRET and RAZORPAY_WEBHOOK_SECRET too" }}
+{{- end }}
+{{- if and (eq $name "notification") (hasKey $values.settings "SMTP_HOST") (not $values.egress) $.Values.networkPolicy.enabled }}
+{{- fail "services.notification.egress is empty but SMTP_HOST names a mail relay: name its addresses, [{name: mail-relay, cidrs: [...], port: 587}]" }}
 {{- end }}
 {{- end }}
 {{- if gt (int $connections) (int .Values.database.maxConnections) }}
@@ -85,6 +94,18 @@
 {{- if hasKey $.Values.edge.settings $key }}
 {{- fail (printf "edge.settings.%s is set by the chart: leave it out" $key) }}
 {{- end }}
+{{- end }}
+{{- range $key, $_ := .Values.edge.settings }}
+{{- include "checks.setting" (dict "at" "edge.settings" "key" $key "knows" $known.edge "what" "the edge") }}
+{{- end }}
+{{- if and (or .Values.edge.ingress.enabled .Values.edge.gatewayRoute.enabled) (not (hasKey .Values.edge.settings "trusted_hops")) }}
+{{- fail "edge.settings.trusted_hops is not set but an Ingress or Gateway stands in front, and all its clients would share one address's limits: set edge.settings.trusted_hops=1, or how many proxies there are" }}
+{{- end }}
+{{- end }}
+
+{{- define "checks.setting" }}
+{{- if not (has .key .knows) }}
+{{- fail (printf "%s.%s: %s has no such setting; it has %s" .at .key .what (join ", " .knows)) }}
 {{- end }}
 {{- end }}
 

@@ -1,4 +1,7 @@
-{{/* When a hook runs, and when it goes. */}}
+{{/*
+When a hook runs, and when it goes: with its success. A Job that fails stays, so that its log can be read, until the next
+one of its name or for an hour (ttlSecondsAfterFinished).
+*/}}
 {{- define "secrets.hook" }}
     helm.sh/hook: pre-install,pre-upgrade
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded

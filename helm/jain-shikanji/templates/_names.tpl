@@ -7,9 +7,21 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{ include "selector" . }}
 {{- end }}
 
+{{/* Of pods: without versions, so that only what changes a pod replaces it. */}}
+{{- define "pod.labels" -}}
+app.kubernetes.io/part-of: jain-shikanji
+{{ include "selector" . }}
+{{- end }}
+
 {{- define "selector" -}}
 app.kubernetes.io/name: {{ .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{/* What is bound, as the first half of host:port. */}}
+{{- define "listen.host" -}}
+{{- $address := trimAll "[]" .Values.listenAddress -}}
+{{ contains ":" $address | ternary (printf "[%s]" $address) $address }}
 {{- end }}
 
 {{/* The list of services and arrows. */}}
@@ -28,7 +40,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{ get .root.Values.secrets .kind | replace "{service}" .name }}
 {{- end }}
 
-{{/* An image: kind is services or edge. */}}
+{{/* An image of this project: kind is services or edge. */}}
 {{- define "image" -}}
 {{- $image := .root.Values.image -}}
 {{- with $image.registry }}{{ . }}/{{ end }}{{ get $image .kind }}

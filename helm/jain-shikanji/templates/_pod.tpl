@@ -80,7 +80,7 @@ priorityClassName: {{ . }}
   "NATS_URL" $root.Values.nats.url
   "NATS_USER" .name
   "STREAM_REPLICAS" $root.Values.nats.streamReplicas
-  "GRPC_HOST" $root.Values.listenAddress
+  "GRPC_HOST" (include "listen.host" $root)
   "GRPC_PORT" 50051
   "HEALTH_PORT" 50052
   "METRICS_PORT" 9464
