@@ -108,7 +108,7 @@ class EdgeSettings(BaseModel):
     origins: list[str] = Field(default_factory=list, description="scheme://host[:port] of browser clients")
     trusted_hops: int = Field(0, ge=0, description="proxies in front whose x-forwarded-for entries are believed")
     edge_peers: str | None = Field(
-        None, description="host:port whose DNS lists the edge's replicas, or several, comma separated; limits are shared"
+        None, description="host:port whose DNS lists the edge's replicas, comma separated if several; limits are shared"
     )
     public_per_minute: PositiveInt = 100
     user_per_minute: PositiveInt = 1000

@@ -56,7 +56,7 @@ def of_edge(template: str) -> list[Reason]:
     for status, name, text in _REPLY.findall(template):
         if "%" not in text:
             texts.setdefault((name, int(status)), []).append(text)
-    return sorted(Reason(EDGE, name, status, "; ".join(said) + ".") for (name, status), said in texts.items())
+    return sorted(Reason(EDGE, name, status, _sentence(said)) for (name, status), said in texts.items())
 
 
 def render(reasons: list[Reason], services: tuple[str, ...]) -> str:
@@ -75,6 +75,11 @@ def render(reasons: list[Reason], services: tuple[str, ...]) -> str:
             lines += ["", f"## {owner}", "", "| reason | HTTP | meaning |", "| --- | --- | --- |"]
             lines += [f"| `{reason.name}` | {reason.status} | {reason.meaning} |" for reason in mine]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(said: list[str]) -> str:
+    text = "; ".join(dict.fromkeys(said))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _descendants(kind: type[Refusal]) -> list[type[Refusal]]:
