@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,10 +96,12 @@ def test_the_services_image_starts_by_its_entry_point(service: str, services_ima
         said = {"streams": "NoServersError", "check": "edge_url"}[service]
         assert said in ended.stderr, ended.stderr
         return
-    ended = run([*entry_point("services"), service], root, packages, "opt/app")
+    with ThreadPoolExecutor() as both:
+        serving = both.submit(run, [*entry_point("services"), service], root, packages, "opt/app")
+        helping = both.submit(run, [*entry_point("services"), service, "--help"], root, packages, "opt/app")
+    ended, helped = serving.result(), helping.result()
     assert ended.returncode == 1, ended.stderr
     assert f"setting {service.upper()}_DATABASE_URL: Field required" in ended.stderr, ended.stderr
-    helped = run([*entry_point("services"), service, "--help"], root, packages, "opt/app")
     assert helped.returncode == 0, helped.stderr
     assert "migrate" in helped.stdout
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -107,6 +108,19 @@ def test_an_event_travels_from_outbox_to_consumer_with_the_permissions_of_the_lo
         time.sleep(0.1)
 
 
+def test_the_server_of_a_laptop_takes_the_charts_arguments(cluster: Cluster) -> None:
+    [container] = cluster.pods["postgres"].containers
+    program, data = cluster.postgres.program("postgres"), cluster.postgres.data
+    for argument in container["args"]:
+        name, _, value = argument.removeprefix("-c").partition("=")
+        asked = subprocess.run(
+            [str(program), "-C", name, "-D", str(data), *container["args"]], capture_output=True, text=True, check=False
+        )
+        assert asked.returncode == 0, asked.stderr
+        assert asked.stdout.strip(), name
+        assert name in {"shared_buffers", "log_min_duration_statement"} or asked.stdout.strip() == value
+
+
 def test_a_login_opens_its_own_database_and_no_other(cluster: Cluster) -> None:
     password = (cluster.secrets.directory / "review-database" / "password").read_text()
     for service, facts in architecture().items():
@@ -200,7 +214,6 @@ def _serial(cluster: Cluster, name: str) -> bytes:
 
 
 def test_the_operators_shell_reads_dead_letters(cluster: Cluster) -> None:
-    import subprocess
     import sys
 
     from tests.deploy.cluster import ROOT, _plain
