@@ -28,6 +28,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "jainshikanji"
 STATUS_HEADER = "grpc-status-details-bin"
+MOST_VIOLATIONS = 20
 
 
 def _upper_snake(name: str) -> str:
@@ -60,7 +61,10 @@ class Refusal(Exception):
 
 
 class InvalidArgument(Refusal):
-    """A request that can never succeed as it is. One violation by `field` and `description`, or many."""
+    """A request that can never succeed as it is. One violation by `field` and `description`, or many.
+
+    The first MOST_VIOLATIONS are told: they travel in a header, and a longer one ends the connection for everybody.
+    """
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -72,7 +76,7 @@ class InvalidArgument(Refusal):
         bad_request = error_details_pb2.BadRequest(
             field_violations=[
                 error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
-                for field, description in self.violations
+                for field, description in self.violations[:MOST_VIOLATIONS]
             ]
         )
         return [*super().details(), _pack(bad_request)]

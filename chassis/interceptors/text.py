@@ -29,7 +29,7 @@ def _normalise(message: Message, prefix: str) -> None:
                 value[:] = [_nfc(item, name) for item in value]
             else:
                 setattr(message, field.name, _nfc(value, name))
-        elif field.type == field.TYPE_MESSAGE and not _is_map(field):
+        elif field.type == field.TYPE_MESSAGE and not is_map(field):
             for item in value if field.is_repeated else [value]:
                 _normalise(item, f"{name}.")
 
@@ -40,7 +40,8 @@ def _nfc(text: str, name: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _is_map(field: Any) -> bool:
+def is_map(field: Any) -> bool:
+    """Whether the field is a map, whose entries are messages only on paper."""
     return bool(field.message_type.GetOptions().map_entry)
 
 

@@ -6,17 +6,23 @@ import re
 from typing import Any
 
 import protovalidate
+from buf.validate import validate_pb2
+from google.protobuf.message import Message
 
 from chassis.call import Call
 from chassis.errors import InvalidArgument
-from chassis.interceptors.text import camel
+from chassis.interceptors.text import camel, is_map
 
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 _validator = protovalidate.Validator()
+# Fewer bytes cannot hold a list that would keep the process busy.
+_SMALL = 256
 
 
 def validate(call: Call) -> None:
     assert call.request is not None
+    if len(call.raw_request) > _SMALL:
+        _refuse_long_lists(call.request, "")
     violations = _validator.collect_violations(call.request)
     if violations:
         first, *more = [(_json_path(found.proto), found.proto.message) for found in violations]
@@ -24,6 +30,20 @@ def validate(call: Call) -> None:
     needs_key = call.method.needs_idempotency_key and call.caller.service is None
     if needs_key and not _KEY.match(call.idempotency_key):
         raise InvalidArgument("Idempotency-Key", "this header is required: 1 to 255 visible ASCII characters")
+
+
+def _refuse_long_lists(message: Message, prefix: str) -> None:
+    """Before rules run on each item: ten thousand items would take seconds in which nobody else is served."""
+    for field, value in message.ListFields():
+        name = f"{prefix}{camel(field.name)}"
+        options: Any = field.GetOptions()
+        if field.is_repeated:
+            most = options.Extensions[validate_pb2.field].repeated.max_items
+            if most and len(value) > most:
+                raise InvalidArgument(name, f"must have at most {most} items")
+        if field.type == field.TYPE_MESSAGE and not is_map(field):
+            for item in value if field.is_repeated else [value]:
+                _refuse_long_lists(item, f"{name}.")
 
 
 def _json_path(violation: Any) -> str:

@@ -178,3 +178,15 @@ def _length(number: int) -> bytes:
         encoded.append(number % 128 + 128)
         number //= 128
     return bytes([*encoded, number])
+
+
+# The head of a request that is not finished yet: a stream's first fields.
+GET_HEADERS = b"".join(
+    literal(name, value)
+    for name, value in (
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", "/api/products"),
+        (":authority", "edge.example"),
+    )
+)

@@ -1,8 +1,22 @@
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest
+from jainshikanji.order.v1.quote_pb2 import CartLine
 
-from chassis.errors import Conflict, InvalidArgument, NotFound, PeerRefused, ResourceExhausted, Unavailable, restore
+from chassis.call import Call
+from chassis.contract import service_methods
+from chassis.errors import (
+    MOST_VIOLATIONS,
+    Conflict,
+    InvalidArgument,
+    NotFound,
+    PeerRefused,
+    ResourceExhausted,
+    Unavailable,
+    restore,
+)
+from chassis.interceptors.validation import validate
 
 
 class OutOfStock(Conflict):
@@ -33,6 +47,30 @@ def test_all_violations_of_a_request_are_told_at_once() -> None:
         ("a", "is missing"),
         ("b", "is too long"),
     ]
+
+
+def test_what_is_told_of_a_request_fits_a_header_however_much_is_wrong_with_it() -> None:
+    wrong = InvalidArgument(
+        "lines", "is wrong", *((f"lines[{number}].quantity", "too few") for number in range(10_000))
+    )
+    bad = error_details_pb2.BadRequest()
+    assert wrong.status().details[1].Unpack(bad)
+    assert len(bad.field_violations) == MOST_VIOLATIONS
+    assert wrong.status().ByteSize() < 4096
+
+
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+    request = CreateOrderRequest(lines=[CartLine()] * 10_000)
+    call = Call(
+        method=service_methods("jainshikanji.order.v1.OrderService")["/jainshikanji.order.v1.OrderService/CreateOrder"],
+        context=None,
+        metadata={},
+        raw_request=request.SerializeToString(),
+        request=request,
+    )
+    with pytest.raises(InvalidArgument) as refused:
+        validate(call)
+    assert [field for field, _ in refused.value.violations] == ["lines"]
 
 
 def test_every_missing_thing_looks_the_same() -> None:
