@@ -634,7 +634,7 @@ def checkout_routes(gateway: Gateway) -> list[Route]:
             return page("<p>There is no such order.</p>", status=404)
         attempts = gateway.books.children("payment", order["id"])
         rows = "".join(f"<tr><td><code>{text(p['id'])}</code></td><td>{text(p['status'])}</td></tr>" for p in attempts)
-        amount = f"{order['amount'] / 100:,.2f} {text(order['currency'])}"
+        amount = f"{order['amount'] // 100:,}.{order['amount'] % 100:02d} {text(order['currency'])}"
         buttons = (
             '<form method="post"><button class="pay" name="outcome" value="captured">Pay</button>'
             '<button name="outcome" value="failed">Decline</button></form>'

@@ -43,7 +43,7 @@ class Dish:
 
 
 def _choice(name: str, kind: str, *options: tuple[str, str], required: bool = False) -> Json:
-    """A customization; options are (name, rupees more); the first is the default where one must be chosen."""
+    """A customization; options are (name, whole rupees more); the first is the default where one must be chosen."""
     return {
         "name": name,
         "type": kind,
@@ -51,7 +51,7 @@ def _choice(name: str, kind: str, *options: tuple[str, str], required: bool = Fa
         "options": [
             {
                 "name": option,
-                "priceModifier": {"currencyCode": "INR", "minorUnits": str(round(float(more) * 100))},
+                "priceModifier": {"currencyCode": "INR", "minorUnits": str(100 * int(more))},
                 "isDefault": required and number == 0,
             }
             for number, (option, more) in enumerate(options)

@@ -181,7 +181,7 @@ class Mailbox:
         """Mails to an address, newest first. None while the mailbox is away, which a restart mends."""
         try:
             answer = self._client.get("/messages", params={"to": to})
-        except httpx.ConnectError:
+        except httpx.TransportError:
             return []
         answer.raise_for_status()
         found: list[Json] = answer.json()
