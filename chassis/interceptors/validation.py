@@ -17,6 +17,8 @@ _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 _validator = protovalidate.Validator()
 # Fewer bytes cannot hold a list that would keep the process busy.
 _SMALL = 256
+# The library speaks of the numbers of enum values, which no client has seen.
+_OF_ENUMS = {"enum.in": "is not allowed here", "enum.not_in": "is missing or not allowed here"}
 
 
 def validate(call: Call) -> None:
@@ -25,7 +27,7 @@ def validate(call: Call) -> None:
         _refuse_long_lists(call.request, "")
     violations = _validator.collect_violations(call.request)
     if violations:
-        first, *more = [(_json_path(found.proto), found.proto.message) for found in violations]
+        first, *more = [(_json_path(found.proto), _said(found.proto)) for found in violations]
         raise InvalidArgument(*first, *more)
     needs_key = call.method.needs_idempotency_key and call.caller.service is None
     if needs_key and not _KEY.match(call.idempotency_key):
@@ -46,12 +48,19 @@ def _refuse_long_lists(message: Message, prefix: str) -> None:
                 _refuse_long_lists(item, f"{name}.")
 
 
+def _said(violation: Any) -> str:
+    text: str = _OF_ENUMS.get(violation.rule_id) or violation.message
+    return text
+
+
 def _json_path(violation: Any) -> str:
-    """`lines[0].productId`, as the client wrote it; empty for a rule on the message as a whole."""
+    """`lines[0].productId`, as the client wrote it. A rule on a message as a whole names its field in its id."""
     path: list[str] = []
     for element in violation.field.elements if violation.field is not None else ():
         path.append(camel(element.field_name))
         subscript = element.subscript
         if subscript is not None:
             path[-1] += f"[{subscript.value}]"
+    if violation.rule is None and "." in violation.rule_id:
+        path.append(camel(violation.rule_id.rpartition(".")[2]))
     return ".".join(path)

@@ -97,7 +97,7 @@ async def test_preferences_start_from_the_defaults_and_change_one_by_one(world: 
 @pytest.mark.parametrize(
     ("start", "end", "zone", "field"),
     [
-        ("22:00", "22:00", "", "quietHours"),
+        ("22:00", "22:00", "", "quietHours.end"),
         ("24:00", "08:00", "", "quietHours.start"),
         ("22:00", "08:00", "Mars/Olympus", "quietHours.timeZone"),
         ("22:00", "08:00", "../../etc/passwd", "quietHours.timeZone"),

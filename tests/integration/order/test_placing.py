@@ -176,8 +176,8 @@ async def test_many_orders_at_once_are_all_placed(world: World, guest: Guest) ->
         ({"payment_method": 77}, "paymentMethod"),
         ({"points": -1}, "points"),
         ({"coupon_code": "' OR 1=1"}, "couponCode"),
-        ({"fulfilment_type": FulfilmentType.DELIVERY, "address_id": ""}, ""),
-        ({"address_id": str(UUID(int=1))}, ""),
+        ({"fulfilment_type": FulfilmentType.DELIVERY, "address_id": ""}, "addressId"),
+        ({"address_id": str(UUID(int=1))}, "addressId"),
         ({"special_instructions": "x\0y"}, "specialInstructions"),
     ],
 )

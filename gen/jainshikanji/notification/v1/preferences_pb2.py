@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.jainshikanji/notification/v1/preferences.proto\x12\x1cjainshikanji.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n\x17NotificationPreferences\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\x12\x0b\n\x03sms\x18\x03 \x01(\x08\x12\x0c\n\x04push\x18\x04 \x01(\x08\x12\x11\n\tmarketing\x18\x05 \x01(\x08\x12=\n\x0bquiet_hours\x18\x06 \x01(\x0b\x32(.jainshikanji.notification.v1.QuietHours\x12\x10\n\x08language\x18\x07 \x01(\t\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf4\x01\n\nQuietHours\x12\x35\n\x05start\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12\x33\n\x03\x65nd\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12.\n\ttime_zone\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x18\x32\x32\x12^[A-Za-z0-9_+/-]*$:J\xbaHG\x1a\x45\n\x10quiet_hours.span\x12\x19start and end must differ\x1a\x16this.start != this.endb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.jainshikanji/notification/v1/preferences.proto\x12\x1cjainshikanji.notification.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n\x17NotificationPreferences\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\x12\x0b\n\x03sms\x18\x03 \x01(\x08\x12\x0c\n\x04push\x18\x04 \x01(\x08\x12\x11\n\tmarketing\x18\x05 \x01(\x08\x12=\n\x0bquiet_hours\x18\x06 \x01(\x0b\x32(.jainshikanji.notification.v1.QuietHours\x12\x10\n\x08language\x18\x07 \x01(\t\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf0\x01\n\nQuietHours\x12\x35\n\x05start\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12\x33\n\x03\x65nd\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12.\n\ttime_zone\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x18\x32\x32\x12^[A-Za-z0-9_+/-]*$:F\xbaHC\x1a\x41\n\x0fquiet_hours.end\x12\x16must differ from start\x1a\x16this.start != this.endb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUIETHOURS'].fields_by_name['time_zone']._loaded_options = None
   _globals['_QUIETHOURS'].fields_by_name['time_zone']._serialized_options = b'\272H\030r\026\03022\022^[A-Za-z0-9_+/-]*$'
   _globals['_QUIETHOURS']._loaded_options = None
-  _globals['_QUIETHOURS']._serialized_options = b'\272HG\032E\n\020quiet_hours.span\022\031start and end must differ\032\026this.start != this.end'
+  _globals['_QUIETHOURS']._serialized_options = b'\272HC\032A\n\017quiet_hours.end\022\026must differ from start\032\026this.start != this.end'
   _globals['_NOTIFICATIONPREFERENCES']._serialized_start=143
   _globals['_NOTIFICATIONPREFERENCES']._serialized_end=375
   _globals['_QUIETHOURS']._serialized_start=378
-  _globals['_QUIETHOURS']._serialized_end=622
+  _globals['_QUIETHOURS']._serialized_end=618
 # @@protoc_insertion_point(module_scope)
