@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -147,6 +147,19 @@ class Daemon:
         if code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
+
+
+@contextlib.contextmanager
+def suspended(*daemons: Daemon) -> Iterator[None]:
+    """Those that run stand still during the block; what is sent to them waits."""
+    processes = [process for daemon in daemons if (process := daemon.process()) is not None]
+    try:
+        for process in processes:
+            process.suspend()
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def write_pid_file(path: Path, pid: int) -> None:

@@ -1,0 +1,100 @@
+"""Load by wrk: a closed loop of connections, each with one request under way.
+
+A script is Lua that defines `request`; the one here adds what is common. wrk counts every answer of 400 and more and
+every broken connection, and one of either makes a run void.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+INSTALL = "wrk is not installed; on Debian or Ubuntu: apt-get install wrk; on macOS: brew install wrk"
+_MARK = "RESULT "
+_DONE = """
+done = function(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format(
+    'RESULT {"requests": %%d, "seconds": %%.6f, "bytes": %%d, "refused": %%d, "broken": %%d, "p50": %%d, "p90": %%d, '
+      .. '"p99": %%d, "worst": %%d}\\n',
+    summary.requests, summary.duration / 1e6, summary.bytes, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50), latency:percentile(90), latency:percentile(99), latency.max))
+end
+""".replace("%%", "%")
+
+
+class ToolMissing(RuntimeError):
+    """A program that the benchmark needs is not there; the text says how to get it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run came to. Latencies in milliseconds."""
+
+    requests: int
+    seconds: float
+    bytes: int
+    refused: int
+    broken: int
+    p50: float
+    p90: float
+    p99: float
+    worst: float
+    # Processor time of the load generator itself.
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def errors(self) -> int:
+        return self.refused + self.broken
+
+
+def require_wrk() -> str:
+    program = shutil.which("wrk")
+    if program is None:
+        raise ToolMissing(INSTALL)
+    return program
+
+
+def run(url: str, script: str, *, connections: int, seconds: float, directory: Path) -> Load:
+    """One run. Raises CalledProcessError when wrk itself fails."""
+    path = directory / "load.lua"
+    path.write_text(script + _DONE)
+    command = [
+        require_wrk(),
+        "--threads=1",
+        f"--connections={connections}",
+        f"--duration={max(1, round(seconds))}s",
+        "--timeout=10s",
+        f"--script={path}",
+        url,
+    ]
+    before = _children_cpu()
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    cpu = _children_cpu() - before
+    line = next(line for line in output.splitlines() if line.startswith(_MARK))
+    found = json.loads(line.removeprefix(_MARK))
+    for name in ("p50", "p90", "p99", "worst"):
+        found[name] /= 1000
+    return Load(**found, cpu=cpu)
+
+
+def _children_cpu() -> float:
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def table(values: Sequence[str]) -> str:
+    """A Lua table of strings."""
+    return "{" + ",".join(f'"{value}"' for value in values) + "}"
