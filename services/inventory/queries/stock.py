@@ -15,8 +15,8 @@ from services.inventory.model.tables import InventoryItem, StockBatch, StockRese
 
 # Holds the lines of one or many orders. An order gets all of its lines or none; orders are served in the order given.
 # An order that gets nothing keeps its place in the count, so one behind it may get nothing though there is enough: such
-# an order is short of no product, and asking for it alone decides. A row per order first (held, or the products it is
-# short of), then a row per threshold that was crossed.
+# an order is short of no product, and asking for it alone decides. Each order's event is written when it is held. A row
+# per order first (held, or the products it is short of), then a row per threshold that was crossed.
 RESERVE = sql(
     """
     WITH orders AS (
@@ -56,6 +56,13 @@ RESERVE = sql(
         INSERT INTO stock_movements (product_id, store_id, kind, quantity, balance_after, actor_service, order_id)
         SELECT taken.product_id, taken.store_id, 'reserve', -quantity, before - so_far, %(actor_service)s, order_id
         FROM taken JOIN changed USING (id) ORDER BY turn, taken.product_id
+    ), announced AS (
+        INSERT INTO outbox (event_id, type, key, version, payload, trace_parent)
+        SELECT event.* FROM
+            unnest(%(event_ids)s::uuid[], %(types)s::text[], %(keys)s::text[], %(versions)s::int[],
+                   %(payloads)s::bytea[], %(trace_parents)s::text[])
+                AS event(event_id, type, key, version, payload, trace_parent)
+            JOIN held ON held.order_id = event.key::uuid
     )
     SELECT order_id, held.order_id IS NOT NULL AS held,
            (SELECT array_agg(counted.product_id ORDER BY counted.product_id) FROM counted LEFT JOIN changed USING (id)

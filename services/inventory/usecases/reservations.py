@@ -14,6 +14,7 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1.events_pb2 import StockReleased, StockReserved
 
+from chassis import outbox
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import Refusal, Unavailable
@@ -82,7 +83,6 @@ async def _hold(app: InventoryApp, wishes: Sequence[Wish]) -> dict[UUID, list[UU
     """
     lines = [(each.order_id, product_id, quantity) for each in wishes for product_id, quantity in each.lines.items()]
     not_held: dict[UUID, list[UUID] | None] = {}
-    by_order = {each.order_id: each for each in wishes}
     async with app.db.transaction() as tx:
         rows = await tx.all(
             q.RESERVE,
@@ -93,24 +93,24 @@ async def _hold(app: InventoryApp, wishes: Sequence[Wish]) -> dict[UUID, list[UU
             product_ids=[product_id for _, product_id, _ in lines],
             quantities=[quantity for _, _, quantity in lines],
             actor_service=ORDER,
+            **outbox.columns([(_reserved(each), str(each.order_id), 0) for each in wishes]),
         )
+        tx.after_commit(app.outbox.wake)
         crossed = [row for row in rows if row.order_id is None]
         for row in rows:
-            if row.held:
-                held = by_order[row.order_id]
-                tx.publish(
-                    StockReserved(
-                        order_id=str(held.order_id),
-                        store_id=str(held.store_id),
-                        lines=wire.stock_lines(held.lines.keys(), held.lines.values()),
-                        occurred_at=wire.timestamp(now()),
-                    ),
-                    key=held.order_id,
-                )
-            elif row.order_id is not None:
+            if row.order_id is not None and not row.held:
                 not_held[row.order_id] = row.short
         announce(app, tx, crossed)
     return not_held
+
+
+def _reserved(each: Wish) -> StockReserved:
+    return StockReserved(
+        order_id=str(each.order_id),
+        store_id=str(each.store_id),
+        lines=wire.stock_lines(each.lines.keys(), each.lines.values()),
+        occurred_at=wire.timestamp(now()),
+    )
 
 
 async def _answer(

@@ -21,7 +21,7 @@ from jainshikanji.inventory.v1.stock_service_pb2 import (
 )
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
-from chassis import ids
+from chassis import ids, outbox
 from chassis.db import sql
 from services.inventory.queries import stock as q
 from services.inventory.usecases import reservations
@@ -261,6 +261,7 @@ async def test_taking_stock_is_a_heap_only_update(shop: Shop) -> None:
             product_ids=list(wish.lines),
             quantities=list(wish.lines.values()),
             actor_service="order",
+            **outbox.columns([]),
         )
         after = await tx.one(UPDATES)
     assert (after.n_tup_upd - before.n_tup_upd, after.n_tup_hot_upd - before.n_tup_hot_upd) == (2, 2)
