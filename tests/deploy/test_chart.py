@@ -159,6 +159,15 @@ def test_peers_inside_the_cluster_may_be_named_as_a_way_out() -> None:
     assert list(deploy.invalid(found)) == []
 
 
+def test_a_service_may_turn_off_what_the_defaults_turn_on() -> None:
+    overrides = {"services": {"review": {"autoscaling": {"enabled": False}, "replicas": 4}}}
+    found = deploy.objects(deploy.render(overrides))
+    scaled = {one["metadata"]["name"] for one in found if one["kind"] == "HorizontalPodAutoscaler"}
+    assert scaled == {*deploy.architecture(), "edge"} - {"review"}
+    [review] = [one for one in found if one["kind"] == "Deployment" and one["metadata"]["name"] == "review"]
+    assert review["spec"]["replicas"] == 4
+
+
 @pytest.mark.parametrize("address", ["::", "[::]"])
 def test_a_cluster_that_speaks_ipv6_alone_is_served(address: str) -> None:
     found = deploy.objects(deploy.render(_laptop(listenAddress=address)))
