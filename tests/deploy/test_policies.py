@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.deploy.chart import RENDERS, SETS, Object, hook, of_kind, pods, rendered
 from tools.deploy import architecture
+
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 pytestmark = pytest.mark.parametrize(("name", "is_install"), RENDERS)
 
@@ -185,6 +190,31 @@ def test_nobody_is_sent_to_a_replica_that_has_gone(name: str, is_install: bool) 
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             if "lifecycle" in container:
                 assert container["lifecycle"]["preStop"]["sleep"]["seconds"] > 5
+
+
+def test_names_are_what_the_api_server_admits(name: str, is_install: bool) -> None:
+    found = rendered(name, is_install=is_install)
+    seen: set[tuple[str, str, bool]] = set()
+    for one in found:
+        metadata = one["metadata"]
+        assert NAME.fullmatch(metadata["name"]), metadata["name"]
+        assert len(metadata["name"]) <= 52, "a pod's name is longer than its owner's"
+        for label, value in metadata["labels"].items():
+            assert len(label.rpartition("/")[2]) <= 63
+            assert LABEL.fullmatch(value), value
+        key = (one["kind"], metadata["name"], bool(hook(one)))
+        assert key not in seen, f"{key} is there twice"
+        seen.add(key)
+    for pod in pods(found):
+        for container in pod.containers:
+            assert NAME.fullmatch(container["name"])
+            names = [port["name"] for port in container.get("ports", ())]
+            assert len(names) == len(set(names))
+            assert all(NAME.fullmatch(port) and len(port) <= 15 for port in names)
+        stop = max(
+            (one.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)) for one in pod.containers
+        )
+        assert stop < pod.spec.get("terminationGracePeriodSeconds", 30)
 
 
 def test_hooks_that_fail_stay_to_be_read_but_not_for_ever(name: str, is_install: bool) -> None:
