@@ -14,7 +14,7 @@ from devstack import schema
 from devstack.certificates import SERVICES
 from devstack.daemons import Daemon, DaemonFailed
 from devstack.edge import http_status
-from devstack.place import CannotRun, Place
+from devstack.place import DEFAULT_EDGE_PORT, CannotRun, Place
 from devstack.ports import accepts, is_free
 from devstack.screen import Screen, console
 from devstack.services import Processes
@@ -120,9 +120,10 @@ def _leave_taken_ports(processes: Processes) -> None:
 
 def _check_ports(processes: Processes, missing: list[str]) -> None:
     if "edge" in missing and not is_free(processes.edge_port):
+        another = max(processes.edge_port, DEFAULT_EDGE_PORT) + 1
         raise CannotRun(
             f"port {processes.edge_port} is taken, or this user may not open it",
-            f"stop what listens there, or choose another port: EDGE_PORT={processes.edge_port + 1} make up",
+            f"stop what listens there, or choose another port: EDGE_PORT={another} make up",
         )
     for name in missing:
         for port_name in processes.port_names(name):
