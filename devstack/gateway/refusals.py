@@ -1,0 +1,19 @@
+"""What Razorpay would refuse, in its own words."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that Razorpay would refuse, with its status and error object."""
+
+    def __init__(self, description: str, *, status: int = 400, reason: str = "input_validation_failed") -> None:
+        super().__init__(description)
+        self.status = status
+        self.error = {
+            "code": "BAD_REQUEST_ERROR",
+            "description": description,
+            "source": "business",
+            "step": "payment_initiation",
+            "reason": reason,
+            "metadata": {},
+        }
