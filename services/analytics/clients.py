@@ -10,7 +10,7 @@ from jainshikanji.store.v1.store_service_pb2 import BatchGetStoresRequest
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
 from chassis.peers import Peers
-from services.analytics.model import PLATFORM_ZONE
+from services.analytics.model.period import PLATFORM_ZONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from chassis.money import to_decimal
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.clients import StoreFacts
-from services.analytics.model import PLATFORM_ZONE, Line, Milestone, OrderFact, Placement
+from services.analytics.model.facts import Line, Milestone, OrderFact, Placement
+from services.analytics.model.period import PLATFORM_ZONE
 from services.analytics.usecases.taking_in import Change, ProductName, change_orders, know_products, know_store
 
 Heard = Sequence[tuple[Any, EventMeta]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.db import Statement, sql
-from services.analytics.model import AMOUNTS, COUNTS, MEASURES
+from services.analytics.model.rollups import AMOUNTS, COUNTS, MEASURES
 
 # --- taking in -----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from chassis.errors import InvalidArgument
 from chassis.money import half_up, to_money
 from services.analytics import wire
 from services.analytics.app import AnalyticsApp
-from services.analytics.model import Period
+from services.analytics.model.period import Period
 from services.analytics.usecases import client_events, figures, reports
 
 Context = Any

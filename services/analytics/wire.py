@@ -13,7 +13,7 @@ from jainshikanji.analytics.v1.client_event_pb2 import ClientEventName
 from chassis.db import Row
 from chassis.money import half_up, to_money
 from chassis.words import Words
-from services.analytics.model import Period
+from services.analytics.model.period import Period
 
 KINDS = Words(report_pb2.ReportKind)
 STEPS = Words(report_pb2.Interval)

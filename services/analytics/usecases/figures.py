@@ -13,7 +13,7 @@ from chassis.db import Row
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
-from services.analytics.model import PLATFORM_ZONE, Period
+from services.analytics.model.period import PLATFORM_ZONE, Period
 from services.analytics.usecases.taking_in import know_store
 
 LONGEST_DAYS: Final = 366

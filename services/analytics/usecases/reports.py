@@ -15,7 +15,9 @@ from chassis.errors import InvalidArgument, NotFound
 from chassis.money import half_up
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
-from services.analytics.model import MEASURES, OrderFact, Period
+from services.analytics.model.facts import OrderFact
+from services.analytics.model.period import Period
+from services.analytics.model.rollups import MEASURES
 from services.analytics.usecases import figures
 from services.analytics.usecases.taking_in import read_fact
 

@@ -18,17 +18,9 @@ import structlog
 from chassis.db import Jsonb, Row, Transaction
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
-from services.analytics.model import (
-    MEASURES,
-    PLATFORM_ZONE,
-    Differences,
-    Figures,
-    Line,
-    Milestone,
-    OrderFact,
-    Placement,
-    zones_of,
-)
+from services.analytics.model.facts import Line, Milestone, OrderFact, Placement
+from services.analytics.model.period import PLATFORM_ZONE, zones_of
+from services.analytics.model.rollups import MEASURES, Differences, Figures
 
 log = structlog.get_logger(__name__)
 

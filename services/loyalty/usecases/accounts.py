@@ -8,8 +8,9 @@ from uuid import UUID
 
 from chassis.db import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
+from services.loyalty.queries import accounts as q
+from services.loyalty.queries import ledger, tiers
 from services.loyalty.usecases.deadlocks import repeat_on_deadlock
 from services.loyalty.usecases.ledger import lock_account
 
@@ -18,26 +19,26 @@ NO_CUSTOMER = UUID(int=0)
 
 async def get_account(app: LoyaltyApp, customer_id: UUID, *, is_own: bool) -> Row:
     """The account. A customer whose registration is still on its way here sees an empty one."""
-    row = await app.db.one(queries.ACCOUNT, customer_id=customer_id)
+    row = await app.db.one(q.ACCOUNT, customer_id=customer_id)
     if row is not None:
         return row
-    if not is_own or await app.db.value(queries.ERASED, customer_id=customer_id) is not None:
+    if not is_own or await app.db.value(q.ERASED, customer_id=customer_id) is not None:
         raise NotFound
-    return await app.db.one(queries.NEW_ACCOUNT, customer_id=customer_id)
+    return await app.db.one(q.NEW_ACCOUNT, customer_id=customer_id)
 
 
 async def list_transactions(
     app: LoyaltyApp, customer_id: UUID, *, kind: str | None, before: int | None, limit: int
 ) -> list[Row]:
     """Lines of the ledger, newest first."""
-    return await app.db.all(queries.TRANSACTIONS, customer_id=customer_id, type=kind, before=before, limit=limit)
+    return await app.db.all(ledger.TRANSACTIONS, customer_id=customer_id, type=kind, before=before, limit=limit)
 
 
 async def give_points(
     app: LoyaltyApp, tx: Transaction, customer_id: UUID, points: int, reason: str, actor: UUID
 ) -> UUID:
     """An administrator's gift; returns the ledger line's id. NotFound unless the account is open."""
-    if await tx.one(queries.CUSTOMER, customer_id=customer_id) is None:
+    if await tx.one(q.CUSTOMER, customer_id=customer_id) is None:
         raise NotFound
     account = await lock_account(app, tx, customer_id)
     line_id = await account.give("bonus", points, reason, actor_id=actor)
@@ -48,7 +49,7 @@ async def give_points(
 
 async def get_transaction(app: LoyaltyApp, line_id: UUID) -> Row:
     """One line of the ledger."""
-    row = await app.db.one(queries.TRANSACTION, id=line_id)
+    row = await app.db.one(ledger.TRANSACTION, id=line_id)
     if row is None:
         raise NotFound
     return row
@@ -62,7 +63,7 @@ async def erase_account(app: LoyaltyApp, tx: Transaction, customer_id: UUID) -> 
 
 async def expire_points(app: LoyaltyApp) -> None:
     """Takes off points past their time; each account in its own transaction."""
-    for row in await app.db.all(queries.DUE):
+    for row in await app.db.all(ledger.DUE):
         await repeat_on_deadlock(lambda customer_id=row.customer_id: _expire(app, customer_id))  # type: ignore[misc]
 
 
@@ -74,7 +75,7 @@ async def _expire(app: LoyaltyApp, customer_id: UUID) -> None:
 async def follow_tiers(app: LoyaltyApp) -> None:
     """Moves accounts whose spend of the last 12 months no longer fits their tier."""
     after = NO_CUSTOMER
-    while rows := await app.db.all(queries.OUT_OF_TIER, after=after):
+    while rows := await app.db.all(tiers.OUT_OF_TIER, after=after):
         for row in rows:
             await repeat_on_deadlock(lambda customer_id=row.customer_id: _follow(app, customer_id))  # type: ignore[misc]
         after = rows[-1].customer_id
@@ -87,18 +88,18 @@ async def _follow(app: LoyaltyApp, customer_id: UUID) -> None:
 
 async def list_tiers(app: LoyaltyApp) -> list[Row]:
     """The tiers, lowest first."""
-    return await app.db.all(queries.TIERS)
+    return await app.db.all(tiers.TIERS)
 
 
 async def update_tier(app: LoyaltyApp, name: str, changes: dict[str, object]) -> Row:
     """Sets min_spend and multiplier_basis_points as given. Raises InvalidArgument when the order of tiers breaks."""
     async with app.db.transaction() as tx:
-        tiers = await tx.all(queries.LOCK_TIERS)
-        wanted = [tier._replace(**changes) if tier.name == name else tier for tier in tiers]
+        locked = await tx.all(tiers.LOCK_TIERS)
+        wanted = [tier._replace(**changes) if tier.name == name else tier for tier in locked]
         _check_tiers(wanted)
         changed: Row = next(tier for tier in wanted if tier.name == name)
         await tx.run(
-            queries.SET_TIER_TERMS,
+            tiers.SET_TIER_TERMS,
             tier=name,
             min_spend=changed.min_spend,
             multiplier_basis_points=changed.multiplier_basis_points,
@@ -106,10 +107,10 @@ async def update_tier(app: LoyaltyApp, name: str, changes: dict[str, object]) ->
     return changed
 
 
-def _check_tiers(tiers: Sequence[Row]) -> None:
-    if tiers[0].min_spend != 0:
+def _check_tiers(wanted: Sequence[Row]) -> None:
+    if wanted[0].min_spend != 0:
         raise InvalidArgument("minSpend", "the lowest tier is everybody's: it must be 0")
-    for lower, higher in pairwise(tiers):
+    for lower, higher in pairwise(wanted):
         if higher.min_spend <= lower.min_spend:
             raise InvalidArgument("minSpend", "a higher tier must ask more than a lower one")
         if higher.multiplier_basis_points < lower.multiplier_basis_points:

@@ -12,11 +12,13 @@ import structlog
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.money import ZERO
-from services.loyalty import clients, queries
+from services.loyalty import clients
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Benefits, Cart, Customer, price_benefits
 from services.loyalty.model.campaigns import REFERRAL_LENGTH, new_code
 from services.loyalty.model.errors import CouponExhausted, CouponInvalid, ReservationReleased
+from services.loyalty.queries import accounts, campaigns, rewards
+from services.loyalty.queries import reservations as q
 from services.loyalty.usecases import orders
 from services.loyalty.usecases.coupons import NEWCOMER, check_coupon, guess_coupon, take_campaign
 from services.loyalty.usecases.deadlocks import repeat_on_deadlock
@@ -53,7 +55,7 @@ class Granted:
 async def quote_benefits(app: LoyaltyApp, wish: Wish) -> Granted:
     """What the wish would take off. Holds nothing."""
     coupon = await _guess(app, wish)
-    row = await app.db.one(queries.CUSTOMER, customer_id=wish.customer_id)
+    row = await app.db.one(accounts.CUSTOMER, customer_id=wish.customer_id)
     customer = Customer(row.tier, row.last_order_at) if row else NEWCOMER
     terms = check_coupon(app, coupon, customer) if coupon else None
     benefits = price_benefits(wish.cart, terms, wish.points, row.available if row else 0, app.settings.rupees_of_point)
@@ -81,7 +83,7 @@ async def release_benefits(app: LoyaltyApp, order_id: UUID) -> None:
 
     async def release() -> None:
         async with app.db.transaction() as tx:
-            await tx.run(queries.MARK_RELEASED, order_id=order_id)
+            await tx.run(q.MARK_RELEASED, order_id=order_id)
             await orders.release(app, tx, [order_id])
 
     await repeat_on_deadlock(release)
@@ -90,7 +92,7 @@ async def release_benefits(app: LoyaltyApp, order_id: UUID) -> None:
 async def settle_stale_reservations(app: LoyaltyApp) -> None:
     """The backstop: asks order about benefits that are held for long, and uses or releases what it forgot."""
     age = timedelta(minutes=app.settings.reservation_backstop_minutes)
-    order_ids = [row.order_id for row in await app.db.all(queries.STALE_RESERVATIONS, age=age)]
+    order_ids = [row.order_id for row in await app.db.all(q.STALE_RESERVATIONS, age=age)]
     if not order_ids:
         return
     known = await clients.order_states(app.peers, order_ids)
@@ -118,7 +120,7 @@ async def _guess(app: LoyaltyApp, wish: Wish) -> Row | None:
 
 async def _reserve(app: LoyaltyApp, tx: Transaction, order_id: UUID, wish: Wish) -> Granted:
     claimed = await tx.value(
-        queries.CLAIM_RESERVATION,
+        q.CLAIM_RESERVATION,
         order_id=order_id,
         customer_id=wish.customer_id,
         store_id=wish.store_id,
@@ -129,7 +131,7 @@ async def _reserve(app: LoyaltyApp, tx: Transaction, order_id: UUID, wish: Wish)
     account = await lock_account(app, tx, wish.customer_id)
     coupon = None
     if wish.coupon_code:
-        coupon = await tx.one(queries.COUPON, customer_id=wish.customer_id, code=wish.coupon_code)
+        coupon = await tx.one(campaigns.COUPON, customer_id=wish.customer_id, code=wish.coupon_code)
         if coupon is None:
             raise UnknownCode
     terms = check_coupon(app, coupon, Customer(account.tier, account.last_order_at)) if coupon else None
@@ -138,7 +140,7 @@ async def _reserve(app: LoyaltyApp, tx: Transaction, order_id: UUID, wish: Wish)
     if benefits.points_used:
         await account.hold(order_id, benefits.points_used)
     await tx.run(
-        queries.RECORD_RESERVATION,
+        q.RECORD_RESERVATION,
         order=order_id,
         coupon_code=coupon.code if coupon else None,
         campaign_id=coupon.campaign_id if coupon else None,
@@ -156,7 +158,7 @@ async def _reserve(app: LoyaltyApp, tx: Transaction, order_id: UUID, wish: Wish)
 
 
 async def _reserved_before(tx: Transaction, order_id: UUID) -> Granted:
-    row = (await tx.all(queries.LOCK_RESERVATIONS, order_ids=[order_id]))[0]
+    row = (await tx.all(q.LOCK_RESERVATIONS, order_ids=[order_id]))[0]
     if row.state in {"released", "returned"}:
         raise ReservationReleased
     benefits = Benefits(row.coupon_discount, row.free_delivery, row.points, row.points_discount)
@@ -166,7 +168,7 @@ async def _reserved_before(tx: Transaction, order_id: UUID) -> Granted:
 async def _take_coupon(tx: Transaction, coupon: Row, order_id: UUID, customer_id: UUID) -> None:
     if coupon.redemption_id is None:
         await take_campaign(tx, coupon, customer_id, now())
-    elif await tx.value(queries.HOLD_REDEMPTION, id=coupon.redemption_id, order_id=order_id) is None:
+    elif await tx.value(rewards.HOLD_REDEMPTION, id=coupon.redemption_id, order_id=order_id) is None:
         raise CouponExhausted
 
 

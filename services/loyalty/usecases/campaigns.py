@@ -11,10 +11,10 @@ from psycopg.errors import UniqueViolation
 
 from chassis.db import Row
 from chassis.errors import NotFound
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import check_campaign
 from services.loyalty.model.errors import CodeTaken, UsageLimitBelowUsage
+from services.loyalty.queries import campaigns as q
 from services.loyalty.usecases.coupons import terms_of
 
 
@@ -23,7 +23,7 @@ async def list_campaigns(
 ) -> list[Row]:
     """Campaigns that run and are listed, or all of them, ending soonest first."""
     end, campaign_id = after or (None, None)
-    page = queries.ALL_CAMPAIGNS if include_all else queries.LISTED_CAMPAIGNS
+    page = q.ALL_CAMPAIGNS if include_all else q.LISTED_CAMPAIGNS
     return await app.db.all(page, type=kind, end=end, id=campaign_id, limit=limit)
 
 
@@ -32,16 +32,16 @@ async def create_campaign(app: LoyaltyApp, values: dict[str, Any]) -> Row:
     row = SimpleNamespace(**values)
     check_campaign(terms_of(row), row.code, row.start_date, row.end_date)
     try:
-        campaign_id = await app.db.value(queries.INSERT_CAMPAIGN, **values)
+        campaign_id = await app.db.value(q.INSERT_CAMPAIGN, **values)
     except UniqueViolation:
         raise CodeTaken(values["code"]) from None
-    return await app.db.one(queries.CAMPAIGN, id=campaign_id)
+    return await app.db.one(q.CAMPAIGN, id=campaign_id)
 
 
 async def update_campaign(app: LoyaltyApp, campaign_id: UUID, changes: dict[str, Any]) -> Row:
     """Sets the columns in `changes`. Raises NotFound, InvalidArgument, UsageLimitBelowUsage."""
     async with app.db.transaction() as tx:
-        row = await tx.one(queries.LOCK_CAMPAIGN, id=campaign_id)
+        row = await tx.one(q.LOCK_CAMPAIGN, id=campaign_id)
         if row is None:
             raise NotFound
         wanted = row._replace(**changes)
@@ -49,5 +49,5 @@ async def update_campaign(app: LoyaltyApp, campaign_id: UUID, changes: dict[str,
         if wanted.usage_limit is not None and wanted.usage_limit < row.current_usage:
             raise UsageLimitBelowUsage(row.current_usage)
         if changes:
-            await tx.run(queries.update_campaign(tuple(sorted(changes))), campaign=campaign_id, **changes)
-        return await tx.one(queries.CAMPAIGN, id=campaign_id)
+            await tx.run(q.update_campaign(tuple(sorted(changes))), campaign=campaign_id, **changes)
+        return await tx.one(q.CAMPAIGN, id=campaign_id)

@@ -9,10 +9,11 @@ from uuid import UUID
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import NotFound
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Terms, Usage
 from services.loyalty.model.errors import CouponExhausted, CouponInvalid
+from services.loyalty.queries import accounts
+from services.loyalty.queries import campaigns as q
 from services.loyalty.usecases.guesses import Guess
 
 NEWCOMER: Final = Customer()
@@ -49,7 +50,7 @@ def check_coupon(app: LoyaltyApp, coupon: Row, customer: Customer) -> Terms:
 async def guess_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str = "") -> Row | None:
     """The row of COUPON behind the code, or None. Wrong codes are counted. Raises TooManyGuesses."""
     guess = await Guess.count(app, customer_id, address)
-    coupon = await app.db.one(queries.COUPON, customer_id=customer_id, code=code)
+    coupon = await app.db.one(q.COUPON, customer_id=customer_id, code=code)
     if coupon is not None:
         await guess.was_right()
     return coupon
@@ -60,7 +61,7 @@ async def get_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str
     coupon = await guess_coupon(app, customer_id, code, address)
     if coupon is None:
         raise NotFound
-    row = await app.db.one(queries.CUSTOMER, customer_id=customer_id)
+    row = await app.db.one(accounts.CUSTOMER, customer_id=customer_id)
     customer = Customer(row.tier, row.last_order_at) if row else NEWCOMER
     try:
         check_coupon(app, coupon, customer)
@@ -72,7 +73,7 @@ async def get_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str
 async def take_campaign(tx: Transaction, campaign: Row, customer_id: UUID, at: datetime) -> None:
     """Counts one more use, for the customer and for all. Raises CouponExhausted; the count is then undone with `tx`."""
     taken = await tx.value(
-        queries.TAKE_CAMPAIGN,
+        q.TAKE_CAMPAIGN,
         campaign_id=campaign.campaign_id,
         customer_id=customer_id,
         per_customer=campaign.usage_per_customer,

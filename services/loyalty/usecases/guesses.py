@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.errors import TooManyGuesses
+from services.loyalty.queries import guesses as q
 
 
 class Guess:
@@ -24,7 +24,7 @@ class Guess:
         if address:
             limits[app.cipher.blind(f"coupon address {address}")] = settings.coupon_misses_per_address
         window = timedelta(minutes=settings.coupon_miss_window_minutes)
-        counts = await app.db.all(queries.COUNT_GUESS, guessers=list(limits), window=window)
+        counts = await app.db.all(q.COUNT_GUESS, guessers=list(limits), window=window)
         over = [row.seconds_left for row in counts if row.misses > limits[bytes(row.guesser)]]
         if over:
             raise TooManyGuesses(max(over))
@@ -32,18 +32,18 @@ class Guess:
 
     async def was_right(self) -> None:
         """Takes the count back: who knows a code may look as often as they like."""
-        await self._app.db.run(queries.FORGIVE_GUESS, guessers=list(self._limits))
+        await self._app.db.run(q.FORGIVE_GUESS, guessers=list(self._limits))
 
 
 async def refuse_guesser(app: LoyaltyApp, customer_id: UUID) -> None:
     """Only looks: raises TooManyGuesses when the account has made too many. For where a right code costs an order."""
     guesser = app.cipher.blind(f"coupon account {customer_id}")
     limit = app.settings.coupon_misses_per_account
-    seconds = await app.db.value(queries.HELD_OFF, guesser=guesser, limit=limit)
+    seconds = await app.db.value(q.HELD_OFF, guesser=guesser, limit=limit)
     if seconds is not None:
         raise TooManyGuesses(seconds)
 
 
 async def forget_guesses(app: LoyaltyApp) -> None:
     """Deletes counts whose window is over."""
-    await app.db.run(queries.FORGET_GUESSES)
+    await app.db.run(q.FORGET_GUESSES)

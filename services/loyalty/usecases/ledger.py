@@ -11,17 +11,19 @@ from jainshikanji.loyalty.v1 import events_pb2
 
 from chassis.clock import now
 from chassis.db import Row, Transaction
-from services.loyalty import queries, wire
+from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import REFERRAL_LENGTH, new_code
 from services.loyalty.model.errors import InsufficientPoints
+from services.loyalty.queries import accounts, tiers
+from services.loyalty.queries import ledger as q
 
 AT_ONCE: Final = timedelta(0)
 
 
 async def open_account(tx: Transaction, customer_id: UUID) -> None:
     """Makes the account if it is not there. An erased one stays erased."""
-    await tx.run(queries.OPEN_ACCOUNT, customer_id=customer_id, referral_code=new_code("R", REFERRAL_LENGTH))
+    await tx.run(accounts.OPEN_ACCOUNT, customer_id=customer_id, referral_code=new_code("R", REFERRAL_LENGTH))
 
 
 async def lock_accounts(app: LoyaltyApp, tx: Transaction, customer_ids: Iterable[UUID]) -> dict[UUID, Account]:
@@ -29,13 +31,13 @@ async def lock_accounts(app: LoyaltyApp, tx: Transaction, customer_ids: Iterable
     wanted = sorted(set(customer_ids))
     if not wanted:
         return {}
-    rows = await tx.all(queries.LOCK_ACCOUNTS, customer_ids=wanted)
+    rows = await tx.all(accounts.LOCK_ACCOUNTS, customer_ids=wanted)
     if len(rows) < len(wanted):
         # A random referral code that somebody has already also makes no row: the second try draws another.
         for _ in range(3):
             for customer_id in set(wanted) - {row.customer_id for row in rows}:
                 await open_account(tx, customer_id)
-            rows = await tx.all(queries.LOCK_ACCOUNTS, customer_ids=wanted)
+            rows = await tx.all(accounts.LOCK_ACCOUNTS, customer_ids=wanted)
             if len(rows) == len(wanted):
                 break
     return {row.customer_id: Account(app, tx, row) for row in rows}
@@ -61,7 +63,7 @@ class Account:
 
     async def available(self) -> int:
         """Points that can be spent now."""
-        points: int = await self._tx.value(queries.AVAILABLE, customer_id=self.customer_id)
+        points: int = await self._tx.value(accounts.AVAILABLE, customer_id=self.customer_id)
         return points
 
     async def give(
@@ -104,10 +106,10 @@ class Account:
     async def hold(self, order_id: UUID, points: int) -> None:
         """Sets points aside for an order. Raises InsufficientPoints."""
         lots = await self._take(points)
-        if await self._tx.value(queries.HOLD, customer_id=self.customer_id, points=points) is None:
+        if await self._tx.value(q.HOLD, customer_id=self.customer_id, points=points) is None:
             raise InsufficientPoints(points, 0)
         await self._tx.run(
-            queries.NOTE_HOLDS, order_id=order_id, lot_ids=[lot.id for lot in lots], points=[lot.points for lot in lots]
+            q.NOTE_HOLDS, order_id=order_id, lot_ids=[lot.id for lot in lots], points=[lot.points for lot in lots]
         )
 
     async def use_held(self, order_id: UUID, points: int, description: str) -> None:
@@ -117,14 +119,14 @@ class Account:
 
     async def release_held(self, order_id: UUID, points: int) -> None:
         """Gives back what an order held and never used. Nothing of it was ever off the balance."""
-        await self._tx.run(queries.GIVE_BACK_TO_LOTS, order_id=order_id, points=points, at_least=AT_ONCE)
-        await self._tx.run(queries.UNHOLD, customer_id=self.customer_id, points=points)
+        await self._tx.run(q.GIVE_BACK_TO_LOTS, order_id=order_id, points=points, at_least=AT_ONCE)
+        await self._tx.run(q.UNHOLD, customer_id=self.customer_id, points=points)
         await self._forfeit_if_erased()
 
     async def return_used(self, order_id: UUID, points: int, description: str) -> None:
         """Gives back what an order had used. However old, the points then live some days at least."""
         at_least = self._app.settings.returned_points_validity
-        await self._tx.run(queries.GIVE_BACK_TO_LOTS, order_id=order_id, points=points, at_least=at_least)
+        await self._tx.run(q.GIVE_BACK_TO_LOTS, order_id=order_id, points=points, at_least=at_least)
         await self._move("adjustment", points, description, order_id=order_id)
         if await self._forfeit_if_erased():
             return
@@ -157,7 +159,7 @@ class Account:
             await self._take(taken)
             await self._move("adjustment", -taken, description, order_id=order_id, owed=missing)
         else:
-            row = await self._tx.one(queries.OWE, customer_id=self.customer_id, points=missing)
+            row = await self._tx.one(q.OWE, customer_id=self.customer_id, points=missing)
             self._note(row)
         self._owed += missing
         event = events_pb2.PointsReversed(
@@ -172,7 +174,7 @@ class Account:
 
     async def expire(self) -> int:
         """Takes off what is past its time; returns how many points."""
-        points: int = await self._tx.value(queries.EMPTY_LOTS, customer_id=self.customer_id, all=False)
+        points: int = await self._tx.value(q.EMPTY_LOTS, customer_id=self.customer_id, all=False)
         if not points:
             return 0
         await self._move("expire", -points, "Points expired")
@@ -186,15 +188,15 @@ class Account:
         """Closes the account: what is not held by an open order is forfeited now, the rest when it comes back."""
         if self.is_erased:
             return
-        await self._tx.run(queries.BLANK_DESCRIPTIONS, customer_id=self.customer_id)
-        await self._tx.run(queries.END_CODES, customer_id=self.customer_id)
-        await self._tx.run(queries.MARK_ERASED, customer_id=self.customer_id)
+        await self._tx.run(accounts.BLANK_DESCRIPTIONS, customer_id=self.customer_id)
+        await self._tx.run(accounts.END_CODES, customer_id=self.customer_id)
+        await self._tx.run(accounts.MARK_ERASED, customer_id=self.customer_id)
         self.is_erased = True
         await self._forfeit_if_erased()
 
     async def follow_tier(self) -> None:
         """Sets the tier that the spend of the last 12 months reaches."""
-        row = await self._tx.one(queries.FOLLOW_TIER, customer_id=self.customer_id)
+        row = await self._tx.one(tiers.FOLLOW_TIER, customer_id=self.customer_id)
         if row is None:
             return
         self.tier, self._version = row.tier, row.version
@@ -207,7 +209,7 @@ class Account:
         self._tx.publish(event, key=self.customer_id, version=row.version)
 
     async def _take(self, points: int) -> list[Row]:
-        lots = await self._tx.all(queries.TAKE_FROM_LOTS, customer_id=self.customer_id, points=points)
+        lots = await self._tx.all(q.TAKE_FROM_LOTS, customer_id=self.customer_id, points=points)
         found = sum(lot.points for lot in lots)
         if found < points:
             raise InsufficientPoints(points, found)
@@ -224,7 +226,7 @@ class Account:
     async def _forfeit_if_erased(self) -> bool:
         if not self.is_erased:
             return False
-        points: int = await self._tx.value(queries.EMPTY_LOTS, customer_id=self.customer_id, all=True)
+        points: int = await self._tx.value(q.EMPTY_LOTS, customer_id=self.customer_id, all=True)
         if points:
             await self._move("adjustment", -points, "Account closed")
         return True
@@ -254,7 +256,7 @@ class Account:
         expires_at: datetime | None = None,
     ) -> UUID:
         row = await self._tx.one(
-            queries.MOVE,
+            q.MOVE,
             customer_id=self.customer_id,
             type=kind,
             points=points,

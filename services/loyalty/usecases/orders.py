@@ -9,11 +9,12 @@ from decimal import Decimal
 from uuid import UUID
 
 from chassis.db import Row, Transaction
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Line, Terms
 from services.loyalty.model.errors import CouponExhausted
 from services.loyalty.model.points import base_points, bonus_points, share
+from services.loyalty.queries import accounts, campaigns, reservations, rewards, tiers
+from services.loyalty.queries import orders as q
 from services.loyalty.usecases.coupons import take_campaign, terms_of
 from services.loyalty.usecases.ledger import AT_ONCE, Account, lock_accounts
 
@@ -45,9 +46,9 @@ class Refund:
 async def use(app: LoyaltyApp, tx: Transaction, order_numbers: Mapping[UUID, str]) -> None:
     """Uses what confirmed orders hold. Orders that hold nothing, or were given up since, stay as they are."""
     held = await _reservations(tx, list(order_numbers), {"reserved"})
-    accounts = await lock_accounts(app, tx, {row.customer_id for row in held})
+    locked = await lock_accounts(app, tx, {row.customer_id for row in held})
     for row in held:
-        await _use(tx, accounts[row.customer_id], row, order_numbers[row.order_id])
+        await _use(tx, locked[row.customer_id], row, order_numbers[row.order_id])
 
 
 async def release(app: LoyaltyApp, tx: Transaction, order_ids: Sequence[UUID]) -> None:
@@ -62,7 +63,7 @@ async def give_back(app: LoyaltyApp, tx: Transaction, order_numbers: Mapping[UUI
 
 async def lock_ahead(app: LoyaltyApp, tx: Transaction, customers: Mapping[UUID, UUID]) -> None:
     """Locks what a batch of orders (and whose they are) will touch, in one order, so that two batches never cross."""
-    rows = await tx.all(queries.LOCK_RESERVATIONS, order_ids=sorted(customers))
+    rows = await tx.all(reservations.LOCK_RESERVATIONS, order_ids=sorted(customers))
     referrers = {row.referrer_id for row in rows if row.referrer_id is not None}
     await lock_accounts(app, tx, {*customers.values(), *referrers})
 
@@ -70,13 +71,13 @@ async def lock_ahead(app: LoyaltyApp, tx: Transaction, customers: Mapping[UUID, 
 async def deliver(app: LoyaltyApp, tx: Transaction, delivery: Delivery) -> None:
     """Awards the points of a delivered order, once, and takes back at once what was refunded before."""
     order_id = delivery.order_id
-    found = await tx.all(queries.LOCK_RESERVATIONS, order_ids=[order_id])
+    found = await tx.all(reservations.LOCK_RESERVATIONS, order_ids=[order_id])
     reservation = found[0] if found and found[0].customer_id else None
     referrer_id = reservation.referrer_id if reservation else None
-    accounts = await lock_accounts(app, tx, {delivery.customer_id} | ({referrer_id} if referrer_id else set()))
-    account = accounts[delivery.customer_id]
+    locked = await lock_accounts(app, tx, {delivery.customer_id} | ({referrer_id} if referrer_id else set()))
+    account = locked[delivery.customer_id]
     fresh = await tx.value(
-        queries.RECORD_DELIVERY,
+        q.RECORD_DELIVERY,
         order_id=order_id,
         customer_id=delivery.customer_id,
         order_number=delivery.order_number,
@@ -88,16 +89,16 @@ async def deliver(app: LoyaltyApp, tx: Transaction, delivery: Delivery) -> None:
     if reservation is not None and reservation.state == "reserved":
         await _use(tx, account, reservation, delivery.order_number)
     earned = await _award(app, tx, account, delivery, reservation)
-    referred = await _thank_referrer(tx, accounts.get(referrer_id), reservation) if referrer_id else 0
+    referred = await _thank_referrer(tx, locked.get(referrer_id), reservation) if referrer_id else 0
     await tx.run(
-        queries.RECORD_EARNED,
+        q.RECORD_EARNED,
         order_id=order_id,
         earned=earned,
         referrer_id=referrer_id if referred else None,
         referrer_points=referred,
     )
-    await tx.run(queries.NOTE_DELIVERY, customer_id=delivery.customer_id, at=delivery.delivered_at)
-    await _follow_refund(tx, accounts, order_id)
+    await tx.run(accounts.NOTE_DELIVERY, customer_id=delivery.customer_id, at=delivery.delivered_at)
+    await _follow_refund(tx, locked, order_id)
     await account.follow_tier()
 
 
@@ -106,35 +107,35 @@ async def refund(app: LoyaltyApp, tx: Transaction, refund: Refund) -> None:
 
     Totals only grow, so events may come twice, late or before the delivery.
     """
-    await tx.all(queries.LOCK_RESERVATIONS, order_ids=[refund.order_id])
-    referrer_id = await tx.value(queries.REFERRER, order_id=refund.order_id)
-    accounts = await lock_accounts(app, tx, {refund.customer_id} | ({referrer_id} if referrer_id else set()))
+    await tx.all(reservations.LOCK_RESERVATIONS, order_ids=[refund.order_id])
+    referrer_id = await tx.value(q.REFERRER, order_id=refund.order_id)
+    locked = await lock_accounts(app, tx, {refund.customer_id} | ({referrer_id} if referrer_id else set()))
     await tx.run(
-        queries.RECORD_REFUND,
+        q.RECORD_REFUND,
         order_id=refund.order_id,
         customer_id=refund.customer_id,
         captured=refund.captured,
         refunded=refund.refunded,
     )
-    await _follow_refund(tx, accounts, refund.order_id)
-    await accounts[refund.customer_id].follow_tier()
+    await _follow_refund(tx, locked, refund.order_id)
+    await locked[refund.customer_id].follow_tier()
 
 
 async def _reservations(tx: Transaction, order_ids: Sequence[UUID], states: set[str]) -> list[Row]:
-    rows = await tx.all(queries.LOCK_RESERVATIONS, order_ids=sorted(order_ids))
+    rows = await tx.all(reservations.LOCK_RESERVATIONS, order_ids=sorted(order_ids))
     return [row for row in rows if row.state in states and row.customer_id is not None]
 
 
 async def _use(tx: Transaction, account: Account, reservation: Row, order_number: str) -> None:
     order_id = reservation.order_id
-    await tx.run(queries.SET_STATE, order_id=order_id, state="used", points_returned=0)
+    await tx.run(reservations.SET_STATE, order_id=order_id, state="used", points_returned=0)
     if reservation.points:
         await account.use_held(order_id, reservation.points, _line("Used on order", order_number))
     if reservation.redemption_id is not None:
-        await tx.run(queries.USE_REDEMPTION, id=reservation.redemption_id, order_id=order_id)
+        await tx.run(rewards.USE_REDEMPTION, id=reservation.redemption_id, order_id=order_id)
     if reservation.campaign_id is not None:
         await tx.run(
-            queries.INSERT_USAGE,
+            campaigns.INSERT_USAGE,
             campaign_id=reservation.campaign_id,
             customer_id=reservation.customer_id,
             order_id=order_id,
@@ -144,9 +145,9 @@ async def _use(tx: Transaction, account: Account, reservation: Row, order_number
 
 async def _give_back(app: LoyaltyApp, tx: Transaction, order_numbers: Mapping[UUID, str], states: set[str]) -> None:
     rows = await _reservations(tx, list(order_numbers), states)
-    accounts = await lock_accounts(app, tx, {row.customer_id for row in rows})
+    locked = await lock_accounts(app, tx, {row.customer_id for row in rows})
     for row in rows:
-        await _give_back_one(app, tx, accounts[row.customer_id], row, order_numbers[row.order_id])
+        await _give_back_one(app, tx, locked[row.customer_id], row, order_numbers[row.order_id])
 
 
 async def _give_back_one(
@@ -159,17 +160,17 @@ async def _give_back_one(
     elif points:
         await account.release_held(order_id, points)
     await tx.run(
-        queries.SET_STATE,
+        reservations.SET_STATE,
         order_id=order_id,
         state="returned" if was_used else "released",
         points_returned=reservation.points,
     )
     if reservation.redemption_id is not None:
         at_least = app.settings.returned_points_validity if was_used and not account.is_erased else AT_ONCE
-        await tx.run(queries.GIVE_BACK_REDEMPTION, id=reservation.redemption_id, order_id=order_id, at_least=at_least)
+        await tx.run(rewards.GIVE_BACK_REDEMPTION, id=reservation.redemption_id, order_id=order_id, at_least=at_least)
     if reservation.campaign_id is not None:
         await tx.run(
-            queries.GIVE_BACK_CAMPAIGN,
+            campaigns.GIVE_BACK_CAMPAIGN,
             campaign_id=reservation.campaign_id,
             customer_id=reservation.customer_id,
             order_id=order_id,
@@ -180,7 +181,7 @@ async def _award(
     app: LoyaltyApp, tx: Transaction, account: Account, delivery: Delivery, reservation: Row | None
 ) -> int:
     """Gives the order's points and bonuses; returns their sum."""
-    multiplier = await tx.value(queries.MULTIPLIER, name=account.tier)
+    multiplier = await tx.value(tiers.MULTIPLIER, name=account.tier)
     points = base_points(delivery.paid_for_food, app.settings.rupees_per_point, multiplier)
     if account.is_erased:
         return 0
@@ -205,13 +206,13 @@ async def _bonuses(
 
     found: list[tuple[UUID, str, int]] = []
     if reservation is not None and reservation.campaign_id is not None:
-        coded = await tx.one(queries.CAMPAIGN, id=reservation.campaign_id)
+        coded = await tx.one(campaigns.CAMPAIGN, id=reservation.campaign_id)
         if coded is not None and coded.type == "loyalty_bonus":
             found.append((coded.id, coded.name, worth(terms_of(coded))))
     customer = Customer(account.tier, account.last_order_at)
     segments = customer.segments(delivery.delivered_at, app.settings.lapsed_after)
     offers = []
-    for campaign in await tx.all(queries.BONUS_CAMPAIGNS, at=delivery.delivered_at):
+    for campaign in await tx.all(campaigns.BONUS_CAMPAIGNS, at=delivery.delivered_at):
         terms = terms_of(campaign)
         if not terms.segments or segments & set(terms.segments):
             offers.append((worth(terms), campaign))
@@ -230,7 +231,7 @@ async def _take_bonus(tx: Transaction, campaign: Row, delivery: Delivery) -> boo
     except CouponExhausted:
         return False
     await tx.run(
-        queries.INSERT_USAGE,
+        campaigns.INSERT_USAGE,
         campaign_id=campaign.id,
         customer_id=delivery.customer_id,
         order_id=delivery.order_id,
@@ -241,7 +242,7 @@ async def _take_bonus(tx: Transaction, campaign: Row, delivery: Delivery) -> boo
 
 async def _thank_referrer(tx: Transaction, referrer: Account | None, reservation: Row | None) -> int:
     assert reservation is not None
-    campaign = await tx.one(queries.CAMPAIGN, id=reservation.campaign_id)
+    campaign = await tx.one(campaigns.CAMPAIGN, id=reservation.campaign_id)
     if referrer is None or campaign is None or not campaign.bonus_points or referrer.is_erased:
         return 0
     await referrer.give("bonus", campaign.bonus_points, campaign.name, campaign_id=campaign.id)
@@ -249,12 +250,12 @@ async def _thank_referrer(tx: Transaction, referrer: Account | None, reservation
     return points
 
 
-async def _follow_refund(tx: Transaction, accounts: Mapping[UUID, Account], order_id: UUID) -> None:
+async def _follow_refund(tx: Transaction, locked: Mapping[UUID, Account], order_id: UUID) -> None:
     """Brings what is reversed and returned to where the refunded share of the money stands."""
-    order = await tx.one(queries.ORDER_POINTS, order_id=order_id)
+    order = await tx.one(q.ORDER_POINTS, order_id=order_id)
     if order is None or order.delivered_at is None or order.refunded <= 0:
         return
-    account = accounts[order.customer_id]
+    account = locked[order.customer_id]
     await _return_share(tx, account, order)
     reversed_points = max(share(order.earned, order.refunded, order.captured), order.reversed)
     description = _line("Refund of order", order.order_number)
@@ -265,9 +266,9 @@ async def _follow_refund(tx: Transaction, accounts: Mapping[UUID, Account], orde
     if order.referrer_id is not None and order.refunded >= order.captured:
         referrer_reversed = order.referrer_points
         due = referrer_reversed - order.referrer_reversed
-        await accounts[order.referrer_id].reverse(due, "Referral refunded", order_id, order_points=None)
+        await locked[order.referrer_id].reverse(due, "Referral refunded", order_id, order_points=None)
     await tx.run(
-        queries.RECORD_REVERSED,
+        q.RECORD_REVERSED,
         order_id=order_id,
         reversed=reversed_points,
         referrer_reversed=referrer_reversed,
@@ -282,7 +283,7 @@ async def _return_share(tx: Transaction, account: Account, order: Row) -> None:
     due = target - used[0].points_returned
     if due:
         await account.return_used(order.order_id, due, _line("Returned from order", order.order_number))
-        await tx.run(queries.SET_STATE, order_id=order.order_id, state="used", points_returned=target)
+        await tx.run(reservations.SET_STATE, order_id=order.order_id, state="used", points_returned=target)
 
 
 def _line(what: str, order_number: str | None) -> str:

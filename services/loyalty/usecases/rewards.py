@@ -10,11 +10,12 @@ from uuid import UUID
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import NotFound
-from services.loyalty import queries
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import REWARD_LENGTH, check_reward, new_code
 from services.loyalty.model.errors import RewardSoldOut, TierTooLow
+from services.loyalty.queries import rewards as q
+from services.loyalty.queries import tiers
 from services.loyalty.usecases.ledger import lock_account
 
 
@@ -23,41 +24,41 @@ async def list_rewards(
 ) -> list[Row]:
     """The catalogue, cheapest first."""
     cost, reward_id = after or (None, None)
-    return await app.db.all(queries.REWARDS, inactive=include_inactive, cost=cost, id=reward_id, limit=limit)
+    return await app.db.all(q.REWARDS, inactive=include_inactive, cost=cost, id=reward_id, limit=limit)
 
 
 async def create_reward(app: LoyaltyApp, values: dict[str, Any]) -> Row:
     """Writes a reward from its columns. Raises InvalidArgument."""
     check_reward(_terms(SimpleNamespace(**values)))
-    reward_id = await app.db.value(queries.INSERT_REWARD, **values)
-    return await app.db.one(queries.REWARD, id=reward_id)
+    reward_id = await app.db.value(q.INSERT_REWARD, **values)
+    return await app.db.one(q.REWARD, id=reward_id)
 
 
 async def update_reward(app: LoyaltyApp, reward_id: UUID, changes: dict[str, Any]) -> Row:
     """Sets the columns in `changes`. Raises NotFound, InvalidArgument."""
     async with app.db.transaction() as tx:
-        row = await tx.one(queries.LOCK_REWARD, id=reward_id)
+        row = await tx.one(q.LOCK_REWARD, id=reward_id)
         if row is None:
             raise NotFound
         check_reward(_terms(row._replace(**changes)))
         if changes:
-            await tx.run(queries.update_reward(tuple(sorted(changes))), reward=reward_id, **changes)
-        return await tx.one(queries.REWARD, id=reward_id)
+            await tx.run(q.update_reward(tuple(sorted(changes))), reward=reward_id, **changes)
+        return await tx.one(q.REWARD, id=reward_id)
 
 
 async def redeem_reward(app: LoyaltyApp, tx: Transaction, customer_id: UUID, reward_id: UUID) -> UUID:
     """Buys the reward; returns the redemption's id. Raises NotFound, TierTooLow, RewardSoldOut, InsufficientPoints."""
     account = await lock_account(app, tx, customer_id)
-    reward = await tx.one(queries.REWARD, id=reward_id)
+    reward = await tx.one(q.REWARD, id=reward_id)
     if reward is None or not reward.is_active:
         raise NotFound
-    ranks = await tx.one(queries.TIER_RANKS, has=account.tier, needs=reward.min_tier)
+    ranks = await tx.one(tiers.TIER_RANKS, has=account.tier, needs=reward.min_tier)
     assert ranks is not None
     if ranks.has < ranks.needs:
         raise TierTooLow(reward.min_tier)
     await account.spend(reward.points_cost, reward.name, reward.id)
     redemption_id: UUID = await tx.value(
-        queries.INSERT_REDEMPTION,
+        q.INSERT_REDEMPTION,
         customer_id=customer_id,
         reward_id=reward.id,
         reward_name=reward.name,
@@ -70,14 +71,14 @@ async def redeem_reward(app: LoyaltyApp, tx: Transaction, customer_id: UUID, rew
         applicable_products=reward.applicable_products,
         expires_at=now() + timedelta(days=reward.valid_days),
     )
-    if await tx.value(queries.TAKE_REWARD, id=reward.id) is None:
+    if await tx.value(q.TAKE_REWARD, id=reward.id) is None:
         raise RewardSoldOut
     return redemption_id
 
 
 async def get_redemption(app: LoyaltyApp, redemption_id: UUID) -> Row:
     """One bought reward."""
-    row = await app.db.one(queries.REDEMPTION, id=redemption_id)
+    row = await app.db.one(q.REDEMPTION, id=redemption_id)
     if row is None:
         raise NotFound
     return row
@@ -85,7 +86,7 @@ async def get_redemption(app: LoyaltyApp, redemption_id: UUID) -> Row:
 
 async def list_redemptions(app: LoyaltyApp, customer_id: UUID, *, before: UUID | None, limit: int) -> list[Row]:
     """What a customer bought, newest first."""
-    return await app.db.all(queries.REDEMPTIONS, customer_id=customer_id, before=before, limit=limit)
+    return await app.db.all(q.REDEMPTIONS, customer_id=customer_id, before=before, limit=limit)
 
 
 def _terms(row: Any) -> Terms:

@@ -18,7 +18,9 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted
 from chassis.bus import Bus
 from chassis.db import sql
 from chassis.ids import new_id
-from services.analytics.model import MEASURES, PLATFORM_ZONE, Differences, OrderFact
+from services.analytics.model.facts import OrderFact
+from services.analytics.model.period import PLATFORM_ZONE
+from services.analytics.model.rollups import MEASURES, Differences
 from services.analytics.usecases.taking_in import read_fact
 from tests.integration.analytics.conftest import Published, SaidOrder, World
 

@@ -20,7 +20,7 @@ from psycopg.errors import DeadlockDetected
 from chassis.bus import Bus
 from chassis.db import sql
 from chassis.ids import new_id
-from services.loyalty import queries
+from services.loyalty.queries import accounts as q
 from services.loyalty.usecases.benefits import settle_stale_reservations
 from services.loyalty.usecases.guesses import forget_guesses
 from tests.integration.loyalty.conftest import Loyalty, cancelled, confirmed, delivered, refunded
@@ -95,7 +95,7 @@ async def test_events_come_by_nats_and_what_they_cause_goes_out_by_nats(loyalty:
     await bus.publish([row])
     request = api.EarnPointsRequest(customer_id=str(customer_id), points=12, reason="a welcome")
     async with asyncio.timeout(20):
-        while await loyalty.app.db.one(queries.CUSTOMER, customer_id=customer_id) is None:
+        while await loyalty.app.db.one(q.CUSTOMER, customer_id=customer_id) is None:
             await asyncio.sleep(0.02)
         await loyalty.admin.EarnPoints(request)
         earned = PointsEarned.FromString((await heard.get()).data)

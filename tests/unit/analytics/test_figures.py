@@ -12,19 +12,9 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.model import (
-    MEASURES,
-    NOTHING,
-    PLATFORM_ZONE,
-    ZERO,
-    Differences,
-    Line,
-    Milestone,
-    OrderFact,
-    Placement,
-    contribution,
-    zones_of,
-)
+from services.analytics.model.facts import ZERO, Line, Milestone, OrderFact, Placement
+from services.analytics.model.period import PLATFORM_ZONE, zones_of
+from services.analytics.model.rollups import MEASURES, NOTHING, Differences, contribution
 
 STORE, CUSTOMER, ORDER = uuid4(), uuid4(), uuid4()
 NOON = datetime(2026, 1, 14, 6, 30, tzinfo=UTC)  # 12:00 in India

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from services.analytics.events import HANDLERS, PUBLISHERS, event_types
-from services.analytics.model import Period
+from services.analytics.model.period import Period
 from services.analytics.usecases.reports import read_csv, write_csv
 from services.analytics.wire import rate
 

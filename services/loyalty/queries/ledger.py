@@ -1,0 +1,116 @@
+"""Points: ledger lines, the lots they live in, and what is held for an order."""
+
+from __future__ import annotations
+
+from chassis.db import sql
+
+# The one way to move a balance: account, ledger line and, for points that come in new, their lot.
+MOVE = sql(
+    """
+    WITH account AS (
+        UPDATE loyalty_accounts
+        SET balance = balance + %(points)s, held = held + %(held)s, owed = owed + %(owed)s,
+            version = version + 1, updated_at = now()
+        WHERE customer_id = %(customer_id)s RETURNING balance, version
+    ), line AS (
+        INSERT INTO loyalty_transactions
+            (customer_id, type, points, description, order_id, campaign_id, balance_after, expires_at, actor_id)
+        SELECT %(customer_id)s::uuid, %(type)s, %(points)s, %(description)s::text, %(order_id)s::uuid,
+               %(campaign_id)s::uuid, balance, %(expires_at)s::timestamptz, %(actor_id)s::uuid FROM account
+        RETURNING id
+    ), lot AS (
+        INSERT INTO point_lots (customer_id, transaction_id, points, remaining, expires_at)
+        SELECT %(customer_id)s::uuid, id, %(points)s, %(points)s, %(expires_at)s::timestamptz
+        FROM line WHERE %(expires_at)s::timestamptz IS NOT NULL
+    )
+    SELECT line.id, account.balance, account.version FROM line, account
+    """
+)
+OWE = sql(
+    """
+    UPDATE loyalty_accounts SET owed = owed + %(points)s, version = version + 1, updated_at = now()
+    WHERE customer_id = %(customer_id)s RETURNING balance, version
+    """
+)
+# Oldest first. The account is locked by then, so nobody else takes from these lots.
+TAKE_FROM_LOTS = sql(
+    """
+    WITH queue AS (
+        SELECT id, remaining, sum(remaining) OVER (ORDER BY expires_at, id) - remaining AS before FROM point_lots
+        WHERE customer_id = %(customer_id)s AND remaining > 0 AND expires_at > now()
+    ), taken AS (
+        SELECT id, least(remaining, %(points)s - before)::int AS points FROM queue WHERE before < %(points)s
+    )
+    UPDATE point_lots SET remaining = point_lots.remaining - taken.points
+    FROM taken WHERE point_lots.id = taken.id RETURNING point_lots.id, taken.points
+    """
+)
+NOTE_HOLDS = sql(
+    """
+    INSERT INTO point_holds (order_id, lot_id, points)
+    SELECT %(order_id)s::uuid, * FROM unnest(%(lot_ids)s::uuid[], %(points)s::int[])
+    """
+)
+HOLD = sql(
+    """
+    UPDATE loyalty_accounts SET held = held + %(points)s, updated_at = now()
+    WHERE customer_id = %(customer_id)s AND balance - held >= %(points)s RETURNING held
+    """
+)
+UNHOLD = sql(
+    "UPDATE loyalty_accounts SET held = held - %(points)s, updated_at = now() WHERE customer_id = %(customer_id)s"
+)
+# Youngest first: what comes back in part is what would have lived longest.
+GIVE_BACK_TO_LOTS = sql(
+    """
+    WITH queue AS (
+        SELECT h.lot_id, h.points - h.returned AS open,
+               sum(h.points - h.returned) OVER (ORDER BY l.expires_at DESC, l.id DESC) - (h.points - h.returned)
+                   AS before
+        FROM point_holds h JOIN point_lots l ON l.id = h.lot_id
+        WHERE h.order_id = %(order_id)s AND h.returned < h.points
+    ), back AS (
+        SELECT lot_id, least(open, %(points)s - before)::int AS points FROM queue WHERE before < %(points)s
+    ), noted AS (
+        UPDATE point_holds SET returned = returned + back.points
+        FROM back WHERE point_holds.order_id = %(order_id)s AND point_holds.lot_id = back.lot_id
+    )
+    UPDATE point_lots
+    SET remaining = remaining + back.points,
+        expires_at = greatest(expires_at, now() + %(at_least)s::interval)
+    FROM back WHERE point_lots.id = back.lot_id RETURNING back.points
+    """
+)
+EMPTY_LOTS = sql(
+    """
+    WITH emptied AS (
+        UPDATE point_lots SET remaining = 0 FROM (
+            SELECT id, remaining FROM point_lots
+            WHERE customer_id = %(customer_id)s AND remaining > 0 AND (%(all)s OR expires_at <= now()) FOR UPDATE
+        ) was WHERE point_lots.id = was.id RETURNING was.remaining AS points
+    )
+    SELECT coalesce(sum(points), 0)::int FROM emptied
+    """
+)
+DUE = sql(
+    """
+    SELECT DISTINCT customer_id FROM (
+        SELECT customer_id FROM point_lots WHERE remaining > 0 AND expires_at <= now() ORDER BY expires_at LIMIT 500
+    ) due
+    """
+)
+TRANSACTIONS = sql(
+    """
+    SELECT id, customer_id, type, points, balance_after, description, order_id, campaign_id, expires_at, created_at, seq
+    FROM loyalty_transactions
+    WHERE customer_id = %(customer_id)s AND (%(before)s::bigint IS NULL OR seq < %(before)s)
+      AND (%(type)s::text IS NULL OR type = %(type)s)
+    ORDER BY seq DESC LIMIT %(limit)s
+    """
+)
+TRANSACTION = sql(
+    """
+    SELECT id, customer_id, type, points, balance_after, description, order_id, campaign_id, expires_at, created_at, seq
+    FROM loyalty_transactions WHERE id = %(id)s
+    """
+)
