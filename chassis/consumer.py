@@ -80,7 +80,6 @@ class Consumer:
     def __init__(self, service: str, app: Any, db: Database, bus: Bus, handlers: Handlers) -> None:
         self._service, self._app, self._db, self._bus = service, app, db, bus
         self._handlers = {event.DESCRIPTOR.full_name: (event, handler) for event, handler in handlers.items()}
-        self._queues: dict[str, asyncio.Queue[Msg]] = {}
 
     async def run(self) -> None:
         """Until cancelled: one loop for each stream that the handlers' events come from."""

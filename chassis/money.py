@@ -30,11 +30,6 @@ def half_up(amount: Decimal) -> Decimal:
     return amount.quantize(MINOR, rounding=ROUND_HALF_UP)
 
 
-def percent(amount: Decimal, basis_points: int) -> Decimal:
-    """That share of the amount, rounded half up: 500 basis points of 249.00 are 12.45."""
-    return half_up(amount * basis_points / 10_000)
-
-
 def allocate(amount: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     """Splits the amount in proportion to the weights; the parts sum to it exactly (largest remainders first).
 

@@ -17,7 +17,6 @@ from jainshikanji.options.v1 import access_pb2, pii_pb2
 from tools.generate import write_image
 
 PACKAGE = "jainshikanji."
-VERBS = ("get", "put", "post", "delete", "patch")
 
 # Numbers of the fields of descriptors, of which the paths of comments consist.
 _MESSAGE, _ENUM, _SERVICE, _METHOD, _FIELD, _NESTED, _NESTED_ENUM, _VALUE = 4, 5, 6, 2, 2, 3, 4, 2

@@ -68,9 +68,9 @@ def step(before: str, after: str) -> str:
     return after
 
 
-def refund_may_become(before: str, after: str) -> bool:
-    """Whether a refund in state `before` may step to `after`."""
-    return after in _REFUND_STEPS[before]
+def refunds_before(after: str) -> frozenset[str]:
+    """The states from which a refund may step to `after`."""
+    return frozenset(before for before, steps in _REFUND_STEPS.items() if after in steps)
 
 
 class OrderHasPayment(AlreadyExists):

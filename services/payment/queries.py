@@ -5,13 +5,25 @@ Writes that decide about money run under the payment's row lock (`LOCK_*`), take
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, Boolean, ColumnElement, Uuid, and_, any_, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from chassis.db import sql, statement
-from services.payment.model import Attempt, OrderOutcome, Payment, PaymentEvent, Refund, SavedMethod
+from services.payment.model import (
+    COMPLETED,
+    FAILED,
+    OPEN,
+    PROCESSING,
+    Attempt,
+    OrderOutcome,
+    Payment,
+    Refund,
+    SavedMethod,
+    refunds_before,
+)
 
 _PAYMENT = Payment.__table__.c
 _ATTEMPT = Attempt.__table__.c
@@ -28,6 +40,11 @@ def _visible() -> ColumnElement[bool]:
         Payment.customer_id == bindparam("owner"),
         Payment.store_id == any_(bindparam("tenants", type_=ARRAY(Uuid))),
     )
+
+
+def _status_in(states: Iterable[str]) -> str:
+    """The guard of a step: the states that the model lets it start from."""
+    return "status IN ({})".format(", ".join(f"'{state}'" for state in sorted(states)))
 
 
 # Payments
@@ -78,11 +95,11 @@ INSERT_PAYMENT = statement(
 )
 
 SET_PROVIDER_ORDER = sql(
-    """
+    f"""
     UPDATE payments SET provider_order_id = %(provider_order_id)s, updated_at = now(),
         check_at = now() + %(check_after)s::interval
-    WHERE id = %(id)s AND provider_order_id IS NULL AND status IN ('pending', 'processing', 'failed')
-    """
+    WHERE id = %(id)s AND provider_order_id IS NULL AND {_status_in(OPEN)}
+    """  # noqa: S608 - a constant
 )
 SET_PROCESSING = sql(
     """
@@ -242,11 +259,14 @@ REFUND_OF_ATTEMPT = sql(
     LIMIT 1
     """
 )
+_UNDER_WAY = _status_in({PROCESSING, *refunds_before(PROCESSING)})
+_MAY_COMPLETE = _status_in(refunds_before(COMPLETED))
+_MAY_FAIL = _status_in(refunds_before(FAILED))
 # Whoever claims a refund has until try_at to carry it out; then it is free again, because its claimer has died.
 CLAIM_REFUNDS = sql(
-    """
+    f"""
     WITH due AS (
-        SELECT id FROM refunds WHERE status IN ('pending', 'processing') AND NOT cash AND try_at <= now()
+        SELECT id FROM refunds WHERE {_UNDER_WAY} AND NOT cash AND try_at <= now()
         ORDER BY try_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE refunds SET status = 'processing', tries = tries + 1, try_at = now() + %(claim)s::interval,
@@ -256,34 +276,34 @@ CLAIM_REFUNDS = sql(
     )
     SELECT claimed.*, a.provider, a.transaction_id, a.currency
     FROM claimed JOIN payment_attempts a ON a.id = claimed.attempt_id
-    """
+    """  # noqa: S608 - a constant
 )
 TRY_REFUND_LATER = sql(
-    """
+    f"""
     UPDATE refunds SET try_at = now() + %(after)s::interval, updated_at = now()
-    WHERE id = %(id)s AND status IN ('pending', 'processing')
-    """
+    WHERE id = %(id)s AND {_UNDER_WAY}
+    """  # noqa: S608 - a constant
 )
 REFUND_UNDER_WAY = sql(
-    """
+    f"""
     UPDATE refunds SET status = 'processing', gateway_refund_id = %(gateway_refund_id)s,
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND status IN ('pending', 'processing')
-    """
+    WHERE id = %(id)s AND {_UNDER_WAY}
+    """  # noqa: S608 - a constant
 )
 REFUND_COMPLETED = sql(
-    """
+    f"""
     UPDATE refunds SET status = 'completed', completed_at = now(), gateway_refund_id = %(gateway_refund_id)s,
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND status IN ('pending', 'processing')
-    """
+    WHERE id = %(id)s AND {_MAY_COMPLETE}
+    """  # noqa: S608 - a constant
 )
 REFUND_FAILED = sql(
-    """
+    f"""
     UPDATE refunds SET status = 'failed', gateway_refund_id = coalesce(%(gateway_refund_id)s, gateway_refund_id),
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND status IN ('pending', 'processing')
-    """
+    WHERE id = %(id)s AND {_MAY_FAIL}
+    """  # noqa: S608 - a constant
 )
 RETURNED = sql(
     "SELECT coalesce(sum(amount), 0) FROM refunds WHERE attempt_id = %(attempt_id)s AND status = 'completed'"
@@ -313,10 +333,3 @@ FORGET_METHOD = statement(
     delete(SavedMethod).where(_SAVED.id == bindparam("id"), _SAVED.customer_id == bindparam("customer_id"))
 )
 FORGET_METHODS = statement(delete(SavedMethod).where(_SAVED.customer_id == bindparam("customer_id")))
-
-EVENTS_OF_PAYMENT = statement(
-    select(*PaymentEvent.__table__.c)
-    .where(PaymentEvent.payment_id == bindparam("payment_id"))
-    .order_by(PaymentEvent.received_at)
-    .limit(1000)
-)

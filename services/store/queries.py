@@ -61,9 +61,6 @@ def update_store(columns: tuple[str, ...]) -> Statement:
     )
 
 
-# The store is the aggregate of its hours and zones: their changes count as its own, and take its row's lock first.
-NEXT_VERSION = update_store(())
-
 _ZONE_OF_CODE = """
     LEFT JOIN LATERAL (
         SELECT id, delivery_fee, estimated_time_minutes FROM delivery_zones

@@ -20,7 +20,6 @@ SPOIL = "spoil"
 RETURN = "return"
 
 HELD = "held"
-COMMITTED = "committed"
 RELEASED = "released"
 RETURNED = "returned"
 

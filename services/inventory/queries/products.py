@@ -124,9 +124,6 @@ LOCK_PRODUCT = statement(
     .where(Product.id == bindparam("product_id"), Product.deleted_at.is_(None))
     .with_for_update(key_share=True, of=Product)
 )
-PRODUCT_EXISTS = statement(
-    select(Product.id).where(Product.id == bindparam("product_id"), Product.deleted_at.is_(None))
-)
 CUSTOMIZATIONS = statement(
     select(_CUSTOMIZATIONS).where(Product.id == bindparam("product_id"), Product.deleted_at.is_(None))
 )

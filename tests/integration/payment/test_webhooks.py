@@ -13,11 +13,11 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentStatus, RefundStatus
 
 from chassis import ids
 from chassis.db import sql
-from services.payment import queries as q
 from tests.harness import refusal
 from tests.integration.payment.world import World, capture_message
 
 MESSAGES = sql("SELECT count(*) FROM payment_events")
+MESSAGES_OF = sql("SELECT outcome, details FROM payment_events WHERE payment_id = %(id)s::uuid ORDER BY received_at")
 ATTEMPTS = sql("SELECT * FROM payment_attempts WHERE payment_id = %(id)s::uuid ORDER BY created_at")
 TAMPER = sql("UPDATE payment_events SET outcome = 'kept' WHERE payment_id = %(id)s::uuid")
 ERASE = sql("DELETE FROM payment_events WHERE payment_id = %(id)s::uuid")
@@ -59,7 +59,7 @@ async def test_the_same_message_many_times_at_once_has_one_effect(world: World) 
     # A replay under another event id is known by its bytes.
     await world.signed_webhook(message, "evt_replayed")
     assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
-    assert len(await world.db.all(q.EVENTS_OF_PAYMENT, payment_id=sale.payment_id)) == 1
+    assert len(await world.db.all(MESSAGES_OF, id=sale.payment_id)) == 1
 
 
 async def test_two_different_captures_at_once_keep_one_and_return_the_other(world: World) -> None:
@@ -86,7 +86,7 @@ async def test_a_webhook_with_a_wrong_amount_never_confirms(world: World, change
     assert (attempt.status, attempt.captured_amount) == ("mismatched", 0)
     assert (await sale.now()).status == PaymentStatus.PENDING
     assert await sale.events() == []
-    [event] = await world.db.all(q.EVENTS_OF_PAYMENT, payment_id=sale.payment_id)
+    [event] = await world.db.all(MESSAGES_OF, id=sale.payment_id)
     assert event.outcome == "wrong_amount"
 
 
@@ -141,7 +141,7 @@ async def test_messages_about_others_orders_are_written_down_and_do_nothing(worl
 async def test_what_is_kept_of_a_message_names_nobody(world: World) -> None:
     sale = world.sale()
     await sale.paid(method="card")
-    rows = await world.db.all(q.EVENTS_OF_PAYMENT, payment_id=sale.payment_id)
+    rows = await world.db.all(MESSAGES_OF, id=sale.payment_id)
     kept = json.dumps([row.details for row in rows]) + json.dumps(await world.db.value(EVERYTHING, id=sale.payment_id))
     for personal in ("@", "919000000000", "Local Payer", "token_"):
         assert personal not in kept

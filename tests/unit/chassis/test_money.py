@@ -28,11 +28,9 @@ def test_a_fraction_of_a_paisa_is_refused() -> None:
         money.to_money(Decimal("1.005"))
 
 
-@pytest.mark.parametrize(
-    ("amount", "points", "share"), [("249.00", 500, "12.45"), ("0.10", 500, "0.01"), ("0.09", 500, "0.00")]
-)
-def test_a_percentage_rounds_halves_up(amount: str, points: int, share: str) -> None:
-    assert money.percent(Decimal(amount), points) == Decimal(share)
+@pytest.mark.parametrize(("amount", "rounded"), [("12.445", "12.45"), ("0.005", "0.01"), ("0.0045", "0.00")])
+def test_halves_of_a_paisa_round_up(amount: str, rounded: str) -> None:
+    assert money.half_up(Decimal(amount)) == Decimal(rounded)
 
 
 @given(amounts, st.lists(amounts, min_size=1, max_size=30))

@@ -225,7 +225,3 @@ def _refund_cap() -> None:
             FOR EACH ROW EXECUTE FUNCTION count_refund();
         """
     )
-
-
-def downgrade() -> None:
-    raise RuntimeError("the first migration is not undone: drop the database")
