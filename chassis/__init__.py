@@ -4,7 +4,7 @@ service, app, settings, commands     the process: composition, life cycle, envir
 interceptors/, call, contract        around every rpc: who calls, may they, is it valid; what the contract says
 errors                               refusals as types, and what they are on the wire
 peers, tls                           calls to other services over mutual TLS
-db, tables, migrations               the service's own database
+db, tables, migrations, partitions   the service's own database
 outbox, consumer, dead_letters, bus  events out and in, each effect once
 idempotency, batching                writes that do not repeat, writes that share a commit
 lease, loops                         work that one replica does

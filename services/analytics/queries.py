@@ -265,7 +265,6 @@ RECORD_CLIENT_EVENT = sql(
 
 # --- forgetting ----------------------------------------------------------------------------------------------------
 
-KEEP_MONTHS = sql("SELECT keep_months(%(parent)s, 2, %(months)s)")
 FORGET_STRAYS = sql("DELETE FROM events_default WHERE occurred_at < now() - make_interval(months => %(months)s::int)")
 FORGET_REPORTS = sql("DELETE FROM reports WHERE created_at < now() - %(keep)s::interval")
 ERASE_CLIENT_EVENTS = sql("UPDATE client_events SET account_id = NULL WHERE account_id = %(account_id)s")

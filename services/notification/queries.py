@@ -244,4 +244,3 @@ FORGET_ORDERS = sql(
     """
 )
 FORGET_SECRETS = sql("DELETE FROM sealed_facts WHERE expires_at < now() - interval '1 hour'")
-KEEP_MONTHS = sql("SELECT keep_months('deliveries', 2, %(months)s)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from chassis.partitions import keep_months
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 
@@ -11,7 +12,7 @@ from services.analytics.app import AnalyticsApp
 async def forget_old(app: AnalyticsApp) -> None:
     """Makes the coming months and drops what is older than the settings say."""
     settings = app.settings
-    await app.db.value(queries.KEEP_MONTHS, parent="events", months=settings.keep_event_months)
-    await app.db.value(queries.KEEP_MONTHS, parent="client_events", months=settings.keep_client_event_months)
+    await keep_months(app.db, "events", settings.keep_event_months)
+    await keep_months(app.db, "client_events", settings.keep_client_event_months)
     await app.db.run(queries.FORGET_STRAYS, months=settings.keep_event_months)
     await app.db.run(queries.FORGET_REPORTS, keep=timedelta(days=settings.keep_report_days))

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from chassis.db import Transaction
+from chassis.partitions import keep_months
 from services.notification import queries
 from services.notification.app import NotificationApp
 
@@ -15,7 +16,7 @@ ORDER_DAYS: Final = 90
 
 async def forget_old(app: NotificationApp) -> None:
     """Drops what is older than the settings say, a bounded number of rows at a time."""
-    await app.db.run(queries.KEEP_MONTHS, months=app.settings.keep_log_months)
+    await keep_months(app.db, "deliveries", app.settings.keep_log_months)
     await app.db.run(queries.FORGET_SECRETS)
     for what, days in ((queries.FORGET_NOTIFICATIONS, app.settings.keep_days), (queries.FORGET_ORDERS, ORDER_DAYS)):
         while await app.db.run(what, keep=timedelta(days=days)):

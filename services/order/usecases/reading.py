@@ -12,8 +12,8 @@ from chassis.errors import InvalidArgument, NotFound
 from chassis.pagination import Page
 from services.order.app import OrderApp
 from services.order.model import states
+from services.order.model.months import first_id
 from services.order.model.refusals import OrderNotInvoiced
-from services.order.months import first_id
 from services.order.queries import reading as q
 from services.order.usecases.viewing import Viewer
 from services.order.wire import contacts, orders

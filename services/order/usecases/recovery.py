@@ -10,14 +10,13 @@ from uuid import UUID
 import structlog
 
 from chassis.clock import now
-from chassis.db import sql
 from chassis.errors import PeerRefused, Refusal
 from services.order import clients
 from services.order.app import OrderApp
 from services.order.model import states
-from services.order.months import create_partition, months
+from services.order.model.months import months
+from services.order.queries import partitions, reading
 from services.order.queries import placing as q
-from services.order.queries import reading
 from services.order.usecases import lifecycle
 from services.order.usecases.placing import release
 from services.order.writing import Finished
@@ -119,11 +118,8 @@ async def make_partitions(app: OrderApp) -> None:
     """Months ahead get their partitions; waits briefly for the table and tries again at the next run."""
     for month in months(now(), MONTHS_AHEAD):
         async with app.db.transaction() as tx:
-            await tx.run(_IMPATIENT)
-            await tx.run(sql(create_partition(month)))
-
-
-_IMPATIENT = sql("SET LOCAL lock_timeout = '1s'")
+            await tx.run(partitions.IMPATIENT)
+            await tx.run(partitions.create_partition(month))
 
 
 async def _each(rows: list[Any], act: Any) -> None:

@@ -7,6 +7,7 @@ Revises:
 from alembic import op
 
 from chassis.migrations import create_chassis_tables
+from chassis.partitions import create_keep_months
 
 revision = "0001"
 down_revision = None
@@ -146,37 +147,6 @@ def _what_others_said() -> None:
 
 
 def _months() -> None:
-    """The log lives in months. `keep_months` makes the coming ones and drops what is too old; a Loop calls it."""
-    op.execute(
-        """
-        CREATE FUNCTION keep_months(parent TEXT, ahead INT, keep INT) RETURNS void LANGUAGE plpgsql AS $$
-        DECLARE
-            this_month DATE := date_trunc('month', now() AT TIME ZONE 'UTC');
-            month DATE;
-            partition RECORD;
-        BEGIN
-            FOR step IN 0..ahead LOOP
-                month := this_month + make_interval(months => step);
-                IF to_regclass(format('%s_%s', parent, to_char(month, 'YYYYMM'))) IS NULL THEN
-                    EXECUTE format(
-                        'CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                        format('%s_%s', parent, to_char(month, 'YYYYMM')), parent,
-                        month::timestamp AT TIME ZONE 'UTC',
-                        (month + interval '1 month')::timestamp AT TIME ZONE 'UTC'
-                    );
-                END IF;
-            END LOOP;
-            FOR partition IN
-                SELECT child.relname AS name FROM pg_inherits
-                JOIN pg_class child ON child.oid = inhrelid
-                WHERE inhparent = parent::regclass AND child.relname ~ '_[0-9]{6}$'
-            LOOP
-                IF to_date(right(partition.name, 6), 'YYYYMM') < this_month - make_interval(months => keep) THEN
-                    EXECUTE format('DROP TABLE %I', partition.name);
-                END IF;
-            END LOOP;
-        END $$;
-
-        SELECT keep_months('deliveries', 2, 13);
-        """
-    )
+    """The log lives in months."""
+    create_keep_months()
+    op.execute("SELECT keep_months('deliveries', 2, 13)")

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from alembic import op
 
 from chassis.migrations import create_chassis_tables
-from services.order.months import create_partition, months
+from services.order.model.months import months
+from services.order.queries.partitions import create_partition
 
 revision = "0001"
 down_revision = None
@@ -105,7 +106,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE TABLE orders_default PARTITION OF orders DEFAULT")
     for month in months(datetime.now(UTC) - MONTHS_BACK, MONTHS):
-        op.execute(create_partition(month))
+        op.execute(create_partition(month).text.decode())
     op.execute("CREATE INDEX idx_orders_customer ON orders(customer_id, id DESC)")
     op.execute("CREATE INDEX idx_orders_store ON orders(store_id, id DESC)")
     op.execute("CREATE INDEX idx_orders_status ON orders(status)")

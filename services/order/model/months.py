@@ -1,4 +1,4 @@
-"""Months of UUIDv7: the partitions of `orders` and their bounds.
+"""Months of UUIDv7: the bounds of the partitions of `orders`.
 
 The first 48 bits of a UUIDv7 are the milliseconds since 1970, so a month of ids is a range of ids.
 """
@@ -21,12 +21,3 @@ def months(start: datetime, count: int) -> Iterator[datetime]:
     for _ in range(count):
         yield datetime(year, month, 1, tzinfo=UTC)
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)  # noqa: PLR2004
-
-
-def create_partition(month: datetime) -> str:
-    """DDL of the partition of one month, given by its first moment; does nothing when it is there."""
-    _, following = months(month, 2)
-    return (
-        f"CREATE TABLE IF NOT EXISTS orders_y{month:%Y}m{month:%m} PARTITION OF orders "
-        f"FOR VALUES FROM ('{first_id(month)}') TO ('{first_id(following)}')"
-    )
