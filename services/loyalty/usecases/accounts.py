@@ -7,11 +7,11 @@ from itertools import pairwise
 from uuid import UUID
 
 from chassis.db import Row, Transaction
+from chassis.deadlocks import repeat_on_deadlock
 from chassis.errors import InvalidArgument, NotFound
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.queries import accounts as q
 from services.loyalty.queries import ledger, tiers
-from services.loyalty.usecases.deadlocks import repeat_on_deadlock
 from services.loyalty.usecases.ledger import lock_account
 
 NO_CUSTOMER = UUID(int=0)

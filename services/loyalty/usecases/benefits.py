@@ -11,6 +11,7 @@ import structlog
 
 from chassis.clock import now
 from chassis.db import Row, Transaction
+from chassis.deadlocks import repeat_on_deadlock
 from chassis.money import ZERO
 from services.loyalty import clients
 from services.loyalty.app import LoyaltyApp
@@ -21,7 +22,6 @@ from services.loyalty.queries import accounts, campaigns, rewards
 from services.loyalty.queries import reservations as q
 from services.loyalty.usecases import orders
 from services.loyalty.usecases.coupons import NEWCOMER, check_coupon, guess_coupon, take_campaign
-from services.loyalty.usecases.deadlocks import repeat_on_deadlock
 from services.loyalty.usecases.guesses import Guess, refuse_guesser
 from services.loyalty.usecases.ledger import lock_account
 

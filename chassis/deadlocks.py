@@ -1,7 +1,7 @@
 """Repeats what PostgreSQL ended to break a deadlock.
 
-One order's writes lock in one order, but a consumer handles many orders in one transaction, in the order in which
-their events came, and can so cross a reservation of one of their customers.
+A use case locks its rows in one order, but a consumer handles many events in one transaction, in the order in which
+they came, and can so cross another transaction on the same rows.
 """
 
 from __future__ import annotations
