@@ -6,9 +6,10 @@ errors                               refusals as types, and what they are on the
 peers, tls                           calls to other services over mutual TLS
 db, tables, migrations, partitions   the service's own database
 outbox, consumer, dead_letters, bus  events out and in, each effect once
-idempotency, batching                writes that do not repeat, writes that share a commit
+idempotency, deadlocks               writes that do not repeat, transactions that do
+batching, cache                      writes that share a commit, reads that are kept
 lease, loops                         work that one replica does
-pagination, cache, money, words      small grammar of contracts and rows
+pagination, money, words, times      small grammar of contracts and rows
 crypto, key_rotation, pii            fields sealed, sealed anew, addresses normalised
 revocation                           ended sessions refused
 logs, tracing                        what can be seen from outside

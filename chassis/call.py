@@ -10,6 +10,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from chassis.contract import Method
+from chassis.errors import Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class Call:
     scope: Scope = field(default_factory=Scope)
     deadline: float | None = None
     response_headers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def account(self) -> UUID:
+        """The account that calls. Unauthenticated when there is none: methods that ask for it admit accounts only."""
+        if self.caller.account_id is None:
+            raise Unauthenticated
+        return self.caller.account_id
 
     @property
     def idempotency_key(self) -> str:

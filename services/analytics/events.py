@@ -26,6 +26,7 @@ from chassis import Handlers, batch
 from chassis.bus import EventMeta
 from chassis.db import Jsonb, Transaction
 from chassis.money import to_decimal
+from chassis.times import optional_moment
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.clients import StoreFacts
@@ -114,7 +115,7 @@ def _change(event: Any, meta: EventMeta) -> Change | None:
     milestone = _MILESTONES.get(type(event))
     if milestone is None:
         return None
-    at = event.occurred_at.ToDatetime(UTC) if event.HasField("occurred_at") else meta.occurred_at
+    at = optional_moment(event, "occurred_at") or meta.occurred_at
     return _reaching(milestone, at, event.version)
 
 
@@ -124,7 +125,7 @@ def _reaching(milestone: Milestone, at: Any, version: int) -> Callable[[OrderFac
 
 def placement_of(event: order.OrderCreated, meta: EventMeta) -> Placement:
     """What was ordered, from the order's first event."""
-    at = event.created_at.ToDatetime(UTC) if event.HasField("created_at") else meta.occurred_at
+    at = optional_moment(event, "created_at") or meta.occurred_at
     return Placement(
         number=event.order_number,
         store_id=UUID(event.store_id),

@@ -16,6 +16,7 @@ from jainshikanji.analytics.v1.report_pb2 import Report
 from chassis import current_call
 from chassis.errors import InvalidArgument
 from chassis.money import half_up, to_money
+from chassis.times import timestamp
 from services.analytics import wire
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.period import Period
@@ -104,13 +105,12 @@ class AnalyticsServicer(AnalyticsServiceServicer):
             properties=request.properties,
         )
         event_id, received_at = await client_events.record_client_event(self._app, reported)
-        return ClientEvent(id=str(event_id), name=request.name, received_at=wire.timestamp(received_at))
+        return ClientEvent(id=str(event_id), name=request.name, received_at=timestamp(received_at))
 
     async def CreateReport(self, request: pb.CreateReportRequest, context: Context) -> Report:
         call = current_call()
-        assert call.caller.account_id is not None
         kind, step = wire.KINDS.word(request.kind), _step(request)
-        row = await reports.create_report(self._app, kind, await self._period(request), step, by=call.caller.account_id)
+        row = await reports.create_report(self._app, kind, await self._period(request), step, by=call.account)
         return wire.report(row, reports.read_csv(row.content, reports.SHOWN_ROWS))
 
     async def ListReports(self, request: pb.ListReportsRequest, context: Context) -> pb.ListReportsResponse:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.analytics.v1 import figures_pb2, report_pb2
 from jainshikanji.analytics.v1.client_event_pb2 import ClientEventName
 
 from chassis.db import Row
 from chassis.money import half_up, to_money
+from chassis.times import timestamp
 from chassis.words import Words
 from services.analytics.model.period import Period
 
@@ -19,13 +18,6 @@ KINDS = Words(report_pb2.ReportKind)
 STEPS = Words(report_pb2.Interval)
 CLIENT_EVENTS = Words(ClientEventName)
 BASIS_POINTS = 10_000
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """A Timestamp of the moment."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
 
 
 def period(wanted: Period) -> figures_pb2.Period:

@@ -25,7 +25,8 @@ from chassis import Call, Caller, current_call
 from chassis.batching import Batcher
 from chassis.call import NOBODY
 from chassis.clock import now
-from chassis.errors import Refusal, Unauthenticated
+from chassis.errors import Refusal
+from chassis.times import optional_moment
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -39,13 +40,6 @@ MANAGER = "MANAGER"
 def sees_costs(caller: Caller) -> bool:
     """Whether the caller may see what things cost the house."""
     return caller.is_admin or any(grant.role == MANAGER for grant in caller.grants)
-
-
-def actor(call: Call) -> UUID:
-    """The account that acts; methods that ask for it admit accounts only."""
-    if call.caller.account_id is None:
-        raise Unauthenticated
-    return call.caller.account_id
 
 
 class ProductServicer(ProductServiceServicer):
@@ -164,7 +158,7 @@ class StockServicer(StockServiceServicer):
         return await stock.list_items(self._app, request)
 
     async def SetStock(self, request: stock_service_pb2.SetStockRequest, context: Any) -> stock_pb2.InventoryItem:
-        return await stock.set_stock(self._app, request, actor(current_call()))
+        return await stock.set_stock(self._app, request, current_call().account)
 
     async def ListStockMovements(
         self, request: stock_service_pb2.ListStockMovementsRequest, context: Any
@@ -175,7 +169,7 @@ class StockServicer(StockServiceServicer):
         self, request: stock_service_pb2.RecordStockMovementRequest, context: Any
     ) -> stock_pb2.InventoryItem:
         call = current_call()
-        return await stock.record_movement(self._app, call, request, actor(call))
+        return await stock.record_movement(self._app, call, request, call.account)
 
     async def ListReorderProposals(
         self, request: stock_service_pb2.ListReorderProposalsRequest, context: Any
@@ -189,7 +183,7 @@ class StockServicer(StockServiceServicer):
             UUID(request.order_id),
             UUID(request.store_id),
             ((UUID(line.product_id), line.quantity) for line in request.lines),
-            wire.moment(request, "expire_time"),
+            optional_moment(request, "expire_time"),
             self._app.settings.reservation_minutes,
         )
         refusal = await self._holds.do(wish)
@@ -228,7 +222,7 @@ class PurchasingServicer(PurchasingServiceServicer):
     async def CreatePurchaseOrder(
         self, request: purchasing_service_pb2.CreatePurchaseOrderRequest, context: Any
     ) -> purchasing_pb2.PurchaseOrder:
-        return await purchasing.create_purchase_order(self._app, request, actor(current_call()))
+        return await purchasing.create_purchase_order(self._app, request, current_call().account)
 
     async def ListPurchaseOrders(
         self, request: purchasing_service_pb2.ListPurchaseOrdersRequest, context: Any
@@ -249,7 +243,7 @@ class PurchasingServicer(PurchasingServiceServicer):
         self, request: purchasing_service_pb2.ReceivePurchaseOrderRequest, context: Any
     ) -> purchasing_pb2.PurchaseOrder:
         call = current_call()
-        return await purchasing.receive_purchase_order(self._app, call, request, actor(call))
+        return await purchasing.receive_purchase_order(self._app, call, request, call.account)
 
     async def CancelPurchaseOrder(
         self, request: purchasing_service_pb2.CancelPurchaseOrderRequest, context: Any

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.inventory.v1 import (
     category_pb2,
     events_pb2,
@@ -19,11 +18,13 @@ from jainshikanji.inventory.v1 import (
     stock_service_pb2,
 )
 
+from chassis import times
 from chassis.clock import now
 from chassis.crypto import FieldCipher
 from chassis.db import Row
 from chassis.errors import InvalidArgument
 from chassis.money import to_decimal, to_money
+from chassis.times import day
 from chassis.words import Words
 from services.inventory.model.menu import Choice, Customization, Option, on_schedule
 from services.inventory.model.stock import Crossing
@@ -38,35 +39,7 @@ PURCHASE_ORDER_STATUS = Words(purchasing_pb2.PurchaseOrderStatus)
 _GRAM_FIELDS = ("protein", "carbs", "fat", "fiber")
 _MILLIGRAMS = Decimal(1000)
 
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    """None stays unset."""
-    if moment is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
-
-
-def moment(message: Any, field: str) -> datetime | None:
-    """The time of a timestamp field; None when it is absent. InvalidArgument for a time no calendar has."""
-    if not message.HasField(field):
-        return None
-    stamp: Timestamp = getattr(message, field)
-    try:
-        return stamp.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidArgument(field, "is not a time of the calendar") from None
-
-
-def day(text: str, field: str) -> date | None:
-    """A day as the contract writes it; None when empty. InvalidArgument for a day that no calendar has."""
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(field, "is not a day of the calendar") from None
+timestamp = times.timestamp
 
 
 def iso(value: date | None) -> str:
@@ -209,8 +182,8 @@ def nutrition_columns(facts: product_pb2.NutritionFacts) -> dict[str, int | Deci
 
 def schedule_column(schedule: product_pb2.ScheduledAvailability) -> dict[str, str] | None:
     """The column's value; None for a schedule without days. Raises InvalidArgument for days that cannot be."""
-    start = day(schedule.start_date, "scheduledAvailability.startDate")
-    end = day(schedule.end_date, "scheduledAvailability.endDate")
+    start = day("scheduledAvailability.startDate", schedule.start_date)
+    end = day("scheduledAvailability.endDate", schedule.end_date)
     if start and end and end < start:
         raise InvalidArgument("scheduledAvailability.endDate", "is before the first day")
     days = {"startDate": iso(start), "endDate": iso(end)}

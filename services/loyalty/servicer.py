@@ -74,8 +74,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
         self, request: loyalty_service_pb2.EarnPointsRequest, context: Any
     ) -> account_pb2.LoyaltyTransaction:
         call = current_call()
-        assert call.caller.account_id is not None, "the contract admits administrators only"
-        actor, customer_id = call.caller.account_id, UUID(request.customer_id)
+        actor, customer_id = call.account, UUID(request.customer_id)
 
         async def give(tx: Any) -> UUID:
             return await accounts.give_points(self._app, tx, customer_id, request.points, request.reason, actor)
@@ -91,8 +90,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
         self, request: loyalty_service_pb2.RedeemRewardRequest, context: Any
     ) -> reward_pb2.Redemption:
         call = current_call()
-        assert call.caller.account_id is not None, "the contract admits accounts only"
-        customer_id, reward_id = call.caller.account_id, UUID(request.reward_id)
+        customer_id, reward_id = call.account, UUID(request.reward_id)
 
         async def redeem(tx: Any) -> UUID:
             return await rewards.redeem_reward(self._app, tx, customer_id, reward_id)
@@ -153,9 +151,8 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
 
     async def GetCoupon(self, request: loyalty_service_pb2.GetCouponRequest, context: Any) -> campaign_pb2.Coupon:
         call = current_call()
-        assert call.caller.account_id is not None, "the contract admits accounts only"
         row, uses_left = await coupons.get_coupon(
-            self._app, call.caller.account_id, wire.normalise_code(request.code), client_address(call.metadata)
+            self._app, call.account, wire.normalise_code(request.code), client_address(call.metadata)
         )
         return wire.coupon(row, uses_left)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.loyalty.v1 import account_pb2, campaign_pb2, loyalty_service_pb2, reward_pb2, tier_pb2
 from jainshikanji.type.v1.money_pb2 import Money
 
@@ -16,6 +14,7 @@ from chassis.clock import now
 from chassis.db import Row
 from chassis.errors import InvalidArgument
 from chassis.money import CURRENCY, ZERO, half_up, to_decimal, to_money
+from chassis.times import moment, timestamp
 from chassis.words import Words
 from services.loyalty.model.benefits import Benefits, Cart, Line
 from services.loyalty.model.campaigns import IMPLIED_DISCOUNT_TYPE
@@ -95,7 +94,7 @@ def account(row: Row, rupees_of_point: Decimal) -> account_pb2.LoyaltyAccount:
         tier=TIERS.value(row.tier),
         spend=to_money(row.spend),
         expiring_points=row.expiring,
-        next_expire_time=_time(row.next_expiry),
+        next_expire_time=timestamp(row.next_expiry),
         referral_code=row.referral_code or "",
     )
     if row.next_tier is not None:
@@ -114,8 +113,8 @@ def transaction(row: Row) -> account_pb2.LoyaltyTransaction:
         description=row.description or "",
         order_id=str(row.order_id or ""),
         campaign_id=str(row.campaign_id or ""),
-        expire_time=_time(row.expires_at),
-        create_time=_time(row.created_at),
+        expire_time=timestamp(row.expires_at),
+        create_time=timestamp(row.created_at),
     )
 
 
@@ -143,12 +142,12 @@ def campaign(row: Row) -> campaign_pb2.Campaign:
         usage_limit=row.usage_limit,
         usage_per_customer=row.usage_per_customer,
         current_usage=row.current_usage,
-        start_time=_time(row.start_date),
-        end_time=_time(row.end_date),
+        start_time=timestamp(row.start_date),
+        end_time=timestamp(row.end_date),
         is_active=bool(row.is_active),
         is_listed=row.is_listed,
-        create_time=_time(row.created_at),
-        update_time=_time(row.updated_at),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
     )
     _set_discount(message, row)
     return message
@@ -166,7 +165,7 @@ def coupon(row: Row, uses_left: int | None) -> campaign_pb2.Coupon:
         max_discount=_money(row.max_discount),
         applicable_products=[str(product_id) for product_id in row.applicable_products or ()],
         applicable_categories=row.applicable_categories or (),
-        end_time=_time(row.end_date),
+        end_time=timestamp(row.end_date),
         uses_left=uses_left,
     )
     _set_discount(message, row)
@@ -186,8 +185,8 @@ def reward(row: Row) -> reward_pb2.Reward:
         stock=row.stock,
         valid_days=row.valid_days,
         is_active=row.is_active,
-        create_time=_time(row.created_at),
-        update_time=_time(row.updated_at),
+        create_time=timestamp(row.created_at),
+        update_time=timestamp(row.updated_at),
     )
     _set_discount(message, row)
     return message
@@ -206,8 +205,8 @@ def redemption(row: Row) -> reward_pb2.Redemption:
         code=row.code,
         status=status,
         order_id=str(row.order_id or ""),
-        expire_time=_time(row.expires_at),
-        create_time=_time(row.created_at),
+        expire_time=timestamp(row.expires_at),
+        create_time=timestamp(row.created_at),
     )
 
 
@@ -230,8 +229,8 @@ def campaign_columns(request: loyalty_service_pb2.CreateCampaignRequest) -> dict
         "customer_segments": [SEGMENTS.word(segment) for segment in request.customer_segments] or None,
         "usage_limit": request.usage_limit if request.HasField("usage_limit") else None,
         "usage_per_customer": (request.usage_per_customer or None) if request.HasField("usage_per_customer") else 1,
-        "start_date": _moment("startTime", request.start_time),
-        "end_date": _moment("endTime", request.end_time),
+        "start_date": moment("startTime", request.start_time),
+        "end_date": moment("endTime", request.end_time),
         "is_active": request.is_active if request.HasField("is_active") else True,
         "is_listed": request.is_listed if request.HasField("is_listed") else True,
         "bonus_points": request.bonus_points or None,
@@ -329,8 +328,8 @@ _COLUMN_OF = {
 _CAMPAIGN_VALUES: dict[str, Callable[[loyalty_service_pb2.UpdateCampaignRequest], Any]] = {
     "amount": lambda request: amount("amount", request.amount),
     "percent_basis_points": lambda request: Decimal(request.percent_basis_points).scaleb(-2),
-    "start_time": lambda request: _moment("startTime", request.start_time),
-    "end_time": lambda request: _moment("endTime", request.end_time),
+    "start_time": lambda request: moment("startTime", request.start_time),
+    "end_time": lambda request: moment("endTime", request.end_time),
     "applicable_products": lambda request: [UUID(product_id) for product_id in request.applicable_products] or None,
     "applicable_categories": lambda request: list(request.applicable_categories) or None,
     "customer_segments": lambda request: [SEGMENTS.word(segment) for segment in request.customer_segments] or None,
@@ -363,15 +362,6 @@ def _optional_amount(request: Any, field: str) -> Decimal | None:
     return amount(head + "".join(word.capitalize() for word in rest), getattr(request, field))
 
 
-def _moment(field: str, time: Timestamp) -> datetime:
-    moment = now()
-    try:
-        moment = time.ToDatetime(moment.tzinfo)
-    except (ValueError, OverflowError):
-        raise InvalidArgument(field, "is not a time between the years 1 and 9999") from None
-    return moment
-
-
 def _set_discount(message: campaign_pb2.Campaign | campaign_pb2.Coupon | reward_pb2.Reward, row: Row) -> None:
     if row.discount_type is not None:
         message.discount_type = DISCOUNT_TYPES.value(row.discount_type)
@@ -383,11 +373,3 @@ def _set_discount(message: campaign_pb2.Campaign | campaign_pb2.Coupon | reward_
 
 def _money(value: Decimal | None) -> Money | None:
     return None if value is None else to_money(value)
-
-
-def _time(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    time = Timestamp()
-    time.FromDatetime(moment)
-    return time

@@ -17,6 +17,7 @@ from chassis import current_call
 from chassis.clock import now
 from chassis.db import Row
 from chassis.errors import InvalidArgument
+from chassis.times import moment
 from services.notification import wire
 from services.notification.app import NotificationApp
 from services.notification.messages import CODES
@@ -95,8 +96,7 @@ class NotificationServicer(NotificationServiceServicer):
         return pb.ListTemplatesResponse(templates=[_template(view) for view in found])
 
     async def UpdateTemplate(self, request: pb.UpdateTemplateRequest, context: Context) -> Template:
-        caller = current_call().caller.account_id
-        assert caller is not None
+        caller = current_call().account
         view = await templates.replace_template(
             self._app,
             request.name,
@@ -113,7 +113,7 @@ class NotificationServicer(NotificationServiceServicer):
         return Empty()
 
     async def SendCode(self, request: pb.SendCodeRequest, context: Context) -> pb.SendCodeResponse:
-        expires_at = request.expire_time.ToDatetime(now().tzinfo)
+        expires_at = moment("expireTime", request.expire_time)
         if expires_at <= now():
             raise InvalidArgument("expireTime", "lies in the past")
         secret = telling.Secret(

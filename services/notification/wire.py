@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.notification.v1 import notification_pb2 as pb
 from jainshikanji.notification.v1.preferences_pb2 import NotificationPreferences
 from jainshikanji.notification.v1.template_pb2 import Template
 
 from chassis.db import Row
+from chassis.times import timestamp
 from chassis.words import Words
 from services.notification.model import Channel
 from services.notification.rendering import Rendered, Text
@@ -18,15 +18,6 @@ from services.notification.rendering import Rendered, Text
 CHANNELS = Words(pb.Channel)
 CATEGORIES = Words(pb.Category)
 STATES = Words(pb.DispatchState)
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    """None stays unset."""
-    if moment is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
 
 
 def notification(row: Row, shown: Rendered) -> pb.Notification:

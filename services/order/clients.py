@@ -28,10 +28,11 @@ from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from chassis.peers import Peers
+from chassis.times import timestamp
 from services.order.model.cart import Cart
 from services.order.model.pricing import Benefits, Fulfilment, Line
 from services.order.wire import carts
-from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, money, stamp
+from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, money
 
 # A gateway gets 2.5 seconds from payment; what is left is payment's own.
 START_PAYMENT_SECONDS = 3.0
@@ -55,7 +56,7 @@ async def quote_fulfilment(peers: Peers, cart: Cart, address: PostalAddress | No
     request = QuoteFulfilmentRequest(
         store_id=str(cart.store_id),
         fulfilment_type=FULFILMENT.value(cart.fulfilment_type),
-        scheduled_time=stamp(cart.scheduled),
+        scheduled_time=timestamp(cart.scheduled),
     )
     if address is not None:
         request.postal_code = address.postal_code
@@ -148,7 +149,7 @@ async def start_payment(
         # payment has an enum of its own with the same words and numbers.
         method=PAYMENT_METHOD.value(method),
         order_number=order_number,
-        expire_time=stamp(expires),
+        expire_time=timestamp(expires),
     )
     stub = peers.stub("payment", PaymentServiceStub)
     payment: Payment = await stub.StartPayment(request, timeout=START_PAYMENT_SECONDS)

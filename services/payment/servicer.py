@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from chassis import current_call
 from chassis.clock import now
 from chassis.db import Row
 from chassis.money import to_decimal, to_money
+from chassis.times import optional_moment
 from services.payment import wire
 from services.payment.app import PaymentApp
 from services.payment.model import COMPLETED
@@ -77,11 +77,11 @@ class PaymentServicer(PaymentServiceServicer):
         return pb.ListSavedPaymentMethodsResponse(payment_methods=map(wire.saved_method, rows))
 
     async def DeleteSavedPaymentMethod(self, request: pb.DeleteSavedPaymentMethodRequest, context: Any) -> Empty:
-        await methods.forget(self._app, current_call().caller.account_id, UUID(request.id))
+        await methods.forget(self._app, current_call().account, UUID(request.id))
         return Empty()
 
     async def StartPayment(self, request: pb.StartPaymentRequest, context: Any) -> payment_pb2.Payment:
-        expires_at = request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None
+        expires_at = optional_moment(request, "expire_time")
         new = payments.NewPayment(
             id=UUID(request.payment_id),
             order_id=UUID(request.order_id),

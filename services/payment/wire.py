@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.payment.v1 import events_pb2, payment_pb2
 
 from chassis.db import Row
 from chassis.money import to_money
+from chassis.times import timestamp
 from chassis.words import Words
 from services.payment.model import OPEN
 
@@ -17,14 +17,6 @@ METHODS = Words(payment_pb2.PaymentMethod)
 PROVIDERS = Words(payment_pb2.PaymentProvider)
 STATUSES = Words(payment_pb2.PaymentStatus)
 REFUND_STATUSES = Words(payment_pb2.RefundStatus)
-
-
-def timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
 
 
 def payment(row: Row, provider_key: str = "", client_secret: str = "") -> payment_pb2.Payment:

@@ -11,7 +11,7 @@ from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceServicer
 
 from chassis import App, Caller, current_call
 from chassis.db import Row
-from chassis.errors import InvalidArgument, Unauthenticated
+from chassis.errors import InvalidArgument
 from services.review import usecases, wire
 
 _DEFAULT_PAGE = 20
@@ -28,7 +28,7 @@ class ReviewServicer(ReviewServiceServicer):
     async def CreateReview(self, request: messages.CreateReviewRequest, context: Any) -> Review:
         row = await usecases.create_review(
             self._app,
-            _account(),
+            current_call().account,
             order_id=UUID(request.order_id),
             product_id=UUID(request.product_id),
             rating=request.rating,
@@ -71,21 +71,15 @@ class ReviewServicer(ReviewServiceServicer):
             changes["title"] = wire.text("title", request.title, _TITLE)
         if request.HasField("comment"):
             changes["comment"] = wire.text("comment", request.comment, _COMMENT)
-        return _message(await usecases.update_review(self._app, _account(), UUID(request.id), changes))
+        return _message(await usecases.update_review(self._app, current_call().account, UUID(request.id), changes))
 
     async def RespondToReview(self, request: messages.RespondToReviewRequest, context: Any) -> Review:
         comment = wire.text("comment", request.comment, _COMMENT)
         if not comment:
             raise InvalidArgument("comment", "must not be blank")
-        scope = current_call().scope
-        return _message(await usecases.respond_to_review(self._app, scope, _account(), UUID(request.id), comment))
-
-
-def _account() -> UUID:
-    account_id = current_call().caller.account_id
-    if account_id is None:
-        raise Unauthenticated
-    return account_id
+        call = current_call()
+        row = await usecases.respond_to_review(self._app, call.scope, call.account, UUID(request.id), comment)
+        return _message(row)
 
 
 def _message(row: Row) -> Review:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import unicodedata
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewResponded, ReviewUpdated
 from jainshikanji.review.v1.review_pb2 import ProductRating, RatingCount, Review, ReviewResponse
 from jainshikanji.review.v1.review_service_pb2 import ListProductReviewsRequest
 
 from chassis.errors import InvalidArgument
+from chassis.times import timestamp
 from chassis.words import Words
 from services.review.model import EDITABLE, RATINGS, Distribution
 
@@ -27,15 +26,6 @@ def text(field: str, given: str, limit: int) -> str:
     if len(plain) > limit:
         raise InvalidArgument(field, f"must have at most {limit} characters in Unicode NFC")
     return plain
-
-
-def timestamp(moment: dt.datetime | None) -> Timestamp | None:
-    """For a field of a message; None leaves it unset."""
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
 
 
 def review_message(row: Any, *, shows_writer: bool) -> Review:

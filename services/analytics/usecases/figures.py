@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from chassis import Call, clock
 from chassis.db import Row
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
+from chassis.times import day
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.period import PLATFORM_ZONE, Period
@@ -54,14 +55,9 @@ async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
 
 
 def _date(field: str, text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(field, "is no date") from None
+    found = day(field, text)
     # A period before that reaches beyond the calendar would have no midnight.
-    if not date(1970, 1, 1) <= found <= date(9000, 1, 1):
+    if found is not None and not date(1970, 1, 1) <= found <= date(9000, 1, 1):
         raise InvalidArgument(field, "is out of range")
     return found
 

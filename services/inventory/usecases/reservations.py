@@ -18,6 +18,7 @@ from chassis import outbox
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import Refusal, Unavailable
+from chassis.times import timestamp
 from services.inventory import clients, wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import stock as rules
@@ -109,7 +110,7 @@ def _reserved(each: Wish) -> StockReserved:
         order_id=str(each.order_id),
         store_id=str(each.store_id),
         lines=wire.stock_lines(each.lines.keys(), each.lines.values()),
-        occurred_at=wire.timestamp(now()),
+        occurred_at=timestamp(now()),
     )
 
 
@@ -215,7 +216,7 @@ async def _give_back(app: InventoryApp, tx: Transaction, reservations: Sequence[
                 store_id=str(row.store_id),
                 lines=wire.stock_lines(row.product_ids, row.quantities),
                 returned=kind == rules.RETURN,
-                occurred_at=wire.timestamp(now()),
+                occurred_at=timestamp(now()),
             ),
             key=row.order_id,
         )

@@ -9,6 +9,7 @@ from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 
 from chassis import ids
 from chassis.errors import InvalidArgument, NotFound
+from chassis.times import timestamp
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.model.refusals import OrderClosed, OrderNotUnderWay, StaffNotAssignable
@@ -17,7 +18,7 @@ from services.order.queries import reading
 from services.order.usecases import reading as reads
 from services.order.usecases.viewing import Viewer, acting, head
 from services.order.wire import contacts, happenings, orders
-from services.order.wire.words import STATUS, stamp
+from services.order.wire.words import STATUS
 
 TIMELINE_LIMIT = 500
 POSITIONS_LIMIT = 100
@@ -113,6 +114,6 @@ async def tracking(app: OrderApp, viewer: Viewer, order_id: UUID) -> order_servi
     return order_service_pb2.Tracking(
         order_id=str(row.id),
         status=STATUS.value(row.status),
-        estimated_delivery_at=stamp(row.estimated_delivery_time),
+        estimated_delivery_at=timestamp(row.estimated_delivery_time),
         positions=[orders.position(position, app.cipher) for position in positions],
     )

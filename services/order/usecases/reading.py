@@ -10,6 +10,7 @@ from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2
 
 from chassis.errors import InvalidArgument, NotFound
 from chassis.pagination import Page
+from chassis.times import optional_moment
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.model.months import first_id
@@ -17,7 +18,7 @@ from services.order.model.refusals import OrderNotInvoiced
 from services.order.queries import reading as q
 from services.order.usecases.viewing import Viewer
 from services.order.wire import contacts, orders
-from services.order.wire.words import STATUS, moment
+from services.order.wire.words import STATUS
 
 _INVOICE_JOBS = frozenset({states.ADMIN_JOB, states.MANAGER_JOB, states.CASHIER_JOB, states.SUPPORT_JOB})
 
@@ -54,9 +55,9 @@ async def visible_orders(
         filters["customer_id"] = UUID(request.customer_id)
     if request.order_number:
         filters["order_number"] = request.order_number.upper()
-    if (start := moment(request, "created_from")) is not None:
+    if (start := optional_moment(request, "created_from")) is not None:
         filters["from_id"] = _first_id(start, "createdFrom")
-    if (end := moment(request, "created_before")) is not None:
+    if (end := optional_moment(request, "created_before")) is not None:
         filters["before_id"] = _first_id(end, "createdBefore")
     if not viewer.jobs and not viewer.is_admin:
         # A mere customer: the shape that the customer's index serves; another customer's orders stay invisible.

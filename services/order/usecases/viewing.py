@@ -28,11 +28,10 @@ class Viewer:
     @classmethod
     def of(cls, call: Call) -> Viewer:
         """The account that calls. Only accounts reach the routes of orders."""
-        assert call.caller.account_id is not None
         jobs: dict[UUID, frozenset[str]] = {}
         for grant in call.caller.grants:
             jobs[grant.tenant_id] = jobs.get(grant.tenant_id, frozenset()) | {grant.role.lower()}
-        return cls(call.caller.account_id, call.caller.is_admin, jobs)
+        return cls(call.account, call.caller.is_admin, jobs)
 
     @property
     def stores(self) -> list[UUID]:

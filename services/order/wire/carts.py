@@ -11,9 +11,10 @@ from jainshikanji.loyalty.v1 import loyalty_service_pb2 as loyalty
 from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest, QuoteOrderRequest
 from jainshikanji.store.v1.store_service_pb2 import QuoteFulfilmentResponse
 
+from chassis.times import optional_moment
 from services.order.model.cart import Cart, CartLine
 from services.order.model.pricing import Benefits, Fulfilment, Line, Option
-from services.order.wire.words import FULFILMENT, clean, moment
+from services.order.wire.words import FULFILMENT, clean
 
 CartRequest: TypeAlias = CreateOrderRequest | QuoteOrderRequest
 
@@ -36,7 +37,7 @@ def cart(request: CartRequest, customer_id: UUID) -> Cart:
         address_id=str(UUID(request.address_id)) if request.address_id else "",
         coupon_code=request.coupon_code,
         points=request.points,
-        scheduled=moment(request, "scheduled_delivery_at"),
+        scheduled=optional_moment(request, "scheduled_delivery_at"),
     )
 
 

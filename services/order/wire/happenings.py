@@ -8,9 +8,10 @@ from typing import Any
 from google.protobuf.message import Message
 from jainshikanji.order.v1 import events_pb2
 
+from chassis.times import timestamp
 from services.order.model import states
 from services.order.wire.orders import ItemRow
-from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, REASON, STATUS, money, stamp
+from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, REASON, STATUS, money
 
 
 def created(row: Any) -> events_pb2.OrderCreated:
@@ -33,7 +34,7 @@ def created(row: Any) -> events_pb2.OrderCreated:
         payment_id=str(row.payment_id or ""),
         coupon_code=row.coupon_code or "",
         points_redeemed=row.loyalty_points_redeemed,
-        created_at=stamp(row.created_at),
+        created_at=timestamp(row.created_at),
     )
 
 
@@ -63,12 +64,12 @@ def _facts(moved: Any) -> dict[str, Any]:
         "total": money(moved.total),
         "payment_method": PAYMENT_METHOD.value(moved.payment_method),
         "fulfilment_type": FULFILMENT.value(moved.delivery_type),
-        "occurred_at": stamp(moved.updated_at),
+        "occurred_at": timestamp(moved.updated_at),
     }
 
 
 def confirmed(moved: Any) -> events_pb2.OrderConfirmed:
-    return events_pb2.OrderConfirmed(**_facts(moved), estimated_delivery_at=stamp(moved.estimated_delivery_time))
+    return events_pb2.OrderConfirmed(**_facts(moved), estimated_delivery_at=timestamp(moved.estimated_delivery_time))
 
 
 def preparing(moved: Any) -> events_pb2.OrderPreparing:
@@ -80,7 +81,7 @@ def ready(moved: Any) -> events_pb2.OrderReady:
 
 
 def dispatched(moved: Any) -> events_pb2.OrderDispatched:
-    return events_pb2.OrderDispatched(**_facts(moved), estimated_delivery_at=stamp(moved.estimated_delivery_time))
+    return events_pb2.OrderDispatched(**_facts(moved), estimated_delivery_at=timestamp(moved.estimated_delivery_time))
 
 
 def delivered(moved: Any, items: Iterable[Iterable[Any]], actor: states.Actor) -> events_pb2.OrderDelivered:
@@ -119,7 +120,7 @@ def assigned(row: Any) -> events_pb2.OrderAssigned:
         store_id=str(row.store_id),
         assigned_staff_id=str(row.assigned_staff_id or ""),
         delivery_person_id=str(row.delivery_person_id or ""),
-        occurred_at=stamp(row.updated_at),
+        occurred_at=timestamp(row.updated_at),
     )
 
 

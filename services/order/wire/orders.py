@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2, quote_pb2, tracking_pb2
 
 from chassis.crypto import FieldCipher
+from chassis.times import timestamp
 from services.order.model.pricing import Option, Price, PricedLine, Tax
 from services.order.wire.contacts import Contact, unseal_position
-from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, PAYMENT_STATUS, REASON, STATUS, money, stamp
+from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, PAYMENT_STATUS, REASON, STATUS, money
 
 
 class ItemRow(NamedTuple):
@@ -82,21 +83,21 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         items=[_item(item) for item in items],
         amounts=_amounts(row, items),
         special_instructions=row.special_instructions or "",
-        estimated_delivery_at=stamp(row.estimated_delivery_time),
-        scheduled_delivery_at=stamp(row.scheduled_delivery_time),
-        accepted_at=stamp(row.accepted_at),
-        preparing_at=stamp(row.preparing_at),
-        ready_at=stamp(row.ready_at),
-        dispatched_at=stamp(row.dispatched_at),
-        delivered_at=stamp(row.delivered_at),
-        cancelled_at=stamp(row.cancelled_at),
+        estimated_delivery_at=timestamp(row.estimated_delivery_time),
+        scheduled_delivery_at=timestamp(row.scheduled_delivery_time),
+        accepted_at=timestamp(row.accepted_at),
+        preparing_at=timestamp(row.preparing_at),
+        ready_at=timestamp(row.ready_at),
+        dispatched_at=timestamp(row.dispatched_at),
+        delivered_at=timestamp(row.delivered_at),
+        cancelled_at=timestamp(row.cancelled_at),
         assigned_staff_id=str(row.assigned_staff_id or ""),
         delivery_person_id=str(row.delivery_person_id or ""),
         loyalty_points_earned=row.loyalty_points_earned or 0,
         loyalty_points_redeemed=row.loyalty_points_redeemed or 0,
         coupon_code=row.coupon_code or "",
-        created_at=stamp(row.created_at),
-        updated_at=stamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
     if row.cancellation_code:
         message.cancellation_reason = REASON.value(row.cancellation_code)
@@ -171,7 +172,7 @@ def quote(token: str, expires: Any, price: Price, points_used: int, estimated: A
     """A price that holds until `expires`."""
     return quote_pb2.Quote(
         quote=token,
-        expires_at=stamp(expires),
+        expires_at=timestamp(expires),
         items=[_item(item_row("", priced)) for priced in price.lines],
         amounts=order_pb2.Amounts(
             subtotal=money(price.subtotal),
@@ -186,7 +187,7 @@ def quote(token: str, expires: Any, price: Price, points_used: int, estimated: A
             total=money(price.total),
         ),
         loyalty_points_redeemed=points_used,
-        estimated_delivery_at=stamp(estimated),
+        estimated_delivery_at=timestamp(estimated),
     )
 
 
@@ -200,7 +201,7 @@ def timeline_entry(row: Any, *, for_staff: bool) -> order_pb2.TimelineEntry:
         actor=row.updated_by_name or "",
         actor_id=str(row.updated_by or "") if for_staff else "",
         visible_to_customer=row.visible_to_customer,
-        created_at=stamp(row.created_at),
+        created_at=timestamp(row.created_at),
     )
 
 
@@ -212,7 +213,7 @@ def position(row: Any, cipher: FieldCipher) -> tracking_pb2.CourierPosition:
         location=unseal_position(row, cipher),
         status=STATUS.value(row.status),
         message=row.message or "",
-        created_at=stamp(row.created_at),
+        created_at=timestamp(row.created_at),
     )
 
 
@@ -222,7 +223,7 @@ def invoice(row: Any, contact: Contact) -> invoice_pb2.Invoice:
     message = invoice_pb2.Invoice(
         invoice_number=row.order_number,
         order_id=whole.id,
-        issued_at=stamp(row.accepted_at),
+        issued_at=timestamp(row.accepted_at),
         store_id=whole.store_id,
         store_name=row.store_name,
         supplier_state=row.store_state,

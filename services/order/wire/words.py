@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
-from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.order.v1 import order_pb2
 from jainshikanji.type.v1.money_pb2 import Money
 
@@ -23,20 +20,6 @@ REASON = Words(order_pb2.CancellationReason)
 def money(minor: int) -> Money:
     """Whole minor units as a message."""
     return Money(currency_code=CURRENCY, minor_units=minor)
-
-
-def stamp(moment: datetime | None) -> Timestamp | None:
-    """An aware time as a message; None stays unset."""
-    if moment is None:
-        return None
-    result = Timestamp()
-    result.FromDatetime(moment)
-    return result
-
-
-def moment(request: Any, field: str) -> datetime | None:
-    """The aware time in a Timestamp field; None when it is unset."""
-    return getattr(request, field).ToDatetime(tzinfo=UTC) if request.HasField(field) else None
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,44 @@
+"""Moments and days between contracts and rows: a moment is aware and in UTC, a day is written YYYY-MM-DD."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.errors import InvalidArgument
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """For a field of a message; None leaves it unset."""
+    if moment is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def moment(field: str, time: Timestamp) -> datetime:
+    """The moment of a field, named as in JSON. InvalidArgument for one that no calendar has."""
+    try:
+        return time.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(field, "is not a time between the years 1 and 9999") from None
+
+
+def optional_moment(message: Message, field: str) -> datetime | None:
+    """The moment in that field of the message; None when it is unset. InvalidArgument as `moment`."""
+    if not message.HasField(field):
+        return None
+    return moment(message.DESCRIPTOR.fields_by_name[field].json_name, getattr(message, field))
+
+
+def day(field: str, text: str) -> date | None:
+    """The day of a field, named as in JSON; None when it is empty. InvalidArgument for one that no calendar has."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument(field, "is not a day of the calendar") from None
