@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from uuid import UUID
 
 from chassis.money import ZERO, half_up
-from services.loyalty.model.errors import CouponExhausted, CouponInvalid, InsufficientPoints
+from services.loyalty.model.refusals import CouponExhausted, CouponInvalid, InsufficientPoints
 
 HUNDRED = Decimal(100)
 # Of how many eligible units BOGO gives one.

@@ -17,7 +17,7 @@ from services.loyalty import clients
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Benefits, Cart, Customer, price_benefits
 from services.loyalty.model.campaigns import REFERRAL_LENGTH, new_code
-from services.loyalty.model.errors import CouponExhausted, CouponInvalid, ReservationReleased
+from services.loyalty.model.refusals import CouponExhausted, CouponInvalid, ReservationReleased
 from services.loyalty.queries import accounts, campaigns, rewards
 from services.loyalty.queries import reservations as q
 from services.loyalty.usecases import orders

@@ -13,7 +13,7 @@ from chassis.db import Row
 from chassis.errors import NotFound
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import check_campaign
-from services.loyalty.model.errors import CodeTaken, UsageLimitBelowUsage
+from services.loyalty.model.refusals import CodeTaken, UsageLimitBelowUsage
 from services.loyalty.queries import campaigns as q
 from services.loyalty.usecases.coupons import terms_of
 

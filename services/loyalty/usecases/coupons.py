@@ -11,7 +11,7 @@ from chassis.db import Row, Transaction
 from chassis.errors import NotFound
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Terms, Usage
-from services.loyalty.model.errors import CouponExhausted, CouponInvalid
+from services.loyalty.model.refusals import CouponExhausted, CouponInvalid
 from services.loyalty.queries import accounts
 from services.loyalty.queries import campaigns as q
 from services.loyalty.usecases.guesses import Guess

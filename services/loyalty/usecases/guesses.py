@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.loyalty.app import LoyaltyApp
-from services.loyalty.model.errors import TooManyGuesses
+from services.loyalty.model.refusals import TooManyGuesses
 from services.loyalty.queries import guesses as q
 
 

@@ -14,7 +14,7 @@ from chassis.db import Row, Transaction
 from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import REFERRAL_LENGTH, new_code
-from services.loyalty.model.errors import InsufficientPoints
+from services.loyalty.model.refusals import InsufficientPoints
 from services.loyalty.queries import accounts, tiers
 from services.loyalty.queries import ledger as q
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from chassis.db import Row, Transaction
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Line, Terms
-from services.loyalty.model.errors import CouponExhausted
 from services.loyalty.model.points import base_points, bonus_points, share
+from services.loyalty.model.refusals import CouponExhausted
 from services.loyalty.queries import accounts, campaigns, reservations, rewards, tiers
 from services.loyalty.queries import orders as q
 from services.loyalty.usecases.coupons import take_campaign, terms_of

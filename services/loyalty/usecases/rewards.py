@@ -13,7 +13,7 @@ from chassis.errors import NotFound
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import REWARD_LENGTH, check_reward, new_code
-from services.loyalty.model.errors import RewardSoldOut, TierTooLow
+from services.loyalty.model.refusals import RewardSoldOut, TierTooLow
 from services.loyalty.queries import rewards as q
 from services.loyalty.queries import tiers
 from services.loyalty.usecases.ledger import lock_account

@@ -60,11 +60,11 @@ class StaffNotAssignable(Conflict):
     """The account does not have that job in the order's store."""
 
     def __init__(self, job: str) -> None:
-        super().__init__(f"the account does not have the job {job} in the order's store", job=job)
+        super().__init__(f"the account does not have the job {job} in the order's store", job=_shown(job))
 
 
 class BelowMinOrderValue(Conflict):
-    """The store does not serve so small an order."""
+    """The store does not serve so small an order; amounts in minor units."""
 
     def __init__(self, minimum_minor: int, subtotal_minor: int) -> None:
         super().__init__(
@@ -106,6 +106,6 @@ class QuoteExpired(Conflict):
         super().__init__("the quote has expired; ask for a new one")
 
 
-def _shown(state: str) -> str:
+def _shown(word: str) -> str:
     """As the contract writes it."""
-    return state.upper().replace("-", "_")
+    return word.upper().replace("-", "_")

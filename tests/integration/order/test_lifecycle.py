@@ -216,7 +216,8 @@ async def test_somebody_who_left_cannot_be_assigned(world: World, guest: Guest) 
     # The news of leaving overtakes that of coming.
     await world.hear(StaffRevoked(version=2, **facts), StaffGranted(version=1, **facts))
     call = world.staff("manager").AssignOrder(api.AssignOrderRequest(id=order.id, delivery_person_id=account))
-    assert (await failing(call)).reason == "STAFF_NOT_ASSIGNABLE"
+    refused = await failing(call)
+    assert (refused.reason, refused.metadata) == ("STAFF_NOT_ASSIGNABLE", {"job": "DELIVERY"})
 
 
 async def test_a_closed_order_is_not_assigned(world: World, guest: Guest) -> None:

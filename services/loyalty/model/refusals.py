@@ -1,10 +1,11 @@
-"""Why loyalty refuses. The class name in UPPER_SNAKE is the reason that callers see."""
+"""Why loyalty refuses. The class name in UPPER_SNAKE is the reason that callers see and part of the contract."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from chassis.errors import AlreadyExists, Conflict, ResourceExhausted
+from chassis.money import to_money
 
 
 class CouponInvalid(Conflict):
@@ -24,7 +25,9 @@ class CouponInvalid(Conflict):
 
     @classmethod
     def order_too_small(cls, needed: Decimal) -> CouponInvalid:
-        return cls(f"this coupon needs an order of at least ₹{needed}", "ORDER_TOO_SMALL", min_order_value=str(needed))
+        """Metadata has the amount in minor units."""
+        least = str(to_money(needed).minor_units)
+        return cls(f"this coupon needs an order of at least ₹{needed}", "ORDER_TOO_SMALL", min_order_value=least)
 
     @classmethod
     def no_eligible_item(cls) -> CouponInvalid:
