@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,8 +13,7 @@ from jainshikanji.analytics.v1.client_event_pb2 import ClientEvent
 from jainshikanji.analytics.v1.report_pb2 import Report
 
 from chassis import current_call
-from chassis.errors import InvalidArgument
-from chassis.money import half_up, to_money
+from chassis.money import to_money
 from chassis.times import timestamp
 from services.analytics import wire
 from services.analytics.app import AnalyticsApp
@@ -23,9 +21,6 @@ from services.analytics.model.period import Period
 from services.analytics.usecases import client_events, figures, reports
 
 Context = Any
-
-TOP_PRODUCTS = 5
-DEFAULT_CUSTOMERS = 20
 
 
 class AnalyticsServicer(AnalyticsServiceServicer):
@@ -36,24 +31,17 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def GetDashboard(self, request: pb.GetDashboardRequest, context: Context) -> pb.Dashboard:
         period = await self._period(request)
-        now, before, customers, products, stock_outs, registrations = await asyncio.gather(
-            figures.totals(self._app, period),
-            figures.totals(self._app, period.before),
-            figures.customers(self._app, period),
-            figures.products(self._app, period, limit=TOP_PRODUCTS),
-            figures.stock_outs(self._app, period),
-            figures.registrations(self._app, period),
-        )
+        found = await figures.dashboard(self._app, period)
         return pb.Dashboard(
             period=wire.period(period),
-            figures=wire.figures(now),
-            previous=wire.figures(before),
-            customers=customers.customers,
-            repeat_customers=customers.repeated,
-            repeat_rate_basis_points=wire.rate(customers.repeated, customers.customers),
-            stock_outs=stock_outs,
-            registrations=registrations,
-            top_products=[wire.product(row) for row in products],
+            figures=wire.figures(found.totals),
+            previous=wire.figures(found.before),
+            customers=found.customers.customers,
+            repeat_customers=found.customers.repeated,
+            repeat_rate_basis_points=wire.rate(found.customers.repeated, found.customers.customers),
+            stock_outs=found.stock_outs,
+            registrations=found.registrations,
+            top_products=[wire.product(row) for row in found.top_products],
         )
 
     async def GetSales(self, request: pb.GetSalesRequest, context: Context) -> pb.Sales:
@@ -66,20 +54,16 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def GetCustomers(self, request: pb.GetCustomersRequest, context: Context) -> pb.Customers:
         period = await self._period(request)
-        counts, top = await asyncio.gather(
-            figures.customers(self._app, period),
-            figures.top_customers(self._app, period, request.limit or DEFAULT_CUSTOMERS),
-        )
-        average = half_up(counts.revenue / counts.customers) if counts.customers else Decimal("0.00")
+        found = await figures.customers(self._app, period, request.limit)
         return pb.Customers(
             period=wire.period(period),
-            customers=counts.customers,
-            new_customers=counts.customers - counts.came_back,
-            returning_customers=counts.came_back,
-            repeat_customers=counts.repeated,
-            repeat_rate_basis_points=wire.rate(counts.repeated, counts.customers),
-            average_revenue=to_money(average),
-            top_customers=[wire.customer(row) for row in top],
+            customers=found.counts.customers,
+            new_customers=found.new,
+            returning_customers=found.counts.came_back,
+            repeat_customers=found.counts.repeated,
+            repeat_rate_basis_points=wire.rate(found.counts.repeated, found.counts.customers),
+            average_revenue=to_money(found.average_revenue),
+            top_customers=[wire.customer(row) for row in found.top],
         )
 
     async def GetProducts(self, request: pb.GetProductsRequest, context: Context) -> pb.Products:
@@ -94,8 +78,6 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         )
 
     async def RecordClientEvent(self, request: pb.RecordClientEventRequest, context: Context) -> ClientEvent:
-        if request.ByteSize() > client_events.MOST_BYTES:
-            raise InvalidArgument("properties", "the event has more than 1 kB")
         reported = client_events.Reported(
             name=wire.CLIENT_EVENTS.word(request.name),
             visit_id=_optional_id(request.visit_id),
@@ -103,6 +85,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
             store_id=_optional_id(request.store_id),
             product_id=_optional_id(request.product_id),
             properties=request.properties,
+            size=request.ByteSize(),
         )
         event_id, received_at = await client_events.record_client_event(self._app, reported)
         return ClientEvent(id=str(event_id), name=request.name, received_at=timestamp(received_at))

@@ -16,8 +16,7 @@ from jainshikanji.loyalty.v1 import (
     tier_pb2,
 )
 
-from chassis import current_call, idempotency
-from chassis.errors import PermissionDenied
+from chassis import current_call
 from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.usecases import accounts, benefits, campaigns, coupons, rewards
@@ -73,38 +72,24 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
     async def EarnPoints(
         self, request: loyalty_service_pb2.EarnPointsRequest, context: Any
     ) -> account_pb2.LoyaltyTransaction:
-        call = current_call()
-        actor, customer_id = call.account, UUID(request.customer_id)
-
-        async def give(tx: Any) -> UUID:
-            return await accounts.give_points(self._app, tx, customer_id, request.points, request.reason, actor)
-
-        if call.idempotency_key:
-            line_id = (await idempotency.once(self._app.db, call, request, give)).result_id
-        else:
-            async with self._app.db.transaction() as tx:
-                line_id = await give(tx)
-        return wire.transaction(await accounts.get_transaction(self._app, line_id))
+        row = await accounts.give_points(
+            self._app, current_call(), request, UUID(request.customer_id), request.points, request.reason
+        )
+        return wire.transaction(row)
 
     async def RedeemReward(
         self, request: loyalty_service_pb2.RedeemRewardRequest, context: Any
     ) -> reward_pb2.Redemption:
-        call = current_call()
-        customer_id, reward_id = call.account, UUID(request.reward_id)
-
-        async def redeem(tx: Any) -> UUID:
-            return await rewards.redeem_reward(self._app, tx, customer_id, reward_id)
-
-        outcome = await idempotency.once(self._app.db, call, request, redeem)
-        return wire.redemption(await rewards.get_redemption(self._app, outcome.result_id))
+        row = await rewards.redeem_reward(self._app, current_call(), request, UUID(request.reward_id))
+        return wire.redemption(row)
 
     async def ListRewards(
         self, request: loyalty_service_pb2.ListRewardsRequest, context: Any
     ) -> loyalty_service_pb2.ListRewardsResponse:
-        _only_admins(request.include_inactive)
         page = self._app.pages.open(request)
         rows = await rewards.list_rewards(
             self._app,
+            current_call().caller,
             include_inactive=request.include_inactive,
             after=(int(page.after[0]), UUID(page.after[1])) if page.after else None,
             limit=page.limit,
@@ -124,10 +109,10 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
     async def ListCampaigns(
         self, request: loyalty_service_pb2.ListCampaignsRequest, context: Any
     ) -> loyalty_service_pb2.ListCampaignsResponse:
-        _only_admins(request.include_all)
         page = self._app.pages.open(request)
         rows = await campaigns.list_campaigns(
             self._app,
+            current_call().caller,
             include_all=request.include_all,
             kind=wire.CAMPAIGN_TYPES.word(request.type) if request.type else None,
             after=(datetime.fromisoformat(page.after[0]), UUID(page.after[1])) if page.after else None,
@@ -201,8 +186,3 @@ def _wish(request: wire.Wishing) -> benefits.Wish:
         request.points,
         wire.cart(request),
     )
-
-
-def _only_admins(asked: bool) -> None:
-    if asked and not current_call().caller.is_admin:
-        raise PermissionDenied

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from chassis.db import Jsonb
+from chassis.errors import InvalidArgument
 from chassis.ids import new_id
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
@@ -26,10 +27,14 @@ class Reported:
     store_id: UUID | None
     product_id: UUID | None
     properties: Mapping[str, str]
+    size: int
+    """Bytes of the whole event as it came."""
 
 
 async def record_client_event(app: AnalyticsApp, reported: Reported) -> tuple[UUID, datetime]:
-    """Keeps it; returns its id and when it was received."""
+    """Keeps it; returns its id and when it was received. InvalidArgument for more than 1 kB."""
+    if reported.size > MOST_BYTES:
+        raise InvalidArgument("properties", "the event has more than 1 kB")
     event_id = new_id()
     received_at: datetime = await app.db.value(
         queries.RECORD_CLIENT_EVENT,

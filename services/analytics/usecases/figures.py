@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
@@ -11,6 +13,7 @@ from zoneinfo import ZoneInfo
 from chassis import Call, clock
 from chassis.db import Row
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
+from chassis.money import half_up
 from chassis.times import day
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
@@ -20,6 +23,8 @@ from services.analytics.usecases.taking_in import know_store
 LONGEST_DAYS: Final = 366
 DEFAULT_DAYS: Final = 30
 LONGEST_BY_HOUR: Final = 31
+TOP_PRODUCTS: Final = 5
+TOP_CUSTOMERS: Final = 20
 
 
 async def period(app: AnalyticsApp, call: Call, store_id: str, from_date: str, to_date: str) -> Period:
@@ -91,7 +96,32 @@ async def products(
     )
 
 
-async def customers(app: AnalyticsApp, wanted: Period) -> Row:
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """Who ordered in a period, and those of the highest revenue."""
+
+    counts: Row
+    top: list[Row]
+
+    @property
+    def new(self) -> int:
+        """Those who had never ordered before."""
+        return int(self.counts.customers - self.counts.came_back)
+
+    @property
+    def average_revenue(self) -> Decimal:
+        """What one of them brought; 0 of nobody."""
+        return half_up(self.counts.revenue / self.counts.customers) if self.counts.customers else Decimal("0.00")
+
+
+async def customers(app: AnalyticsApp, wanted: Period, limit: int = 0) -> Customers:
+    """The customers of the period; `limit` 0 is TOP_CUSTOMERS."""
+    return Customers(
+        *await asyncio.gather(customer_counts(app, wanted), top_customers(app, wanted, limit or TOP_CUSTOMERS))
+    )
+
+
+async def customer_counts(app: AnalyticsApp, wanted: Period) -> Row:
     """How many ordered, came back and came again, and what they brought."""
     row = await app.read_db.one(queries.CUSTOMERS, **wanted.of_days())
     assert row is not None
@@ -114,3 +144,29 @@ async def registrations(app: AnalyticsApp, wanted: Period) -> int:
         return 0
     moments = wanted.of_moments()
     return int(await app.read_db.value(queries.REGISTRATIONS, start=moments["start"], end=moments["end"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A period at a glance, beside the one of the same length before it."""
+
+    totals: Row
+    before: Row
+    customers: Row
+    top_products: list[Row]
+    stock_outs: int
+    registrations: int
+
+
+async def dashboard(app: AnalyticsApp, wanted: Period) -> Dashboard:
+    """All of it, asked for side by side."""
+    return Dashboard(
+        *await asyncio.gather(
+            totals(app, wanted),
+            totals(app, wanted.before),
+            customer_counts(app, wanted),
+            products(app, wanted, limit=TOP_PRODUCTS),
+            stock_outs(app, wanted),
+            registrations(app, wanted),
+        )
+    )

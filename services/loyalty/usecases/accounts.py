@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
+from google.protobuf.message import Message
+
+from chassis import Call, idempotency
 from chassis.db import Row, Transaction
 from chassis.deadlocks import repeat_on_deadlock
 from chassis.errors import InvalidArgument, NotFound
@@ -35,24 +38,28 @@ async def list_transactions(
 
 
 async def give_points(
-    app: LoyaltyApp, tx: Transaction, customer_id: UUID, points: int, reason: str, actor: UUID
-) -> UUID:
-    """An administrator's gift; returns the ledger line's id. NotFound unless the account is open."""
-    if await tx.one(q.CUSTOMER, customer_id=customer_id) is None:
-        raise NotFound
-    account = await lock_account(app, tx, customer_id)
-    line_id = await account.give("bonus", points, reason, actor_id=actor)
-    if line_id is None:
-        raise NotFound
-    return line_id
+    app: LoyaltyApp, call: Call, request: Message, customer_id: UUID, points: int, reason: str
+) -> Row:
+    """An administrator's gift, once per Idempotency-Key where there is one; returns the line of the ledger.
 
+    NotFound unless the account is open.
+    """
 
-async def get_transaction(app: LoyaltyApp, line_id: UUID) -> Row:
-    """One line of the ledger."""
-    row = await app.db.one(ledger.TRANSACTION, id=line_id)
-    if row is None:
-        raise NotFound
-    return row
+    async def give(tx: Transaction) -> UUID:
+        if await tx.one(q.CUSTOMER, customer_id=customer_id) is None:
+            raise NotFound
+        account = await lock_account(app, tx, customer_id)
+        given = await account.give("bonus", points, reason, actor_id=call.account)
+        if given is None:
+            raise NotFound
+        return given
+
+    if call.idempotency_key:
+        line_id = (await idempotency.once(app.db, call, request, give)).result_id
+    else:
+        async with app.db.transaction() as tx:
+            line_id = await give(tx)
+    return await app.db.one(ledger.TRANSACTION, id=line_id)
 
 
 async def erase_account(app: LoyaltyApp, tx: Transaction, customer_id: UUID) -> None:

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
+from chassis import Caller
 from chassis.db import Row
-from chassis.errors import NotFound
+from chassis.errors import NotFound, PermissionDenied
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import check_campaign
 from services.loyalty.model.refusals import CodeTaken, UsageLimitBelowUsage
@@ -19,9 +20,17 @@ from services.loyalty.usecases.coupons import terms_of
 
 
 async def list_campaigns(
-    app: LoyaltyApp, *, include_all: bool, kind: str | None, after: tuple[datetime, UUID] | None, limit: int
+    app: LoyaltyApp,
+    caller: Caller,
+    *,
+    include_all: bool,
+    kind: str | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[Row]:
-    """Campaigns that run and are listed, or all of them, ending soonest first."""
+    """Campaigns that run and are listed, or for administrators all, ending soonest first. Raises PermissionDenied."""
+    if include_all and not caller.is_admin:
+        raise PermissionDenied
     end, campaign_id = after or (None, None)
     page = q.ALL_CAMPAIGNS if include_all else q.LISTED_CAMPAIGNS
     return await app.db.all(page, type=kind, end=end, id=campaign_id, limit=limit)

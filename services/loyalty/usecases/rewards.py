@@ -7,9 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
+
+from chassis import Call, Caller, idempotency
 from chassis.clock import now
 from chassis.db import Row, Transaction
-from chassis.errors import NotFound
+from chassis.errors import NotFound, PermissionDenied
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import REWARD_LENGTH, check_reward, new_code
@@ -20,9 +23,11 @@ from services.loyalty.usecases.ledger import lock_account
 
 
 async def list_rewards(
-    app: LoyaltyApp, *, include_inactive: bool, after: tuple[int, UUID] | None, limit: int
+    app: LoyaltyApp, caller: Caller, *, include_inactive: bool, after: tuple[int, UUID] | None, limit: int
 ) -> list[Row]:
-    """The catalogue, cheapest first."""
+    """The catalogue, cheapest first; what is switched off is for administrators. Raises PermissionDenied."""
+    if include_inactive and not caller.is_admin:
+        raise PermissionDenied
     cost, reward_id = after or (None, None)
     return await app.db.all(q.REWARDS, inactive=include_inactive, cost=cost, id=reward_id, limit=limit)
 
@@ -46,8 +51,20 @@ async def update_reward(app: LoyaltyApp, reward_id: UUID, changes: dict[str, Any
         return await tx.one(q.REWARD, id=reward_id)
 
 
-async def redeem_reward(app: LoyaltyApp, tx: Transaction, customer_id: UUID, reward_id: UUID) -> UUID:
-    """Buys the reward; returns the redemption's id. Raises NotFound, TierTooLow, RewardSoldOut, InsufficientPoints."""
+async def redeem_reward(app: LoyaltyApp, call: Call, request: Message, reward_id: UUID) -> Row:
+    """Buys the reward for the caller, once per Idempotency-Key; returns the redemption.
+
+    Raises NotFound, TierTooLow, RewardSoldOut, InsufficientPoints.
+    """
+
+    async def redeem(tx: Transaction) -> UUID:
+        return await _redeem(app, tx, call.account, reward_id)
+
+    outcome = await idempotency.once(app.db, call, request, redeem)
+    return await app.db.one(q.REDEMPTION, id=outcome.result_id)
+
+
+async def _redeem(app: LoyaltyApp, tx: Transaction, customer_id: UUID, reward_id: UUID) -> UUID:
     account = await lock_account(app, tx, customer_id)
     reward = await tx.one(q.REWARD, id=reward_id)
     if reward is None or not reward.is_active:
@@ -74,14 +91,6 @@ async def redeem_reward(app: LoyaltyApp, tx: Transaction, customer_id: UUID, rew
     if await tx.value(q.TAKE_REWARD, id=reward.id) is None:
         raise RewardSoldOut
     return redemption_id
-
-
-async def get_redemption(app: LoyaltyApp, redemption_id: UUID) -> Row:
-    """One bought reward."""
-    row = await app.db.one(q.REDEMPTION, id=redemption_id)
-    if row is None:
-        raise NotFound
-    return row
 
 
 async def list_redemptions(app: LoyaltyApp, customer_id: UUID, *, before: UUID | None, limit: int) -> list[Row]:
