@@ -6,6 +6,7 @@ An identity carries a SPIFFE id, by which peers know it, and DNS names, by which
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -59,10 +60,11 @@ class Authority:
         )
         return cls(_pair(certificate, key))
 
-    def issue(self, name: str, *, uri: str, dns_names: Iterable[str], days: int) -> Pair:
-        """A new identity, good as server and as client."""
+    def issue(self, name: str, *, uri: str, dns_names: Iterable[str], days: int, addresses: Iterable[str] = ()) -> Pair:
+        """A new identity, good as server and as client. `addresses` are of IP."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(dns_name) for dns_name in dns_names]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         names.append(x509.UniformResourceIdentifier(uri))
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -79,16 +81,18 @@ class Authority:
         )
         return _pair(certificate, key)
 
-    def has_issued(self, certificate: bytes, *, uri: str, good_for: datetime.timedelta) -> bool:
-        """Whether the certificate is this authority's, names the SPIFFE id, and is good for so long at least."""
+    def has_issued(self, pair: Pair, *, uri: str, good_for: datetime.timedelta) -> bool:
+        """Whether the pair is this authority's and fits, names the SPIFFE id, and is good for so long at least."""
         try:
-            found = x509.load_pem_x509_certificate(certificate)
+            found = x509.load_pem_x509_certificate(pair.certificate)
             found.verify_directly_issued_by(self._certificate)
+            key = serialization.load_pem_private_key(pair.key, password=None)
             names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             return False
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-        return uri in uris and found.not_valid_after_utc > datetime.datetime.now(datetime.UTC) + good_for
+        soon = datetime.datetime.now(datetime.UTC) + good_for
+        return uri in uris and key.public_key() == found.public_key() and found.not_valid_after_utc > soon
 
 
 def _builder(

@@ -165,7 +165,7 @@ def _make_certificates(plan: Plan, store: Store) -> None:
     for identity, name in plan.certificates.items():
         uri = spiffe_id(plan.trust_domain, plan.namespace, identity)
         present = store.read(name) or {}
-        if authority.has_issued(present.get("tls.crt", b""), uri=uri, good_for=soon):
+        if authority.has_issued(Pair(present.get("tls.crt", b""), present.get("tls.key", b"")), uri=uri, good_for=soon):
             continue
         dns_names = [identity, f"{identity}.{plan.namespace}.svc", "localhost"]
         pair = authority.issue(identity, uri=uri, dns_names=dns_names, days=plan.certificate_days)

@@ -6,11 +6,13 @@ A setting without a default must be set; a missing or malformed one stops the st
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+TRUST_DOMAIN: Final = "jainshikanji.local"
 
 
 class MeshSettings(BaseSettings):
@@ -19,7 +21,7 @@ class MeshSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     tls_dir: Path = Field(Path("/etc/tls"), description="holds ca.pem, cert.pem and key.pem; re-read when they change")
-    trust_domain: str = Field("jainshikanji.local", description="SPIFFE trust domain of the mesh")
+    trust_domain: str = Field(TRUST_DOMAIN, description="SPIFFE trust domain of the mesh")
     peer_target: str = Field("dns:///{service}:50051", description="where a peer listens")
     peers: dict[str, str] = Field(default_factory=dict, description="JSON map of peers that listen elsewhere")
 

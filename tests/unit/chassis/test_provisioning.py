@@ -6,7 +6,7 @@ import datetime
 
 from cryptography import x509
 
-from chassis.authority import Authority, spiffe_id
+from chassis.authority import Authority, Pair, spiffe_id
 from chassis.crypto import FieldCipher, decode_key
 from chassis.provisioning import Data, Plan, provision
 
@@ -83,12 +83,14 @@ def test_a_certificate_of_another_authority_or_name_is_not_kept() -> None:
     mine, foreign = Authority.found("mine"), Authority.found("foreign")
     uri = spiffe_id("example.local", "kitchen", "order")
     day = datetime.timedelta(days=1)
-    good = mine.issue("order", uri=uri, dns_names=["order"], days=30).certificate
+    good = mine.issue("order", uri=uri, dns_names=["order"], days=30)
     assert mine.has_issued(good, uri=uri, good_for=day)
     assert not foreign.has_issued(good, uri=uri, good_for=day)
     assert not mine.has_issued(good, uri=uri + "x", good_for=day)
     assert not mine.has_issued(good, uri=uri, good_for=31 * day)
-    assert not mine.has_issued(b"", uri=uri, good_for=day)
+    assert not mine.has_issued(Pair(b"", b""), uri=uri, good_for=day)
+    other = mine.issue("order", uri=uri, dns_names=["order"], days=30)
+    assert not mine.has_issued(Pair(good.certificate, other.key), uri=uri, good_for=day)
 
 
 def test_the_keys_are_ones_that_services_can_use() -> None:

@@ -12,6 +12,8 @@ from google.protobuf import descriptor_pb2
 from jainshikanji.options.v1 import access_pb2
 from pydantic import ValidationError
 
+from chassis.settings import TRUST_DOMAIN
+from devstack.certificates import NAMESPACE
 from tests.contract.edge_services import renderer
 
 Caller = access_pb2.Access.Caller
@@ -31,6 +33,11 @@ def _set(*rpcs: Rpc, package: str = "jainshikanji.order.v1") -> Any:
     service = descriptor_pb2.ServiceDescriptorProto(name="OrderService", method=rpcs)
     file = descriptor_pb2.FileDescriptorProto(name="order.proto", package=package, service=[service])
     return descriptor_pb2.FileDescriptorSet(file=[file])
+
+
+def test_the_edge_and_its_peers_are_of_one_trust_domain() -> None:
+    fields = renderer.EdgeSettings.model_fields
+    assert (fields["trust_domain"].default, fields["namespace"].default) == (TRUST_DOMAIN, NAMESPACE)
 
 
 def test_an_rpc_without_access_fails_the_build() -> None:
