@@ -11,11 +11,10 @@ import importlib
 import tomllib
 from pathlib import Path
 
+from devstack.certificates import SERVICES
 from tools import openapi, reasons
 from tools.generate import ROOT
 from tools.image import Image, load
-
-SERVICES = ("store", "inventory", "order", "customer", "payment", "loyalty", "notification", "analytics", "review")
 
 
 def documents() -> dict[Path, str]:
@@ -25,7 +24,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs/api/openapi.json": openapi.render(image, version),
         ROOT / "docs/api/access.md": render_access(image),
         ROOT / "docs/events.md": render_events(image),
-        ROOT / "docs/api/reasons.md": render_reasons(),
+        ROOT / "docs/api/reasons.md": render_reasons(image),
     }
 
 
@@ -82,11 +81,10 @@ def render_events(image: Image) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_reasons() -> str:
+def render_reasons(image: Image) -> str:
     for name in SERVICES:
         importlib.import_module(f"services.{name}.__main__")
-    template = (ROOT / "envoy/edge.yaml.j2").read_text()
-    return reasons.render([*reasons.of_services(), *reasons.of_edge(template)], SERVICES)
+    return reasons.render([*reasons.of_services(), *reasons.of_edge(image.files)], SERVICES)
 
 
 def main() -> None:

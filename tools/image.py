@@ -63,6 +63,7 @@ class Image:
     """All files of the contracts, by name, with comments."""
 
     def __init__(self, files: descriptor_pb2.FileDescriptorSet) -> None:
+        self.files = files
         self.messages: dict[str, descriptor_pb2.DescriptorProto] = {}
         self.enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
         self.comments: dict[str, str] = {}

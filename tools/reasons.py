@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import grpc
+import yaml
+from google.protobuf import descriptor_pb2
 
 from chassis.errors import PeerRefused, Refusal
+from tools.edge import renderer
 
 EVERYWHERE = "every service"
 EDGE = "the edge"
@@ -27,17 +31,18 @@ _HTTP = {
     grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
 }
-# reply(413, 3, "BODY_TOO_LARGE", "the request body is too large") in the edge's template.
-_REPLY = re.compile(r'reply\((?:"(?:[^"\\]|\\.)*", )?(\d{3}), \d+, "(\w+)", "([^"]+)"\)')
+# Where Envoy puts a text of its own, which differs from case to case.
+_OWN_TEXT = "%LOCAL_REPLY_BODY%"
 
 
 @dataclass(frozen=True, order=True)
 class Reason:
-    """One row of the list: who gives it, what it is called, its HTTP status, and what it means."""
+    """One row of the list: who gives it, what it is called, its HTTP status, the code of gRPC, and what it means."""
 
     owner: str
     name: str
     status: int
+    code: str
     meaning: str
 
 
@@ -46,17 +51,33 @@ def of_services() -> list[Reason]:
     found = []
     for refusal in _descendants(Refusal):
         owner = refusal.__module__.split(".")[1] if refusal.__module__.startswith("services.") else EVERYWHERE
-        found.append(Reason(owner, refusal.reason, _HTTP[refusal.code], _first_paragraph(refusal)))
+        found.append(Reason(owner, refusal.reason, _HTTP[refusal.code], refusal.code.name, _first_paragraph(refusal)))
     return sorted(found)
 
 
-def of_edge(template: str) -> list[Reason]:
-    """Reasons that Envoy gives by itself, by its template; a text that it takes from elsewhere is left out."""
-    texts: dict[tuple[str, int], list[str]] = {}
-    for status, name, text in _REPLY.findall(template):
-        if "%" not in text:
-            texts.setdefault((name, int(status)), []).append(text)
-    return sorted(Reason(EDGE, name, status, _sentence(said)) for (name, status), said in texts.items())
+def of_edge(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Reason]:
+    """Reasons that Envoy gives by itself, from the configuration that it gets."""
+    config = yaml.safe_load(renderer.render(renderer.EdgeSettings(), descriptors))
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    texts: dict[tuple[str, int, str], dict[str, None]] = {}
+    for mapper in manager["local_reply_config"]["mappers"]:
+        body = mapper["body_format_override"]["json_format"]
+        status = mapper.get("status_code") or _status(mapper["filter"])
+        text = "the message says what" if body["message"] == _OWN_TEXT else body["message"]
+        texts.setdefault((body["details"][0]["reason"], status, _code(body["code"])), {})[text] = None
+    return sorted(Reason(EDGE, *key, _sentence(said)) for key, said in texts.items())
+
+
+def _status(condition: dict[str, Any]) -> int:
+    """The status that a condition asks for; 500 for the last, which takes whatever no other did."""
+    parts = [condition, *condition.get("and_filter", {}).get("filters", ())]
+    [comparison] = [part["status_code_filter"]["comparison"] for part in parts if "status_code_filter" in part]
+    is_exact = comparison["op"] == "EQ"
+    return int(comparison["value"]["default_value"] if is_exact else HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _code(number: int) -> str:
+    return next(code.name for code in grpc.StatusCode if code.value[0] == number)
 
 
 def render(reasons: list[Reason], services: tuple[str, ...]) -> str:
@@ -72,13 +93,13 @@ def render(reasons: list[Reason], services: tuple[str, ...]) -> str:
     for owner in (EVERYWHERE, EDGE, *services):
         mine = [reason for reason in reasons if reason.owner == owner]
         if mine:
-            lines += ["", f"## {owner}", "", "| reason | HTTP | meaning |", "| --- | --- | --- |"]
-            lines += [f"| `{reason.name}` | {reason.status} | {reason.meaning} |" for reason in mine]
+            lines += ["", f"## {owner}", "", "| reason | HTTP | gRPC | meaning |", "| --- | --- | --- | --- |"]
+            lines += [f"| `{reason.name}` | {reason.status} | {reason.code} | {reason.meaning} |" for reason in mine]
     return "\n".join(lines) + "\n"
 
 
-def _sentence(said: list[str]) -> str:
-    text = "; ".join(dict.fromkeys(said))
+def _sentence(said: Iterable[str]) -> str:
+    text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 

