@@ -11,10 +11,13 @@ import importlib
 import tomllib
 from pathlib import Path
 
+from chassis.revocation import EVENT as REVOKED
 from devstack.certificates import SERVICES
 from tools import openapi, reasons
 from tools.generate import ROOT
 from tools.image import Image, load
+
+OVERHEARD = "(every replica, no guarantee)"
 
 
 def documents() -> dict[Path, str]:
@@ -63,7 +66,9 @@ def render_events(image: Image) -> str:
         for event in service.handlers:
             heard.setdefault(event.DESCRIPTOR.full_name, []).append(name)
         for event in service.listeners:
-            heard.setdefault(event.DESCRIPTOR.full_name, []).append(f"{name} (every replica, no guarantee)")
+            heard.setdefault(event.DESCRIPTOR.full_name, []).append(f"{name} {OVERHEARD}")
+    # The chassis listens in every service's process.
+    heard.setdefault(REVOKED.DESCRIPTOR.full_name, []).insert(0, f"every service {OVERHEARD}")
     lines = [
         "# Events",
         "",

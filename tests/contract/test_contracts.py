@@ -26,6 +26,7 @@ from tests.contract.contracts import (
     rpcs,
 )
 from tools import generate
+from tools.image import load
 
 SCOPE = access_pb2.Access.Scope
 CALLER = access_pb2.Access.Caller
@@ -185,6 +186,20 @@ def test_an_event_is_flat_enough_to_be_read_without_the_publishers_resources(eve
     personal = {"PostalAddress", "GeoPoint", "Customer", "Staff"}
     types = {use.path: use.field.message_type for use in reachable(event)}
     assert [path for path, part in types.items() if part is not None and part.name in personal] == []
+
+
+def test_no_comment_says_who_hears_an_event() -> None:
+    """docs/events.md is derived from the handler tables and says it; a sentence beside the event would grow old."""
+    hearing = re.compile(r"\b(hears?|heard|hearers?|listens?|listeners?|consumes?)\b", re.IGNORECASE)
+    # The other services' names are words of what happened, too.
+    names = re.compile(r"\b(analytics|inventory|loyalty|notification)\b", re.IGNORECASE)
+    image = load()
+    said = {
+        name: [*hearing.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
+        for name, publisher in image.events.items()
+        for comment in [image.comments[name]]
+    }
+    assert {name: words for name, words in said.items() if words} == {}
 
 
 @pytest.mark.parametrize(("service", "names"), SEED_EVENTS.items())

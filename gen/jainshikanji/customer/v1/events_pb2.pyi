@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CustomerRegistered(_message.Message):
-    """An account has come into being. Heard by loyalty (opens its account), notification (welcome), analytics."""
+    """An account has come into being."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,7 +51,7 @@ Global___CustomerRegistered: _TypeAlias = CustomerRegistered  # noqa: Y015
 
 @_typing.final
 class CustomerVerified(_message.Message):
-    """A customer has proved that their mailbox is theirs; published once for an account. Heard by notification, analytics."""
+    """A customer has proved that their mailbox is theirs; published once for an account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -79,7 +79,7 @@ Global___CustomerVerified: _TypeAlias = CustomerVerified  # noqa: Y015
 
 @_typing.final
 class CustomerErased(_message.Message):
-    """An account has been erased at its owner's wish. Every service that holds personal data of it removes them now."""
+    """An account has been erased at its owner's wish: personal data of it must be removed wherever a copy is held."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -108,7 +108,7 @@ Global___CustomerErased: _TypeAlias = CustomerErased  # noqa: Y015
 @_typing.final
 class SessionRevoked(_message.Message):
     """A session has ended before its time: logout, password change, lock, erasure, a stolen refresh token, a lost grant.
-    Heard by every service, which refuses the session's access tokens from now on.
+    The session's access tokens must be refused from now on, though they have not expired.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

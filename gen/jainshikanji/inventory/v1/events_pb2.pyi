@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ProductCreated(_message.Message):
-    """Published when a product was added. Heard by analytics."""
+    """Published when a product was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,9 +68,7 @@ Global___ProductCreated: _TypeAlias = ProductCreated  # noqa: Y015
 
 @_typing.final
 class ProductUpdated(_message.Message):
-    """Published when anything that readers see of a product changed: its fields, options, a store's offer, its rating.
-    Heard by analytics and by inventory's own caches.
-    """
+    """Published when anything that readers see of a product changed: its fields, options, a store's offer, its rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -116,7 +114,7 @@ Global___ProductUpdated: _TypeAlias = ProductUpdated  # noqa: Y015
 
 @_typing.final
 class ProductDeleted(_message.Message):
-    """Published when a product was taken off every menu. Heard by analytics and by inventory's own caches."""
+    """Published when a product was taken off every menu."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,7 +172,7 @@ Global___EventStockLine: _TypeAlias = EventStockLine  # noqa: Y015
 
 @_typing.final
 class StockReserved(_message.Message):
-    """Published when stock is held for an order. Heard by analytics."""
+    """Published when stock is held for an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -212,7 +210,7 @@ Global___StockReserved: _TypeAlias = StockReserved  # noqa: Y015
 
 @_typing.final
 class StockReleased(_message.Message):
-    """Published when what an order held is free again, before its confirmation or by its cancellation. Heard by analytics."""
+    """Published when what an order held is free again, before its confirmation or by its cancellation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,7 +252,7 @@ Global___StockReleased: _TypeAlias = StockReleased  # noqa: Y015
 
 @_typing.final
 class StockLow(_message.Message):
-    """Published once when stock falls to min_stock or below. Heard by notification (the manager is told) and analytics."""
+    """Published once when stock falls to min_stock or below."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -302,7 +300,7 @@ Global___StockLow: _TypeAlias = StockLow  # noqa: Y015
 
 @_typing.final
 class ProductOutOfStock(_message.Message):
-    """Published once when the last unit is gone. Heard by notification, analytics and inventory's own caches."""
+    """Published once when the last unit is gone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -338,7 +336,7 @@ Global___ProductOutOfStock: _TypeAlias = ProductOutOfStock  # noqa: Y015
 
 @_typing.final
 class StockRestocked(_message.Message):
-    """Published once when stock rises above zero again, or above min_stock. Heard by analytics and inventory's own caches."""
+    """Published once when stock rises above zero again, or above min_stock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -22,9 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PointsEarned(_message.Message):
-    """Points were added: an order was delivered, or a campaign, a referral or an administrator gave them.
-    Heard by customer and order (copies), notification, analytics.
-    """
+    """Points were added: an order was delivered, or a campaign, a referral or an administrator gave them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -72,9 +70,7 @@ Global___PointsEarned: _TypeAlias = PointsEarned  # noqa: Y015
 
 @_typing.final
 class PointsRedeemed(_message.Message):
-    """Points were spent: an order that used them was confirmed, or a reward was bought.
-    Heard by customer (copy), notification, analytics.
-    """
+    """Points were spent: an order that used them was confirmed, or a reward was bought."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -116,7 +112,7 @@ Global___PointsRedeemed: _TypeAlias = PointsRedeemed  # noqa: Y015
 
 @_typing.final
 class PointsReversed(_message.Message):
-    """A refund took earned points back in proportion. Heard by customer and order (copies), notification, analytics."""
+    """A refund took earned points back in proportion."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -158,9 +154,7 @@ Global___PointsReversed: _TypeAlias = PointsReversed  # noqa: Y015
 
 @_typing.final
 class PointsReturned(_message.Message):
-    """Spent points came back: their order was cancelled after it was confirmed, or refunded.
-    Heard by customer (copy), notification, analytics.
-    """
+    """Spent points came back: their order was cancelled after it was confirmed, or refunded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -198,7 +192,7 @@ Global___PointsReturned: _TypeAlias = PointsReturned  # noqa: Y015
 
 @_typing.final
 class PointsExpired(_message.Message):
-    """Points ran out after their time. Heard by customer (copy), notification, analytics."""
+    """Points ran out after their time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -232,7 +226,7 @@ Global___PointsExpired: _TypeAlias = PointsExpired  # noqa: Y015
 
 @_typing.final
 class TierChanged(_message.Message):
-    """The customer's tier changed, up or down. Heard by customer (copy), notification, analytics."""
+    """The customer's tier changed, up or down."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NotificationPreferencesChanged(_message.Message):
-    """Published when an account's preferences changed. customer keeps a copy for showing; analytics counts consent."""
+    """Published when an account's preferences changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

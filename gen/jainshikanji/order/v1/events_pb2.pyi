@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OrderCreated(_message.Message):
-    """An order was written, with its stock, coupon and points reserved. Version 1. Analytics hears it."""
+    """An order was written, with its stock, coupon and points reserved. Version 1."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,8 +175,8 @@ Global___OrderedItem: _TypeAlias = OrderedItem  # noqa: Y015
 
 @_typing.final
 class OrderConfirmed(_message.Message):
-    """An order was accepted: paid, or payable in cash, or free. Inventory commits the stock, loyalty uses coupon and points,
-    notification tells the customer, analytics counts.
+    """An order was accepted: paid, or payable in cash, or free. What was reserved for it is used now:
+    stock, coupon, points.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -241,7 +241,7 @@ Global___OrderConfirmed: _TypeAlias = OrderConfirmed  # noqa: Y015
 
 @_typing.final
 class OrderPreparing(_message.Message):
-    """The kitchen started. Notification and analytics hear it."""
+    """The kitchen started."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -299,7 +299,7 @@ Global___OrderPreparing: _TypeAlias = OrderPreparing  # noqa: Y015
 
 @_typing.final
 class OrderReady(_message.Message):
-    """The food is ready. Notification and analytics hear it."""
+    """The food is ready."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -357,7 +357,7 @@ Global___OrderReady: _TypeAlias = OrderReady  # noqa: Y015
 
 @_typing.final
 class OrderDispatched(_message.Message):
-    """A courier took it. Notification and analytics hear it."""
+    """A courier took it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -421,8 +421,8 @@ Global___OrderDispatched: _TypeAlias = OrderDispatched  # noqa: Y015
 
 @_typing.final
 class OrderDelivered(_message.Message):
-    """An order was handed over; for COD the cash is in the till. Payment books the cash, loyalty awards points, review lets the
-    customer write, customer counts, notification and analytics hear it.
+    """An order was handed over; for COD the cash is in the till. Its lines may be reviewed from now
+    on, and points are earned.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -513,8 +513,8 @@ Global___OrderDelivered: _TypeAlias = OrderDelivered  # noqa: Y015
 
 @_typing.final
 class OrderCancelled(_message.Message):
-    """An order was given up. Payment refunds what is captured and closes what is open, loyalty gives back coupon and points,
-    inventory gives back the stock when `restock` says so, notification and analytics hear it.
+    """An order was given up. What is captured is refunded, what is open is closed, coupon and points come back, and the
+    stock when `restock` says so.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -589,7 +589,7 @@ Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015
 
 @_typing.final
 class OrderRefunded(_message.Message):
-    """Everything captured for an order is back. Notification and analytics hear it."""
+    """Everything captured for an order is back."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -653,7 +653,7 @@ Global___OrderRefunded: _TypeAlias = OrderRefunded  # noqa: Y015
 
 @_typing.final
 class OrderAssigned(_message.Message):
-    """A chef or a courier was given an order. Notification hears it."""
+    """A chef or a courier was given an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

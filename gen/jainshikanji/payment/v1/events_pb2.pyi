@@ -23,7 +23,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class PaymentCompleted(_message.Message):
     """The exact amount of an order was captured by the gateway, or received in cash. Published once per order. It may come
     for an order that is CANCELLED by then: payment gives that money back by itself and RefundProcessed follows.
-    Heard by order (confirms), notification, analytics.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -82,9 +81,7 @@ Global___PaymentCompleted: _TypeAlias = PaymentCompleted  # noqa: Y015
 
 @_typing.final
 class PaymentFailed(_message.Message):
-    """An attempt to pay was declined. The order may still be paid: another attempt may follow.
-    Heard by order (payment status), notification, analytics.
-    """
+    """An attempt to pay was declined. The order may still be paid: another attempt may follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,9 +139,7 @@ Global___PaymentFailed: _TypeAlias = PaymentFailed  # noqa: Y015
 
 @_typing.final
 class RefundProcessed(_message.Message):
-    """Money of a completed payment has gone back, in part or fully. Published once per refund, when it is done.
-    Heard by order (REFUNDED once everything is back), loyalty (reverses in proportion), notification, analytics.
-    """
+    """Money of a completed payment has gone back, in part or fully. Published once per refund, when it is done."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -223,7 +218,7 @@ Global___RefundProcessed: _TypeAlias = RefundProcessed  # noqa: Y015
 @_typing.final
 class SurplusRefunded(_message.Message):
     """Money that never belonged to the order has gone back: a second capture, or one of a wrong amount. It was in no
-    PaymentCompleted, so it changes no order, no points and no revenue. Heard by notification.
+    PaymentCompleted, so it changes no order, no points and no revenue.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

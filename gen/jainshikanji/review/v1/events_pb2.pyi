@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ReviewPosted(_message.Message):
-    """A review was posted. Heard by inventory and order (their copies of the rating), notification and analytics."""
+    """A review was posted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,7 +87,7 @@ Global___ReviewPosted: _TypeAlias = ReviewPosted  # noqa: Y015
 
 @_typing.final
 class ReviewUpdated(_message.Message):
-    """A review was changed by its writer. Heard by inventory and order (their copies of the rating) and analytics."""
+    """A review was changed by its writer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -159,7 +159,7 @@ Global___ReviewUpdated: _TypeAlias = ReviewUpdated  # noqa: Y015
 
 @_typing.final
 class ReviewResponded(_message.Message):
-    """Staff answered a review, or changed the answer. Heard by notification and analytics."""
+    """Staff answered a review, or changed the answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

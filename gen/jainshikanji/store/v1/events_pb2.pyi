@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StoreCreated(_message.Message):
-    """A store was added. Heard by analytics."""
+    """A store was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -76,7 +76,7 @@ Global___StoreCreated: _TypeAlias = StoreCreated  # noqa: Y015
 
 @_typing.final
 class StoreUpdated(_message.Message):
-    """A store, its hours or its zones changed. Heard by analytics and by every cache that holds the store."""
+    """A store, its hours or its zones changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -133,7 +133,7 @@ Global___StoreUpdated: _TypeAlias = StoreUpdated  # noqa: Y015
 @_typing.final
 class StaffGranted(_message.Message):
     """An account was given a job in a store, or another job there: it replaces the grant of the same staff_id.
-    Published once the account is known, and again on every change of the job. Heard by customer and analytics.
+    Published once the account is known, and again on every change of the job.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -178,7 +178,7 @@ Global___StaffGranted: _TypeAlias = StaffGranted  # noqa: Y015
 
 @_typing.final
 class StaffRevoked(_message.Message):
-    """The grant of an employment ended: suspended, terminated, last day passed, account erased. Heard by customer and analytics."""
+    """The grant of an employment ended: suspended, terminated, last day passed, account erased."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
