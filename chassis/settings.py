@@ -43,7 +43,7 @@ class ServiceSettings(MeshSettings):
         "production", description="development: reflection, local plain-http edges and seed data are allowed"
     )
     database_url: SecretStr = Field(description="PostgreSQL URL of the service's own database; may go through a pooler")
-    listen_url: SecretStr | None = Field(None, description="direct URL for LISTEN and leases; database_url when unset")
+    listen_url: SecretStr | None = Field(None, description="direct URL for LISTEN, no pooler; database_url when unset")
     read_url: SecretStr | None = Field(None, description="URL of a read replica; database_url when unset")
     database_password: SecretStr | None = Field(None, description="for those of the URLs that hold none")
     database_pool_size: PositiveInt = Field(8, description="connections at most, per replica")

@@ -19,7 +19,7 @@ from chassis.words import Words
 from services.loyalty.model.benefits import Benefits, Cart, Line
 from services.loyalty.model.campaigns import IMPLIED_DISCOUNT_TYPE
 
-# The seed spells the tiers with a capital.
+# The design document spells the tiers with a capital.
 TIERS: Final = Words(tier_pb2.LoyaltyTier, style=str.capitalize)
 TRANSACTION_TYPES: Final = Words(account_pb2.LoyaltyTransactionType)
 CAMPAIGN_TYPES: Final = Words(campaign_pb2.CampaignType)

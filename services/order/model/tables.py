@@ -1,4 +1,4 @@
-"""The tables of order_db: the seed's, and what the saga, the watchers and the invoice need besides."""
+"""The tables of order_db: the design document's, and what the saga, the watchers and the invoice need besides."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Order(Base):
     coupon_code: Mapped[str | None] = mapped_column(String(50))
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # Beyond the seed: concurrency, invoice and payment need them.
+    # Beyond the design document: concurrency, invoice and payment need them.
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     store_name: Mapped[str] = mapped_column(String(255))
     store_state: Mapped[str] = mapped_column(String(100))
@@ -141,7 +141,7 @@ class OrderItem(Base):
     customizations: Mapped[list[Any] | None] = mapped_column(server_default=text("'[]'"))
     special_instructions: Mapped[str | None]
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # Beyond the seed: place on the receipt, and what the invoice shows.
+    # Beyond the design document: place on the receipt, and what the invoice shows.
     position: Mapped[int] = mapped_column(Integer)
     category: Mapped[str | None] = mapped_column(String(100))
     discount: Mapped[Decimal] = mapped_column(server_default=text("0"))
@@ -169,7 +169,7 @@ class OrderTimeline(Base):
     updated_by: Mapped[UUID | None]
     updated_by_name: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # Beyond the seed.
+    # Beyond the design document.
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     visible_to_customer: Mapped[bool] = mapped_column(server_default=text("true"))
 

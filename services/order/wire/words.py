@@ -1,4 +1,4 @@
-"""Words of the contract and of the database (the seed's spelling), and scalars that every message has."""
+"""Words of the contract and of the database (spelt as in the design document), and scalars of every message."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from services.store.model.errors import OutOfDeliveryArea, StoreClosed, StoreNot
 from services.store.model.hours import HORIZON, Schedule
 from services.store.model.places import Position
 
-# The seed's words of delivery_type.
+# The design document's words of delivery_type.
 DELIVERY: Final = "delivery"
 PICKUP: Final = "pickup"
 DINE_IN: Final = "dine-in"
 
-# Minutes of the way where the radius decides and no zone says it; what the seed gives a zone that says nothing.
+# Minutes of the way where the radius decides and no zone says it; the default of a zone's time.
 RADIUS_TRAVEL_MINUTES: Final = 30
 
 

@@ -1,4 +1,4 @@
-"""The tables of `store_management_db`. Nullability, defaults and names of the seed's columns are the seed's."""
+"""The tables of `store_management_db`. Columns of the design document keep its names, nullability and defaults."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Staff(Base):
     __table_args__ = (
         CheckConstraint("role IN ('manager', 'chef', 'cashier', 'delivery', 'support')", name="staff_role_check"),
         CheckConstraint("invitation IN ('pending', 'sent', 'refused')", name="staff_invitation_check"),
-        # The seed's name, on the column that its UNIQUE and its index moved to.
+        # The design document's name, on the column that its UNIQUE and its index moved to.
         UniqueConstraint("email_index", name="idx_staff_email"),
         UniqueConstraint("email_index_next"),
         Index("idx_staff_store", "store_id"),

@@ -45,7 +45,7 @@ class SpiceLevel(_message.Message):
         """Sweet rather than hot."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The seed's words."""
+        """The words of the design document."""
 
     UNSPECIFIED: SpiceLevel.Value.ValueType  # 0
     """Not given."""
@@ -163,7 +163,7 @@ class CustomizationType(_message.Message):
         """One option, from a list."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The seed's words."""
+        """The words of the design document."""
 
     UNSPECIFIED: CustomizationType.Value.ValueType  # 0
     """Not given."""

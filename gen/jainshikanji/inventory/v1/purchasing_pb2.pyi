@@ -45,7 +45,7 @@ class PurchaseOrderStatus(_message.Message):
         """Given up; what had come stays."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The seed's words."""
+        """The words of the design document."""
 
     UNSPECIFIED: PurchaseOrderStatus.Value.ValueType  # 0
     """Not given."""

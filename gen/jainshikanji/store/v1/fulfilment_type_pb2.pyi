@@ -39,7 +39,7 @@ class FulfilmentType(_message.Message):
         """Eaten in the store."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The seed's delivery types."""
+        """The delivery types of the design document."""
 
     UNSPECIFIED: FulfilmentType.Value.ValueType  # 0
     """Never written."""

@@ -43,8 +43,8 @@ def upgrade() -> None:
 
 
 def _accounts() -> None:
-    # Ciphertext does not fit the seed's VARCHARs and is never equal twice: the blind indexes carry the UNIQUEs and
-    # the names of the indexes.
+    # Ciphertext does not fit the design document's VARCHARs and is never equal twice: the blind indexes carry
+    # the UNIQUEs and the names of the indexes.
     op.execute(
         """
         CREATE TABLE customers (

@@ -1,10 +1,10 @@
 """Products, options, categories, stores' offers; stock, movements, batches, reservations; suppliers, purchase orders.
 
-Beside the seed's columns: ingredients, GST rate, version, soft deletion and search documents of a product; the version
-of its rating copy; `received_quantity` of a purchase order's line; `is_low` of stock. Email, phone and address of a
-supplier are sealed. `idx_products_slug` and `idx_inventory_product` are left out: a UNIQUE on the same leading column
-serves them. `idx_inventory_low_stock` reads the generated flag instead of the quantities, so that taking stock stays a
-heap-only update.
+Beside the design document's columns: ingredients, GST rate, version, soft deletion and search documents of a product;
+the version of its rating copy; `received_quantity` of a purchase order's line; `is_low` of stock. Email, phone and
+address of a supplier are sealed. `idx_products_slug` and `idx_inventory_product` are left out: a UNIQUE on the same
+leading column serves them. `idx_inventory_low_stock` reads the generated flag instead of the quantities, so that taking
+stock stays a heap-only update.
 """
 
 from alembic import op

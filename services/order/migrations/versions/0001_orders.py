@@ -1,8 +1,8 @@
 """Orders, their items, history and positions; the saga that places them; who may be given one.
 
-The seed's tables, with these differences: copies of personal data are sealed (BYTEA); orders are partitioned by month
-of their UUIDv7 and their numbers are unique through order_numbers; the customer and store indexes carry the id, so that
-a page of orders is read in its order; an address is only there when something is delivered.
+The design document's tables, with these differences: copies of personal data are sealed (BYTEA); orders are partitioned
+by month of their UUIDv7 and their numbers are unique through order_numbers; the customer and store indexes carry the
+id, so that a page of orders is read in its order; an address is only there when something is delivered.
 
 Revision ID: 0001
 """

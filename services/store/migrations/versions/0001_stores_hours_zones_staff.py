@@ -1,7 +1,7 @@
 """Stores, their hours and exceptions, delivery zones and staff.
 
-Beside the seed's columns: `time_zone`, `gstin`, `landmark` and `version` of a store; several intervals a day, so that
-the day's UNIQUE takes the opening time in; sealed email and phone of staff with a blind index, which the seed's
+Beside the design document's columns: `time_zone`, `gstin`, `landmark` and `version` of a store; several intervals a
+day, so that the day's UNIQUE takes the opening time in; sealed email and phone of staff with a blind index, which the
 UNIQUE and index on email moved to; `account_id`, `invitation` and `version` of staff. `idx_stores_slug` and
 `idx_operating_hours_store` are left out: the UNIQUE on the same leading column serves them.
 """
