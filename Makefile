@@ -1,7 +1,8 @@
 # Everything a person types. `make help` lists it.
 #
 #   EDGE_PORT=8080      where the edge listens          RUN_DIR=.run   where the stack keeps data, logs and pids
-#   T=...               which tests: a path or -k "words"              S=order   which service
+#   T=pricing           which tests: a word of their names or files, a path, or options of pytest
+#   S=order             which service
 #   PYTHON=python3.12   which Python makes .venv (3.11 or newer)
 
 .DEFAULT_GOAL := help
@@ -55,18 +56,20 @@ clean: venv ## stop everything and delete this stack's data
 ##@ Tests
 
 PYTEST = $(PY) -m pytest
+# What T selects in a folder of tests: options (-k, -x ...) and words narrow the folder, a path is taken in its place.
+select = $(if $(filter -%,$(firstword $(T))),$(1) $(T),$(if $(findstring /,$(T)),$(T),$(1) $(if $(T),-k '$(T)')))
 
 .PHONY: test test-unit test-contract test-integration test-e2e
-test: venv gen-missing ## all tests, from nothing; T=tests/unit/order or T='-k cancel' for some
-	@$(PYTEST) $(or $(T),tests)
+test: venv gen-missing ## all tests, from nothing; T=cancel, T=tests/unit/order or T='-k pay -x' for some
+	@$(PYTEST) $(call select,tests)
 test-unit: venv gen-missing ## no network, no disk; seconds
-	@$(PYTEST) $(or $(T),tests/unit)
+	@$(PYTEST) $(call select,tests/unit)
 test-contract: venv gen-missing ## the contracts against the routes, schemas and promises they were made from
-	@$(PYTEST) $(or $(T),tests/contract)
+	@$(PYTEST) $(call select,tests/contract)
 test-integration: venv gen-missing ## real PostgreSQL and NATS
-	@$(PYTEST) $(or $(T),tests/integration)
+	@$(PYTEST) $(call select,tests/integration)
 test-e2e: venv gen-missing ## a whole stack through the edge
-	@$(PYTEST) $(or $(T),tests/e2e)
+	@$(PYTEST) $(call select,tests/e2e)
 
 ##@ Speed
 
@@ -80,14 +83,14 @@ IMAGE := .cache/contracts.binpb
 RELEASED := protos/released.binpb
 
 .PHONY: check gen gen-missing gen-check docs docs-check lint types proto-lint proto-breaking edge-check format
-check: gen-check docs-check lint types proto-lint proto-breaking edge-check chart test ## what CI runs
+check: gen-check docs-check lint types proto-lint proto-breaking edge-check chart-check test ## what CI runs
 gen: venv ## write gen/ from protos/
 	@$(PY) -m tools.generate
 gen-missing: venv
 	@test -d gen/jainshikanji || $(PY) -m tools.generate
 gen-check: venv ## prove that gen/ is what protos/ gives
 	@$(PY) -m tools.generate --check
-docs: venv ## write docs/api and docs/events.md from contracts and handler tables
+docs: venv ## write docs/api and docs/events.md from contracts, handler tables and refusals
 	@$(PY) -m tools.document
 docs-check: venv ## prove that they say what the code says
 	@$(PY) -m tools.document --check
@@ -116,10 +119,11 @@ edge-check: venv ## render the edge for the cluster and let Envoy judge it
 
 ##@ Deployment
 
-.PHONY: chart rendered image-tag sbom
-chart: venv gen-missing ## lint, render and validate the chart, compare with k8s/rendered, prove image and policies
+.PHONY: chart chart-check rendered image-tag sbom
+chart-check: venv gen-missing ## lint, render and validate the chart, compare with k8s/rendered
 	@$(PY) -m tools.deploy --check
-	@$(PYTEST) $(or $(T),tests/deploy)
+chart: chart-check ## chart-check, and prove image and policies: tests/deploy
+	@$(PYTEST) $(call select,tests/deploy)
 rendered: venv ## write what is derived from the chart: k8s/rendered, NATS logins, databases
 	@$(PY) -m tools.deploy
 image-tag: venv ## the tag of both images: the version and what their content is made from
