@@ -24,7 +24,7 @@ from devstack.ports import free_port
 from devstack.rest import Rest
 from devstack.services import Processes
 
-# The seed's limits are for people; a load generator is all of them at one address.
+# The design document's limits are for people; a load generator is all of them at one address.
 LIMITS = dict.fromkeys(("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUTE", "GUESSES_PER_MINUTE"), "1000000000")
 _READY_SECONDS = 60.0
 
