@@ -202,7 +202,7 @@ def _nats_values() -> str:
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
-                }
+                },
             }
         },
         "podTemplate": {
