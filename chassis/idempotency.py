@@ -72,14 +72,6 @@ class Claim:
         return {"caller": self.caller, "method": self.method, "key": self.key}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a request with a key came to."""
-
-    result_id: UUID
-    replayed: bool
-
-
 async def claim(tx: Transaction, mine: Claim) -> bool:
     """Claims the key in this transaction; False when it is claimed already (then see `outcome`)."""
     return await tx.value(CLAIM, body_hash=mine.body_hash, **mine.where()) is not None
@@ -124,8 +116,8 @@ def _read(row: Row, mine: Claim) -> UUID | None:
     return result_id
 
 
-async def once(db: Database, call: Call, request: Message, work: Callable[[Transaction], Awaitable[UUID]]) -> Outcome:
-    """Does `work` in one transaction with its key, or returns what it came to before.
+async def once(db: Database, call: Call, request: Message, work: Callable[[Transaction], Awaitable[UUID]]) -> UUID:
+    """Does `work` in one transaction with its key; returns the id it came to, now or the first time.
 
     A deterministic refusal of `work` undoes its writes, is kept, and raised now and at each repeat.
     """
@@ -147,10 +139,10 @@ async def once(db: Database, call: Call, request: Message, work: Callable[[Trans
         if refused is not None:
             raise refused
         if claimed:
-            return Outcome(result_id, replayed=False)
+            return result_id
         known = await outcome(db, mine)
         if known is not None:
-            return Outcome(known, replayed=True)
+            return known
 
 
 async def forget(db: Database) -> None:

@@ -55,7 +55,7 @@ async def give_points(
         return given
 
     if call.idempotency_key:
-        line_id = (await idempotency.once(app.db, call, request, give)).result_id
+        line_id = await idempotency.once(app.db, call, request, give)
     else:
         async with app.db.transaction() as tx:
             line_id = await give(tx)

@@ -60,8 +60,8 @@ async def redeem_reward(app: LoyaltyApp, call: Call, request: Message, reward_id
     async def redeem(tx: Transaction) -> UUID:
         return await _redeem(app, tx, call.account, reward_id)
 
-    outcome = await idempotency.once(app.db, call, request, redeem)
-    return await app.db.one(q.REDEMPTION, id=outcome.result_id)
+    redemption_id = await idempotency.once(app.db, call, request, redeem)
+    return await app.db.one(q.REDEMPTION, id=redemption_id)
 
 
 async def _redeem(app: LoyaltyApp, tx: Transaction, customer_id: UUID, reward_id: UUID) -> UUID:

@@ -161,7 +161,7 @@ async def announce(app: NotificationApp, call: Call, announcement: Announcement,
         return notification_id
 
     if call.idempotency_key:
-        notification_id = (await idempotency.once(app.db, call, request, write)).result_id
+        notification_id = await idempotency.once(app.db, call, request, write)
     else:
         async with app.db.transaction() as tx:
             notification_id = await write(tx)

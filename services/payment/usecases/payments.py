@@ -169,8 +169,8 @@ async def initiate(
     # A payment that order has not started yet may be there a moment later: such a refusal is not kept with the key.
     if await app.db.one(q.PAYMENT_BY_ORDER, order_id=order_id) is None:
         raise NotFound
-    outcome = await idempotency.once(app.db, call, request, work)
-    payment = await _read(app, outcome.result_id)
+    payment_id = await idempotency.once(app.db, call, request, work)
+    payment = await _read(app, payment_id)
     if payment.status not in OPEN:
         return payment, ""
     try:

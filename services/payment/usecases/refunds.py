@@ -69,8 +69,8 @@ async def ask_refund(
             _refuse_below_minimum(app.accounts.named(payment.provider), wanted)
         return await write(app, tx, payment, kept.id, wanted, reason, requested_by=call.caller.account_id, cash=cash)
 
-    outcome = await idempotency.once(app.db, call, request, work)
-    return await app.db.one(q.REFUND, id=outcome.result_id)
+    refund_id = await idempotency.once(app.db, call, request, work)
+    return await app.db.one(q.REFUND, id=refund_id)
 
 
 def _wanted(payment: Row, amount: Money | None) -> Decimal:

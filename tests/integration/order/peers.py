@@ -33,6 +33,7 @@ from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 from chassis import interceptors, tls
 from chassis.errors import Conflict, NotFound, ResourceExhausted, Unavailable
 from chassis.service import add_to_server
+from chassis.settings import TRUST_DOMAIN
 from services.order.wire.words import money
 from tests.harness import Platform
 
@@ -114,7 +115,7 @@ class Peers:
             "payment": [Payments(self)],
         }
         for name, served in servicers.items():
-            chain = interceptors.chain(name, trust_domain="jainshikanji.local", is_revoked=lambda _: False)
+            chain = interceptors.chain(name, trust_domain=TRUST_DOMAIN, is_revoked=lambda _: False)
             server = grpc.aio.server(interceptors=[chain], options=[("grpc.so_reuseport", 0)])
             health = HealthServicer()
             await health.set("", health_pb2.HealthCheckResponse.SERVING)
