@@ -18,6 +18,11 @@ class Unlike(RuntimeError):
         super().__init__(f"{one} and {other} do not give the same answer:\n  {its}\n  {others}")
 
 
+LONGEST_SECONDS = 30.0
+# A connection's last request is cut off; this many before it keep the error small.
+ANSWERS_PER_CONNECTION = 6
+
+
 def nothing() -> None:
     """Nothing to wait for."""
 
@@ -114,21 +119,29 @@ def compete(
     rounds: int,
     seconds: float,
     warm_up: float = 1.0,
+    answers: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
-    """`run(contender, seconds)` for each contender in each round, after a warm-up that does not count."""
+    """`run(contender, seconds)` for each contender in each round, after a warm-up that does not count.
+
+    A turn lasts longer for whoever would give fewer than `answers` in that time, by the warm-up: what is under way when
+    a turn ends does not count, which would make the slow look slower.
+    """
     results = [Result(contender.name) for contender in contenders]
+    lengths = []
     for contender in contenders:
         tell(f"{contender.name}: warming up")
+        lengths.append(seconds)
         if warm_up:
-            run(contender, warm_up)
+            rate = run(contender, warm_up).rate
             contender.settle()
+            lengths[-1] = max(seconds, min(LONGEST_SECONDS, answers / rate if rate else LONGEST_SECONDS))
     for number in range(rounds):
-        for contender, result in zip(contenders, results, strict=True):
+        for contender, result, length in zip(contenders, results, lengths, strict=True):
             tell(f"round {number + 1} of {rounds}: {contender.name}")
             meter = Meter(contender.roots)
             meter.start()
-            load = run(contender, seconds)
+            load = run(contender, length)
             contender.settle()
             used = meter.used()
             result.turns.append(Turn(load, used, meter.others(sum(used.values()) + load.cpu)))

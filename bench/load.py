@@ -7,6 +7,7 @@ every broken connection, and one of either makes a run void.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -55,7 +56,8 @@ class Load:
 
     @property
     def errors(self) -> int:
-        return self.refused + self.broken
+        """Refused and broken requests. A run without any answer is an error too."""
+        return self.refused + self.broken + (self.requests == 0)
 
 
 def require_wrk() -> str:
@@ -73,7 +75,7 @@ def run(url: str, script: str, *, connections: int, seconds: float, directory: P
         require_wrk(),
         "--threads=1",
         f"--connections={connections}",
-        f"--duration={max(1, round(seconds))}s",
+        f"--duration={math.ceil(seconds)}s",
         "--timeout=10s",
         f"--script={path}",
         url,

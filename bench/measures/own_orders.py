@@ -8,7 +8,7 @@ import psycopg
 
 from bench import load
 from bench.arena import ORM, PLATFORM, RAW, Arena
-from bench.contest import Contender, compete
+from bench.contest import ANSWERS_PER_CONNECTION, Contender, compete
 from bench.findings import Goal, Section, named, ratio
 from bench.material import BASELINE, BASELINE_DATABASE
 
@@ -51,7 +51,8 @@ def measure(arena: Arena) -> Section:
         return load.run(contender.url, script, connections=CONNECTIONS, seconds=seconds, directory=arena.directory)
 
     rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
-    results = compete(contenders, run, rounds=rounds, seconds=seconds, tell=arena.tell)
+    answers = ANSWERS_PER_CONNECTION * CONNECTIONS
+    results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     cpu = named(results, PLATFORM).cpu / named(results, ORM).cpu
     return Section(
         f"one's own order, {CONNECTIONS} connections",

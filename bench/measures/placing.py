@@ -10,7 +10,7 @@ import httpx
 
 from bench import floors, load
 from bench.arena import ORM, PLATFORM, RAW, Arena
-from bench.contest import Contender, Result, Unlike, compete
+from bench.contest import ANSWERS_PER_CONNECTION, Contender, Result, Unlike, compete
 from bench.findings import Figure, Goal, Section, named, ratio
 from bench.material import STOCKED, product_id
 
@@ -55,7 +55,8 @@ def measure(arena: Arena, connections: int) -> Section:
         )
 
     rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
-    results = compete(contenders, run, rounds=rounds, seconds=seconds, tell=arena.tell)
+    answers = ANSWERS_PER_CONNECTION * connections
+    results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     section = Section(
         f"placing an order of {LINES} lines, {connections} connection{'s' if connections > 1 else ''}",
         unit="orders/s",

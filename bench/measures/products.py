@@ -12,7 +12,7 @@ import httpx
 
 from bench import floors, load
 from bench.arena import ORM, PLATFORM, RAW, Arena, running
-from bench.contest import Contender, Unlike, compete
+from bench.contest import ANSWERS_PER_CONNECTION, Contender, Unlike, compete
 from bench.cpu import Roots
 from bench.findings import Figure, Goal, Section, named, ratio
 from bench.material import READ, product_id
@@ -45,7 +45,8 @@ def measure(arena: Arena) -> Section:
             return load.run(contender.url, script, connections=CONNECTIONS, seconds=seconds, directory=arena.directory)
 
         rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
-        results = compete(contenders, run, rounds=rounds, seconds=seconds, tell=arena.tell)
+        answers = ANSWERS_PER_CONNECTION * CONNECTIONS
+    results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     arena.tell("pgbench")
     floor = floors.pgbench(
         arena,
