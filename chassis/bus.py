@@ -186,26 +186,26 @@ class Bus:
         """Publishes outbox rows; returns when JetStream has stored all of them. Raises when one was not stored."""
         await self._connected.wait()
         assert self._js is not None
-        acks = [
-            await self._js.publish_async(
-                event.type,
-                event.payload,
-                wait_stall=PUBLISH_TIMEOUT_SECONDS,
-                headers={
-                    "Nats-Msg-Id": str(event.event_id),
-                    "ce-specversion": "1.0",
-                    "ce-id": str(event.event_id),
-                    "ce-source": self._service,
-                    "ce-type": event.type,
-                    "ce-subject": event.key,
-                    "ce-time": event.occurred_at.isoformat(),
-                    "ce-version": str(event.version),
-                    **({"traceparent": event.trace_parent} if event.trace_parent else {}),
-                },
-            )
-            for event in events
-        ]
         async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+            # No wait_stall: a limit on each message would make each a turn of the loop and a write of its own.
+            acks = [
+                await self._js.publish_async(
+                    event.type,
+                    event.payload,
+                    headers={
+                        "Nats-Msg-Id": str(event.event_id),
+                        "ce-specversion": "1.0",
+                        "ce-id": str(event.event_id),
+                        "ce-source": self._service,
+                        "ce-type": event.type,
+                        "ce-subject": event.key,
+                        "ce-time": event.occurred_at.isoformat(),
+                        "ce-version": str(event.version),
+                        **({"traceparent": event.trace_parent} if event.trace_parent else {}),
+                    },
+                )
+                for event in events
+            ]
             await asyncio.gather(*acks)
 
     async def consume(self, stream: str, types: Iterable[str], receive: Callable[[Msg], Awaitable[None]]) -> None:
