@@ -18,7 +18,7 @@ class Unlike(RuntimeError):
         super().__init__(f"{one} and {other} do not give the same answer:\n  {its}\n  {others}")
 
 
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = 10.0
 # A connection's last request is cut off; this many before it keep the error small.
 ANSWERS_PER_CONNECTION = 6
 
