@@ -22,6 +22,7 @@ import helm_python
 import kubernetes_validate
 import yaml
 from kubernetes_validate import InvalidSchemaError, SchemaNotFoundError, ValidationError
+from kubernetes_validate import utils as schemas
 
 from tools.generate import ROOT
 
@@ -48,6 +49,8 @@ FOREIGN = {
     "ScheduledBackup",
 }
 _FINDING = 3
+# It would read a megabyte of definitions for each object.
+schemas.schema_contents = cache(schemas.schema_contents)
 
 Object = dict[str, Any]
 
