@@ -89,6 +89,18 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("an ingress for nobody", {"edge": {"ingress": {"enabled": True}}}, ("edge.ingress.host",)),
     ("a route to no gateway", {"edge": {"gatewayRoute": {"enabled": True}}}, ("edge.gatewayRoute.parentRefs",)),
     (
+        "a certificate that is renewed before it is made",
+        {"certificates": {"renewBefore": "2160h"}},
+        ("certificates.renewBefore", "certificates.duration"),
+    ),
+    ("a job that waits for longer than it lives", {"jobs": {"patienceSeconds": 600}}, ("jobs.patienceSeconds",)),
+    ("an order by nobody", {"test": {"placeOrder": True}}, ("test.placeOrder", "test.accountSecret")),
+    (
+        "figures that nobody may read",
+        {"monitoring": {"enabled": True}, "networkPolicy": {"metricsFrom": []}},
+        ("networkPolicy.metricsFrom", "Prometheus"),
+    ),
+    (
         "an unknown setting",
         {"services": {"order": {"settings": {"PAYMENT_MINUTE": 5}}}},
         ("PAYMENT_MINUTE", "PAYMENT_MINUTES"),

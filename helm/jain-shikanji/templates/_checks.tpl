@@ -24,6 +24,18 @@
 {{- if and (eq .Values.certificates.source "cert-manager") (not .Values.certificates.issuer.name) }}
 {{- fail "certificates.issuer.name is empty: name the cert-manager issuer of the mesh, or set certificates.source to generated or given" }}
 {{- end }}
+{{- if ge (.Values.certificates.renewBefore | trimSuffix "h" | int) (.Values.certificates.duration | trimSuffix "h" | int) }}
+{{- fail (printf "certificates.renewBefore (%s) is not shorter than certificates.duration (%s): lower the one or raise the other" .Values.certificates.renewBefore .Values.certificates.duration) }}
+{{- end }}
+{{- if ge (int .Values.jobs.patienceSeconds) (int .Values.jobs.deadlineSeconds) }}
+{{- fail (printf "jobs.patienceSeconds (%d) is not below jobs.deadlineSeconds (%d), so a job would be ended while it waits: lower the one or raise the other" (int .Values.jobs.patienceSeconds) (int .Values.jobs.deadlineSeconds)) }}
+{{- end }}
+{{- if and .Values.test.placeOrder (not .Values.test.accountSecret) (not .Values.administrator.secret) }}
+{{- fail "test.placeOrder is true but nobody orders: name the Secret of an account under test.accountSecret" }}
+{{- end }}
+{{- if and .Values.monitoring.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.metricsFrom) }}
+{{- fail "monitoring.enabled is true but networkPolicy.metricsFrom is empty, so nobody may read: name your Prometheus there" }}
+{{- end }}
 {{- if ne .Values.postgresql.enabled .Values.natsServer.enabled }}
 {{- fail "postgresql.enabled and natsServer.enabled differ: the chart brings both servers or none; set both the same" }}
 {{- end }}
