@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import grpc
@@ -21,13 +24,18 @@ Stub = TypeVar("Stub")
 DEADLINE_SECONDS = 2.0
 # What is kept back of the caller's time, so that this service can still answer when its peer does not.
 MARGIN_SECONDS = 0.05
+# A name that is not there is looked up by grpc with pauses that grow to two minutes; a new channel looks at once.
+LOOK_AGAIN_SECONDS = 2.0
+_UNRESOLVED = "errors resolving"
+# No call lasts so long.
+_RETIREMENT_SECONDS = 60.0
 
 
 class _Outgoing(UnaryUnaryClientInterceptor):
     """Deadline, request id and trace out; a failed call comes back as a Refusal."""
 
-    def __init__(self, peer: str) -> None:
-        self._peer = peer
+    def __init__(self, peer: str, absent: Callable[[str], None]) -> None:
+        self._peer, self._absent = peer, absent
 
     async def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: ClientCallDetails, request: Any
@@ -50,7 +58,18 @@ class _Outgoing(UnaryUnaryClientInterceptor):
         try:
             return await rpc
         except grpc.aio.AioRpcError as error:
+            if _UNRESOLVED in (error.details() or ""):
+                self._absent(self._peer)
             raise from_rpc(error, self._peer) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A channel, the certificates that it was made with, and when."""
+
+    channel: grpc.aio.Channel
+    stamp: tuple[int, ...]
+    since: float
 
 
 class Peers:
@@ -58,23 +77,39 @@ class Peers:
 
     def __init__(self, files: tls.IdentityFiles, targets: dict[str, str], template: str) -> None:
         self._files, self._targets, self._template = files, targets, template
-        self._channels: dict[str, tuple[tuple[int, ...], grpc.aio.Channel]] = {}
+        self._channels: dict[str, _Kept] = {}
         self._stubs: dict[tuple[str, type], Any] = {}
-        self._retired: list[grpc.aio.Channel] = []
+        self._retired: list[tuple[float, grpc.aio.Channel]] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     def stub(self, service: str, stub: Callable[[grpc.aio.Channel], Stub]) -> Stub:
         """The peer's stub, kept for the life of its channel. Get it for each call: certificates rotate."""
         stamp = self._files.stamp()
         kept = self._channels.get(service)
-        if kept is None or kept[0] != stamp:
-            if kept is not None:
-                self._retired.append(kept[1])
-            self._channels[service] = (stamp, self._connect(service))
-            self._stubs = {key: value for key, value in self._stubs.items() if key[0] != service}
+        if kept is not None and kept.stamp != stamp:
+            self._retire(service)
+        if service not in self._channels:
+            self._channels[service] = _Kept(self._connect(service), stamp, monotonic())
         key = (service, stub)
         if key not in self._stubs:
-            self._stubs[key] = stub(self._channels[service][1])  # type: ignore[index]
+            self._stubs[key] = stub(self._channels[service].channel)  # type: ignore[index]
         return self._stubs[key]  # type: ignore[index,no-any-return]
+
+    def _look_again(self, service: str) -> None:
+        """The peer's name was not there: the next call looks it up, unless that was done a moment ago."""
+        kept = self._channels.get(service)
+        if kept is not None and monotonic() - kept.since >= LOOK_AGAIN_SECONDS:
+            self._retire(service)
+
+    def _retire(self, service: str) -> None:
+        """Calls under way may finish on the old channel; those that retired long ago are closed."""
+        at = monotonic()
+        self._retired.append((at, self._channels.pop(service).channel))
+        self._stubs = {key: value for key, value in self._stubs.items() if key[0] != service}
+        while at - self._retired[0][0] > _RETIREMENT_SECONDS:
+            closing = asyncio.ensure_future(self._retired.pop(0)[1].close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _connect(self, service: str) -> grpc.aio.Channel:
         target = self._targets.get(service) or self._template.format(service=service)
@@ -93,13 +128,13 @@ class Peers:
                 # Replicas come and go; grpc's own half a minute between two look-ups would be a peer's absence.
                 ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ],
-            interceptors=[_Outgoing(service)],
+            interceptors=[_Outgoing(service, self._look_again)],
         )
 
     async def close(self) -> None:
-        for _, channel in self._channels.values():
-            await channel.close()
-        for channel in self._retired:
+        for kept in self._channels.values():
+            await kept.channel.close()
+        for _, channel in self._retired:
             await channel.close()
 
 
