@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from render import EdgeSettings, RenderError, program, validate, write
 
 _POLL_SECONDS = 0.2
+_UNANSWERED = (OSError, ValueError, http.client.HTTPException)
 
 
 class AdminSocket(http.client.HTTPConnection):
@@ -56,14 +57,24 @@ def in_flight(admin: Path) -> int:
     return int(text.rpartition(":")[2] or 0)
 
 
+def may_be_busy(admin: Path) -> bool:
+    """Whether requests may be in flight: an Envoy that is slow to answer has some; one that has not started, none."""
+    try:
+        return in_flight(admin) > 0
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except _UNANSWERED:
+        return True
+
+
 def drain(envoy: subprocess.Popen[bytes], admin: Path, seconds: float) -> None:
     """Stops taking work, waits for what is under way at most so many seconds, ends Envoy."""
     deadline = time.monotonic() + seconds
-    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
-        ask(admin, "POST", "/healthcheck/fail")
-        ask(admin, "POST", "/drain_listeners?graceful&skip_exit")
-        while time.monotonic() < deadline and in_flight(admin) and envoy.poll() is None:
-            time.sleep(_POLL_SECONDS)
+    for order in ("/healthcheck/fail", "/drain_listeners?graceful&skip_exit"):
+        with contextlib.suppress(*_UNANSWERED):
+            ask(admin, "POST", order)
+    while time.monotonic() < deadline and may_be_busy(admin) and envoy.poll() is None:
+        time.sleep(_POLL_SECONDS)
     envoy.terminate()
 
 
