@@ -63,7 +63,7 @@ def of_edge(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Reason]:
     for mapper in manager["local_reply_config"]["mappers"]:
         body = mapper["body_format_override"]["json_format"]
         status = mapper.get("status_code") or _status(mapper["filter"])
-        text = "the message says what" if body["message"] == _OWN_TEXT else body["message"]
+        text = "otherwise the message says what" if body["message"] == _OWN_TEXT else body["message"]
         texts.setdefault((body["details"][0]["reason"], status, _code(body["code"])), {})[text] = None
     return sorted(Reason(EDGE, *key, _sentence(said)) for key, said in texts.items())
 
