@@ -15,6 +15,7 @@ from functools import partial
 from types import FrameType
 
 import httpx
+import psycopg
 
 from bench import cpu, load, report
 from bench.arena import Arena, running
@@ -28,7 +29,17 @@ from devstack.rest import NoMail, Unexpected
 from devstack.screen import Screen, console, show_failure
 
 _RUN_DIR = ROOT / ".run-bench"
-_FAILURES = (load.ToolMissing, StackFailed, DaemonFailed, CannotRun, Unlike, Unexpected, NoMail, httpx.HTTPError)
+_FAILURES = (
+    load.LoadFailed,
+    StackFailed,
+    DaemonFailed,
+    CannotRun,
+    Unlike,
+    Unexpected,
+    NoMail,
+    httpx.HTTPError,
+    psycopg.Error,
+)
 
 
 def main() -> int:

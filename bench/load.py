@@ -33,6 +33,13 @@ class ToolMissing(RuntimeError):
     """A program that the benchmark needs is not there; the text says how to get it."""
 
 
+class LoadFailed(RuntimeError):
+    """wrk could not do its work, as when nobody listens."""
+
+    def __init__(self, url: str, said: str) -> None:
+        super().__init__(f"wrk failed at {url}: {said.strip()}")
+
+
 @dataclass(frozen=True)
 class Load:
     """What one run came to. Latencies in milliseconds."""
@@ -68,7 +75,7 @@ def require_wrk() -> str:
 
 
 def run(url: str, script: str, *, connections: int, seconds: float, directory: Path) -> Load:
-    """One run. Raises CalledProcessError when wrk itself fails."""
+    """One run. Raises LoadFailed when wrk itself fails."""
     path = directory / "load.lua"
     path.write_text(script + _DONE)
     command = [
@@ -81,9 +88,11 @@ def run(url: str, script: str, *, connections: int, seconds: float, directory: P
         url,
     ]
     before = _children_cpu()
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LoadFailed(url, f"{done.stdout}{done.stderr}")
     cpu = _children_cpu() - before
-    line = next(line for line in output.splitlines() if line.startswith(_MARK))
+    line = next(line for line in done.stdout.splitlines() if line.startswith(_MARK))
     found = json.loads(line.removeprefix(_MARK))
     for name in ("p50", "p90", "p99", "worst"):
         found[name] /= 1000
