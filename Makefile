@@ -82,8 +82,8 @@ bench: venv gen-missing ## side by side with what most teams would build, on a s
 IMAGE := .cache/contracts.binpb
 RELEASED := protos/released.binpb
 
-.PHONY: check gen gen-missing gen-check docs docs-check lint types proto-lint proto-breaking edge-check format
-check: gen-check docs-check lint types proto-lint proto-breaking edge-check chart-check test ## what CI runs
+.PHONY: check gen gen-missing gen-check docs docs-check lint types proto-lint proto-breaking edge-check audit format
+check: gen-check docs-check lint types proto-lint proto-breaking edge-check audit chart-check test ## what CI runs
 gen: venv ## write gen/ from protos/
 	@$(PY) -m tools.generate
 gen-missing: venv
@@ -116,6 +116,8 @@ edge-check: venv ## render the edge for the cluster and let Envoy judge it
 	@mkdir -p .cache/edge/tls
 	@echo '{"tls_dir": "$(CURDIR)/.cache/edge/tls"}' > .cache/edge/settings.json
 	@$(PY) envoy/render.py --out .cache/edge --settings .cache/edge/settings.json --validate
+audit: venv ## pins, known weaknesses of packages, secrets in files and in history; offline
+	@$(PY) -m tools.audit --history
 
 ##@ Deployment
 

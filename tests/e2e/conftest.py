@@ -1,6 +1,7 @@
 """The whole platform, started as a user would, once for all end-to-end tests.
 
 `E2E_RUN_DIR` and `E2E_EDGE_PORT` name a stack that runs already; without them one is made, and removed at the end.
+What it traces is collected; a stack that runs already must have been started with the same `OTLP_TARGET`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack.ports import free_port
+from devstack.ports import LOOPBACK, free_port
+from tests.e2e.collector import Collector
 from tests.e2e.platform import ROOT, Platform
 
 # The seed's limits are for people; a test suite is many people at one address.
@@ -23,7 +25,15 @@ LIMITS = dict.fromkeys(("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUT
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Platform]:
+def collector() -> Iterator[Collector]:
+    """Where the stack exports its spans."""
+    found = Collector(os.environ.get("OTLP_TARGET") or f"{LOOPBACK}:{free_port()}")
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="session")
+def running(collector: Collector) -> Iterator[Platform]:
     """A platform of our own, or the one that the environment names."""
     if "E2E_RUN_DIR" in os.environ:
         run_dir, port = Path(os.environ["E2E_RUN_DIR"]), int(os.environ["E2E_EDGE_PORT"])
@@ -33,6 +43,7 @@ def running() -> Iterator[Platform]:
     run_dir.chmod(0o755)
     port = free_port()
     environment = {**os.environ, **LIMITS, "RUN_DIR": str(run_dir), "EDGE_PORT": str(port)}
+    environment["OTLP_TARGET"] = collector.target
     up = subprocess.run([sys.executable, "-m", "devstack", "up"], env=environment, cwd=ROOT, check=False)
     if up.returncode != 0:
         pytest.exit("the platform did not come up; see above", returncode=1)

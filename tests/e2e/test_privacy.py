@@ -1,0 +1,241 @@
+"""After a day of business nothing personal and nothing secret lies open: in nine databases, streams, logs and spans.
+
+What is looked for is what the people of the demo and of this test gave of themselves, what let them in, and the keys
+of the platform. Names may be read by staff; stores are public.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from chassis.crypto import FieldCipher
+from chassis.db import Database
+from chassis.key_rotation import rotate
+from chassis.outbox import Outbox
+from chassis.tables import SEALED
+from devstack import menu, seed
+from devstack.certificates import SERVICES
+from devstack.rest import Session
+from tests.contract.test_sealed_columns import metadata
+from tests.e2e.collector import Collector
+from tests.e2e.platform import PASSWORD, ROOT, Platform, eventually
+
+NEW_PASSWORD = "Kokum-Sherbet-77"
+# Whatever looks like an access token, or like the mailbox of anybody but a store.
+ALIKE = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}|[\w.+-]+@(?:guests|customers)\.example")
+TABLES = """
+    SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname = 'public'
+"""
+
+
+@dataclass
+class Guest:
+    """Somebody who leaves something personal wherever one can."""
+
+    session: Session
+    marks: dict[str, str]
+    names: dict[str, str]
+
+
+def visit(platform: Platform) -> Guest:
+    """Registers, orders to an address, is served, reviews, forgets the password, comes back."""
+    mark = uuid4().hex[:10]
+    email, phone, line = f"guest-{mark}@guests.example", f"+9197{uuid4().int % 10**8:08d}", f"{mark} Carter Road"
+    session = seed.register(platform.rest, platform.mailbox, email, PASSWORD, f"Gulab{mark}", f"Jamun{mark}", phone)
+    rest, me = platform.rest, f"/api/customers/{session.customer_id}"
+    rest.put(me, {"dateOfBirth": "1961-02-27"}, session)
+    place = {
+        "addressLine1": line, "addressLine2": f"flat {mark[:4]}-7731", "landmark": f"near the {mark[4:]} banyan",
+        "city": "Mumbai", "state": "Maharashtra", "postalCode": "400050", "country": "India",
+        "location": {"latitude": 19.06234517, "longitude": 72.83371926},
+    }  # fmt: skip
+    made = rest.post(f"{me}/addresses", {"type": "HOME", "label": "Home", "address": place, "isDefault": True}, session)
+    product = platform.new_product(stock=20, price="150")
+    order = platform.place(session, platform.cart(product, fulfilmentType="DELIVERY", addressId=made["id"]))
+    platform.pay(order)
+    platform.until(order["id"], session, "CONFIRMED")
+    manager, courier = platform.staff("manager"), platform.staff("delivery")
+    for status in ("PREPARING", "READY"):
+        platform.move(order["id"], manager, status)
+    rest.post(f"/api/orders/{order['id']}/assign", {"deliveryPersonId": courier.customer_id}, manager)
+    platform.move(order["id"], courier, "OUT_FOR_DELIVERY")
+    position = {"latitude": 19.05987731, "longitude": 72.83129944}
+    rest.post(f"/api/orders/{order['id']}/tracking", {"location": position}, courier)
+    platform.move(order["id"], courier, "DELIVERED")
+    review = {"orderId": order["id"], "productId": product, "rating": 5, "comment": f"better than at home {mark}"}
+    eventually(lambda: _accepted(platform, session, review), "the delivered dish is reviewed")
+    tokens = rest.post("/api/auth/login", {"email": email, "password": PASSWORD})
+    again = rest.post("/api/auth/refresh", {"refreshToken": tokens["refreshToken"]})
+    rest.post("/api/auth/password/forgot", {"email": email})
+    code = platform.mailbox.wait_for_code(email, "password")
+    rest.post("/api/auth/password/reset", {"email": email, "code": code, "newPassword": NEW_PASSWORD})
+    back = rest.log_in(email, NEW_PASSWORD)
+    assert back is not None
+    marks = {
+        "email": email, "phone": phone, "phone without its country": phone[3:], "address line": line,
+        "second line": place["addressLine2"], "landmark": place["landmark"], "birth date": "1961-02-27",
+        "latitude": "19.062345", "longitude": "72.833719", "courier's latitude": "19.0598773", "code": code,
+        "code without its dash": code.replace("-", ""), "access token": tokens["accessToken"],
+        "refresh token": tokens["refreshToken"], "successor": again["refreshToken"], "CSRF token": again["csrfToken"],
+    }  # fmt: skip
+    names = {"first name": f"Gulab{mark}", "last name": f"Jamun{mark}", "comment": f"better than at home {mark}"}
+    return Guest(back, marks, names)
+
+
+def _accepted(platform: Platform, who: Session, review: dict[str, Any]) -> bool:
+    headers = {"authorization": f"Bearer {who.token}"}
+    return platform.http.post("/api/reviews", json=review, headers=headers).status_code == httpx.codes.OK
+
+
+def of_the_demo() -> dict[str, str]:
+    """What the demo's people gave, and what lets them in."""
+    found = {"demo password": seed.PASSWORD, "guests' password": PASSWORD, "new password": NEW_PASSWORD}
+    for email, first, _, phone, place in menu.CUSTOMERS:
+        found |= {
+            f"{first}'s email": email,
+            f"{first}'s phone": phone,
+            f"{first}'s phone in one": phone.replace(" ", ""),
+            f"{first}'s address": place["addressLine1"],
+        }
+    stores = {seed.staff_email(outlet.slug, outlet) for outlet in menu.OUTLETS}
+    return found | {
+        login.email: login.email for login in seed.logins() if "<" not in login.email and login.email not in stores
+    }
+
+
+def keys(platform: Platform) -> dict[str, str]:
+    """Every secret of the stack."""
+    book: Mapping[str, str] = json.loads((platform.run_dir / "secrets.json").read_text())
+    return {f"secret {name}": value.partition(":")[2] or value for name, value in book.items()}
+
+
+def databases(platform: Platform) -> Iterator[tuple[str, bytes]]:
+    """Each table's content as PostgreSQL sends it: texts and bytes as they are."""
+    for service in SERVICES:
+        with psycopg.connect(platform.processes.postgres.url(service)) as connection:
+            for (table,) in connection.execute(TABLES).fetchall():
+                query = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT binary)").format(sql.SQL(table))
+                with connection.cursor().copy(query) as copy:
+                    yield f"{service}'s {table}", b"".join(bytes(part) for part in copy)
+
+
+def files(platform: Platform) -> Iterator[tuple[str, bytes]]:
+    """The streams as NATS keeps them, and what every process wrote to its log."""
+    for path in sorted((platform.run_dir / "nats").rglob("*")):
+        if path.is_file():
+            yield f"stream file {path.name}", path.read_bytes()
+    for path in sorted((platform.run_dir / "logs").glob("*.log")):
+        yield f"log {path.name}", path.read_bytes()
+
+
+def shows(content: bytes, marks: Mapping[str, str]) -> list[str]:
+    """Which of the marks the content shows, plainly or in hexadecimal."""
+    forms = {what: (text.encode(), text.encode().hex().encode()) for what, text in marks.items()}
+    return [what for what, texts in forms.items() if any(text in content for text in texts)]
+
+
+@pytest.fixture(scope="module")
+def guest(running: Platform) -> Guest:
+    running.make_whole()
+    demo = subprocess.run(
+        [sys.executable, "-m", "devstack", "demo"], env=running.environment, cwd=ROOT, check=False, capture_output=True
+    )
+    assert demo.returncode == 0, demo.stdout.decode()[-2000:]
+    return visit(running)
+
+
+@pytest.mark.timeout(300)
+def test_nothing_personal_or_secret_lies_open_after_a_day_of_business(
+    platform: Platform, guest: Guest, collector: Collector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = {**of_the_demo(), **keys(platform), **guest.marks}
+    places = [*databases(platform), *files(platform), ("spans", eventually(collector.received, "spans are exported"))]
+    shown = [f"{where}: {what}" for where, content in places for what in shows(content, marks)]
+    shown += [f"{where}: {found!r}" for where, content in places for found in ALIKE.findall(content)]
+    size = sum(len(content) for _, content in places)
+    with capsys.disabled():
+        print(f"\n{len(marks)} marks sought in {len(places)} places, {size / 1e6:.0f} MB: {len(shown)} found")
+    assert not shown, "\n".join(sorted(set(shown)))
+
+
+def test_what_was_looked_for_is_there_where_it_belongs(platform: Platform, guest: Guest) -> None:
+    """The search above would be worth nothing if it looked for what nobody ever wrote."""
+    content = dict(databases(platform))
+    assert guest.names["first name"].encode() in content["customer's customers"]
+    for kind in ("stream file", "log"):
+        # The account's id is not personal, and is in both; so the search can read them.
+        kept = [content for where, content in files(platform) if where.startswith(kind)]
+        assert any(guest.session.customer_id.encode() in part for part in kept), kind
+    opened = [text for _, text in sealed_texts(platform)]
+    for what in ("email", "phone", "address line", "second line", "landmark", "birth date"):
+        assert any(guest.marks[what] in text for text in opened), what
+
+
+def sealed_texts(platform: Platform) -> Iterator[tuple[str, str]]:
+    """Every sealed value of every database, opened with its service's keys: where it stands, and what it says."""
+    for service in SERVICES:
+        cipher = cipher_of(platform, service)
+        with psycopg.connect(platform.processes.postgres.url(service)) as connection:
+            for table, column in sealed_columns(service):
+                query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table))
+                for (value,) in connection.execute(query):
+                    if value is not None:
+                        yield f"{table}.{column}", cipher.open(value, f"{table}.{column}")
+
+
+def sealed_columns(service: str) -> list[tuple[str, str]]:
+    tables = metadata(service).sorted_tables
+    return [(table.name, column.name) for table in tables for column in table.columns if column.info.get(SEALED)]
+
+
+def cipher_of(platform: Platform, service: str) -> FieldCipher:
+    settings = platform.processes.service_environment(service)
+    return FieldCipher.parse(settings[f"{service.upper()}_FIELD_KEYS"], settings[f"{service.upper()}_INDEX_KEY"])
+
+
+async def test_every_sealed_value_is_where_its_service_would_find_it(platform: Platform, guest: Guest) -> None:
+    for service in SERVICES:
+        database = Database(platform.processes.postgres.url(service), size=1, application="test", outbox=Outbox())
+        await database.open()
+        told: list[Any] = []
+        assert await rotate(database, cipher_of(platform, service), metadata(service), told.append), told
+        await database.close()
+        assert [(table.table, table.rows) for table in told if table.rows] == [], (
+            "with today's keys all is as it should be"
+        )
+
+
+@pytest.mark.timeout(180)
+def test_an_erased_guest_is_gone_from_every_database(platform: Platform, guest: Guest) -> None:
+    who = guest.session
+    platform.rest.call("DELETE", f"/api/customers/{who.customer_id}", who)
+    personal = {what: text for what, text in guest.marks.items() if "latitude" not in what and "longitude" not in what}
+    personal |= guest.names
+
+    # A birth date alone is nobody's.
+    whose = {what: text for what, text in personal.items() if what != "birth date"}
+
+    def left() -> list[str]:
+        found = [(where, what) for where, content in databases(platform) for what in shows(content, personal)]
+        found += [
+            (where, what) for where, text in sealed_texts(platform) for what, mark in whose.items() if mark in text
+        ]
+        return [f"{where}: {what}" for where, what in found]
+
+    try:
+        eventually(lambda: not left(), "nothing of the guest is left", 30)
+    except AssertionError:
+        raise AssertionError("\n".join(left())) from None
