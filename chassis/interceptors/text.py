@@ -1,6 +1,7 @@
 """Text as people mean it: Unicode NFC, so that what looks equal is equal, and without NUL, which no person types.
 
-Before validation, since normalising can change lengths.
+Before validation, since normalising can change lengths. So nothing has bounded the text yet, and putting many marks on
+one letter in order takes quadratic time: no letter may have more than Unicode's Stream-Safe Text Format allows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from google.protobuf.message import Message
 
 from chassis.call import Call
 from chassis.errors import InvalidArgument
+
+MOST_MARKS = 30  # UAX #15, section 13
 
 
 def normalise(call: Call) -> None:
@@ -37,7 +40,17 @@ def _normalise(message: Message, prefix: str) -> None:
 def _nfc(text: str, name: str) -> str:
     if "\0" in text:
         raise InvalidArgument(name, "must not contain NUL")
+    if len(text) > MOST_MARKS and not text.isascii():
+        _refuse_heaps(text, name)
     return unicodedata.normalize("NFC", text)
+
+
+def _refuse_heaps(text: str, name: str) -> None:
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks > MOST_MARKS:
+            raise InvalidArgument(name, f"must not have more than {MOST_MARKS} marks on one letter")
 
 
 def is_map(field: Any) -> bool:

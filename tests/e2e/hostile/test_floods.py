@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -38,6 +39,7 @@ WEBHOOK = "/api/payments/webhook"
 EDGE_GROWTH, SERVICE_GROWTH = 96_000_000, 48_000_000
 HEADER_SECONDS, REQUEST_SECONDS = 10.0, 30.0
 SLOW = 100
+KIND = {"content-type": "application/json"}
 BOMB = gzip.compress(b" " * 100_000_000, compresslevel=9)
 
 
@@ -223,7 +225,7 @@ class TestBodies:
         begun = time.monotonic()
         for closing in (b"", b"1" + {b"[": b"]"}.get(deep, b"}") * 10_000):
             body = (deep * 10_000)[: BODY - 20_000] + closing
-            answer = platform.http.post(path, content=body[:BODY], headers={"content-type": "application/json"})
+            answer = platform.http.post(path, content=body[:BODY], headers=KIND)
             assert answer.status_code == 400, answer.text
         assert time.monotonic() - begun < 5
 
@@ -236,6 +238,19 @@ class TestBodies:
         answer = platform.http.post("/api/auth/login", content=bomb, headers=headers)
         assert answer.status_code in {400, 415}
         assert memory(platform)["edge"] - before["edge"] < 30_000_000
+
+    @pytest.mark.parametrize("marks", ["\u0344\u0316", "\u0316\u0301", "\u0301\u0315\u0316", "\u094d\u093c"])
+    def test_a_heap_of_marks_on_one_letter_is_a_400_at_once(self, platform: Platform, marks: str) -> None:
+        text = "a" + marks * (30_000 // len(marks))
+        for path, body in (
+            ("/api/auth/register", {"email": f"{text}@x.example", "password": text, "firstName": text}),
+            ("/api/auth/login", {"email": "a@x.example", "password": text}),
+        ):
+            begun = time.monotonic()
+            content = json.dumps(body, ensure_ascii=False).encode()
+            answer = platform.http.post(path, content=content, headers=KIND)
+            assert answer.status_code == 400, answer.text[:300]
+            assert time.monotonic() - begun < 3
 
     def test_wide_bodies_are_answered_in_time(self, platform: Platform, mallory: Session) -> None:
         headers = {"authorization": f"Bearer {mallory.token}"}
