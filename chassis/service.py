@@ -53,6 +53,9 @@ SERVER_OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # The edge admits 32 kB of headers and adds the token's payload; above the first of these grpc refuses at random.
+    ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.absolute_max_metadata_size", 128 * 1024),
     ("grpc.so_reuseport", 0),
 ]
 

@@ -20,15 +20,17 @@ __all__ = ["Chain", "chain"]
 
 def chain(service: str, *, trust_domain: str, is_revoked: identity.IsRevoked) -> Chain:
     """The chain of one service."""
+    identification = identity.Identification(trust_domain, is_revoked)
     return Chain(
         first=request_id.read,
         around=[telemetry.Telemetry(service).observe, errors.translate],
         checks=[
-            identity.Identification(trust_domain, is_revoked).identify,
+            identification.identify,
             deadline.read,
             access.admit,
             text.normalise,
             validation.validate,
             scope.compare,
         ],
+        lasting=[identification.still_known],
     )

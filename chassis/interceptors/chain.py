@@ -22,10 +22,16 @@ _PLUMBING = ("/grpc.health.v1.", "/grpc.reflection.")
 
 
 class Chain(grpc.aio.ServerInterceptor):
-    """`first` names the call, `around` wraps it, `checks` may refuse it, then the servicer runs."""
+    """`first` names the call, `around` wraps it, `checks` may refuse it, then the servicer runs.
 
-    def __init__(self, *, first: Check, around: Sequence[Around], checks: Sequence[Check]) -> None:
+    `lasting` checks are made again before each message of a stream, which may be open longer than they hold.
+    """
+
+    def __init__(
+        self, *, first: Check, around: Sequence[Around], checks: Sequence[Check], lasting: Sequence[Check] = ()
+    ) -> None:
         self._first, self._around, self._checks = first, tuple(around), tuple(checks)
+        self._lasting = tuple(lasting)
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -70,6 +76,8 @@ class Chain(grpc.aio.ServerInterceptor):
                     await self._enter(call, stack)
                     await _send_headers(call)
                     async for response in behaviour(call.request, context):
+                        for check in self._lasting:
+                            check(call)
                         yield response
             except Refusal as refusal:
                 await abort(context, refusal)

@@ -41,6 +41,12 @@ class Identification:
                 raise Unauthenticated("the session has ended")
             call.caller = NOBODY
 
+    def still_known(self, call: Call) -> None:
+        """Refuses a caller whose session has ended since."""
+        session = call.caller.session_id
+        if session is not None and self._is_revoked(session):
+            raise Unauthenticated("the session has ended")
+
 
 @lru_cache(maxsize=4096)
 def read_payload(payload: str) -> Caller:

@@ -220,6 +220,7 @@ def test_the_shops_own_page_may_read_and_only_it_is_named(http: httpx.Client) ->
     answer = http.get("/api/products", headers={"origin": origin})
     assert answer.headers["access-control-allow-origin"] == origin
     assert answer.headers["access-control-allow-credentials"] == "true"
+    assert "origin" in answer.headers["vary"]
     asked = {
         "origin": origin,
         "access-control-request-method": "POST",

@@ -172,6 +172,26 @@ def test_a_session_that_ended_is_refused_by_every_service_within_two_seconds(pla
     assert ask(platform, tokens["accessToken"], "/api/products").status_code == 200
 
 
+def test_an_open_stream_tells_an_ended_session_nothing_more(platform: Platform) -> None:
+    customer = platform.new_customer()
+    tokens = log_in(platform, customer.email)
+    thief = Session(customer.customer_id, tokens["accessToken"], customer.email)
+    order = platform.place(customer, platform.cart(platform.new_product(stock=5)))
+    stream = platform.rest.stream(f"/api/orders/{order['id']}/watch", thief)
+    assert "PENDING" in str(next(stream))
+
+    headers = {"authorization": f"Bearer {tokens['accessToken']}"}
+    assert platform.http.post("/api/auth/logout", json={}, headers=headers).status_code == 200
+    path = f"/api/orders/{order['id']}"
+    eventually(
+        lambda: ask(platform, thief.token, path).status_code == 401,
+        "order knows that the session has ended",
+        REVOKED_WITHIN_SECONDS,
+    )
+    platform.rest.post(f"{path}/cancel", {"reason": "changed my mind"}, customer)
+    assert list(stream) == []
+
+
 def test_a_refresh_token_that_comes_back_after_its_grace_ends_the_family(platform: Platform) -> None:
     first = log_in(platform, platform.new_customer().email)
 
