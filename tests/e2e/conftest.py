@@ -44,14 +44,17 @@ def running(collector: Collector) -> Iterator[Platform]:
     port = free_port()
     environment = {**os.environ, **LIMITS, "RUN_DIR": str(run_dir), "EDGE_PORT": str(port)}
     environment["OTLP_TARGET"] = collector.target
-    up = subprocess.run([sys.executable, "-m", "devstack", "up"], env=environment, cwd=ROOT, check=False)
-    if up.returncode != 0:
-        pytest.exit("the platform did not come up; see above", returncode=1)
     platform = Platform(run_dir, port, environment)
-    yield platform
-    platform.close()
-    subprocess.run([sys.executable, "-m", "devstack", "down"], env=environment, cwd=ROOT, check=True)
-    shutil.rmtree(run_dir, ignore_errors=True)
+    try:
+        up = subprocess.run([sys.executable, "-m", "devstack", "up"], env=environment, cwd=ROOT, check=False)
+        if up.returncode != 0:
+            pytest.exit("the platform did not come up; see above", returncode=1)
+        yield platform
+        platform.close()
+    finally:
+        # Also when it did not come up in time: no stack outlives its test run.
+        subprocess.run([sys.executable, "-m", "devstack", "down"], env=environment, cwd=ROOT, check=True)
+        shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.fixture
