@@ -2,7 +2,7 @@
 #
 #   EDGE_PORT=8080      where the edge listens          RUN_DIR=.run   where the stack keeps data, logs and pids
 #   T=pricing           which tests: a word of their names or files, a path, or options of pytest
-#   S=order             which service
+#   S=order             which service                     A=...            what to do there
 #   PYTHON=python3.12   which Python makes .venv (3.11 or newer)
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ venv: ## make or refresh .venv from requirements.lock (every command does it by 
 
 ##@ The stack
 
-.PHONY: up down restart logs ps psql seed demo clean
+.PHONY: up down restart logs ps psql dead-letters seed demo clean
 up: venv gen-missing ## start everything that does not run, migrate, seed the demo, wait until ready
 	@$(STACK) up
 down: venv ## stop everything; data stays
@@ -44,6 +44,8 @@ logs: venv ## follow the logs; S=order for one service
 	@$(STACK) logs $(S)
 psql: venv ## a shell on one service's database: make psql S=order
 	@$(if $(S),,$(error name a service: make psql S=order))$(STACK) psql $(S)
+dead-letters: venv ## events that a service gave up on: make dead-letters S=order A='replay ID'
+	@$(if $(S),,$(error name a service: make dead-letters S=order))$(STACK) dead-letters $(S) $(A)
 restart: venv ## stop and start one process with today's code: make restart S=order
 	@$(if $(S),,$(error name a process: make restart S=order))$(STACK) restart $(S)
 seed: venv ## put back what is missing of the demo's data

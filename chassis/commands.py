@@ -99,10 +99,7 @@ def _dead_letters(service: Service) -> typer.Typer:
         """Newest first."""
         request = pb.ListDeadLettersRequest(page_size=page_size, page_token=page_token)
         answer = ask(lambda stub: stub.ListDeadLetters(request))
-        for letter in answer.dead_letters:
-            console.print(letter.event_id, letter.type, letter.dead_at.ToJsonString(), letter.error, soft_wrap=True)
-        if answer.next_page_token:
-            console.print(f"next page: --page-token {answer.next_page_token}", soft_wrap=True)
+        _show(answer)
 
     @line.command()
     def show(event_id: str) -> None:
@@ -123,3 +120,12 @@ def _dead_letters(service: Service) -> typer.Typer:
         console.print("discarded")
 
     return line
+
+
+def _show(page: pb.ListDeadLettersResponse) -> None:
+    for letter in page.dead_letters:
+        console.print(letter.event_id, letter.type, letter.dead_at.ToJsonString(), letter.error, soft_wrap=True)
+    if not page.dead_letters:
+        console.print("no dead letters")
+    if page.next_page_token:
+        console.print(f"next page: --page-token {page.next_page_token}", soft_wrap=True)

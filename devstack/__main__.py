@@ -18,7 +18,7 @@ from devstack import stack
 from devstack.certificates import SERVICES
 from devstack.daemons import Daemon, DaemonFailed, resident_bytes
 from devstack.nats import NatsUnusable
-from devstack.place import CannotRun, Place
+from devstack.place import ROOT, CannotRun, Place
 from devstack.postgres import PostgresUnusable
 from devstack.rest import NoMail, Unexpected
 from devstack.screen import Screen, console, show_failure
@@ -118,12 +118,22 @@ def logs(
 def psql(context: typer.Context, service: str) -> None:
     """A shell on one service's database, as that service's login. Further arguments go to psql."""
     processes = _existing()
-    if service not in SERVICES:
-        raise CannotRun(f"there is no service {service}", "one of: " + ", ".join(SERVICES))
+    _require_service(service)
     if not processes.postgres.running:
         raise CannotRun("PostgreSQL does not run", "`make up` starts it")
     program = processes.postgres.program("psql")
     os.execv(program, ["psql", processes.postgres.url(service), *context.args])  # noqa: S606 - the wheel's own psql
+
+
+@line.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def dead_letters(context: typer.Context, service: str) -> None:
+    """Events that a service gave up on, by its own command line: list, show ID, replay ID, discard ID --reason WHY."""
+    processes = _existing()
+    _require_service(service)
+    environment = {**os.environ, **processes.operator_environment(service)}
+    os.chdir(ROOT)
+    command = [sys.executable, "-m", f"services.{service}", "dead-letters", *(context.args or ["list"])]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - the service's own command line
 
 
 @line.command()
@@ -182,6 +192,11 @@ class _Reader:
             if position < 0:
                 return 0
         return position + 1
+
+
+def _require_service(name: str) -> None:
+    if name not in SERVICES:
+        raise CannotRun(f"there is no service {name}", "one of: " + ", ".join(SERVICES))
 
 
 def _existing() -> Processes:

@@ -128,7 +128,7 @@ class Processes:
             "HEALTH_PORT": str(self.ports.port(f"{name}-health")),
             "METRICS_PORT": str(self.ports.port(f"{name}-metrics")),
             "TLS_DIR": str(self.authority_dir / name),
-            "PEERS": json.dumps({peer: f"dns:///{LOOPBACK}:{self.ports.port(peer)}" for peer in SERVICES}),
+            "PEERS": self._peers(),
             "FIELD_KEYS": self._secrets.get(f"{name}-field-keys", lambda: f"1:{random_key()}"),
             "INDEX_KEY": self._secrets.get(f"{name}-index-key"),
             "SIGNING_KEY": self._secrets.get(f"{name}-signing-key"),
@@ -144,6 +144,14 @@ class Processes:
         """Every request is traced when OTLP_TARGET, host:port, names a collector."""
         target = os.environ.get("OTLP_TARGET")
         return {"OTLP_ENDPOINT": f"http://{target}", "TRACE_RATIO": "1"} if target else {}
+
+    def operator_environment(self, name: str) -> dict[str, str]:
+        """What an operator's command line for a service reads: the mesh and a certificate for it, and no secret."""
+        mesh = {"TLS_DIR": str(self.authority_dir / "operator"), "PEERS": self._peers()}
+        return {f"{name.upper()}_{key}": value for key, value in mesh.items()}
+
+    def _peers(self) -> str:
+        return json.dumps({peer: f"dns:///{LOOPBACK}:{self.ports.port(peer)}" for peer in SERVICES})
 
     def _own_settings(self, name: str) -> dict[str, str]:
         own: dict[str, Callable[[], dict[str, str]]] = {
