@@ -103,7 +103,8 @@ class PaymentServiceServicer:
         """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
         gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
         for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-        the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again.
+        the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
+        the seconds until order has handed over the payment of an order that was placed while this service was away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

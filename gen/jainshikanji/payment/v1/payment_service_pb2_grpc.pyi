@@ -40,7 +40,8 @@ class PaymentServiceStub:
     """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
     gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
     for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again.
+    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
+    the seconds until order has handed over the payment of an order that was placed while this service was away.
     """
     VerifyPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.VerifyPaymentRequest, _payment_pb2.Payment]
     """Takes what the gateway's checkout handed to the browser, checks the gateway's signature and asks the gateway what
@@ -90,7 +91,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
     gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
     for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again.
+    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
+    the seconds until order has handed over the payment of an order that was placed while this service was away.
     """
     VerifyPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.VerifyPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """Takes what the gateway's checkout handed to the browser, checks the gateway's signature and asks the gateway what
@@ -143,7 +145,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
         gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
         for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-        the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again.
+        the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
+        the seconds until order has handed over the payment of an order that was placed while this service was away.
         """
 
     @_abc_1.abstractmethod
