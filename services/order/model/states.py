@@ -33,6 +33,8 @@ STEPS: dict[str, frozenset[str]] = {
 }
 # No more food moves.
 CLOSED = frozenset({DELIVERED, CANCELLED, REFUNDED})
+# Nothing is owed for it any more.
+GIVEN_UP = frozenset({CANCELLED, REFUNDED})
 # The kitchen has not touched anything: what is held or taken can go back on the shelf.
 UNTOUCHED = frozenset({PENDING, CONFIRMED})
 # A courier may be on the way.

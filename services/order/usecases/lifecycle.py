@@ -50,7 +50,7 @@ async def cancel(app: OrderApp, viewer: Viewer, order_id: UUID, reason: str) -> 
     """Gives the order up, as its customer or as staff. Unchanged when it is given up already."""
     for _ in range(ATTEMPTS):
         row = await head(app, viewer, order_id)
-        if row.status in {states.CANCELLED, states.REFUNDED}:
+        if row.status in states.GIVEN_UP:
             break
         if await _cancel(app, row, _who_cancels(viewer, row), _reason(viewer, row, reason)):
             break

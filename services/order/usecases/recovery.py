@@ -62,10 +62,13 @@ async def _undo(app: OrderApp, saga: Any) -> bool:
 
 
 async def _finish(app: OrderApp, saga: Any) -> bool:
-    """The order is written: its payment is started, unless there is none to start any more."""
+    """The order is written: its payment is started, unless the order was given up.
+
+    Also that of an order which is delivered by now: its cash is booked when payment hears of it.
+    """
     order = await app.db.one(reading.OWN_ORDER, id=saga.order_id)
     provider_order_id = ""
-    if order is not None and order.payment_id is not None and order.status not in states.CLOSED:
+    if order is not None and order.payment_id is not None and order.status not in states.GIVEN_UP:
         try:
             payment = await clients.start_payment(
                 app.peers,

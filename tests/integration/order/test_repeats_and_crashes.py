@@ -160,6 +160,18 @@ async def test_a_process_that_was_only_asleep_writes_nothing(world: World, guest
     assert world.peers.stock == {}
 
 
+async def test_cash_that_was_taken_before_its_payment_started_is_still_booked(world: World, guest: Guest) -> None:
+    world.peers.before["StartPayment"] = silence
+    order = await world.place(guest, payment_method=PaymentMethod.COD)
+    for status in (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.DELIVERED):
+        await world.move(world.staff("cashier"), order.id, status)
+    world.peers.behave()
+    await world.expire_lock(guest)
+    await recovery.recover_sagas(world.app)
+    assert order.id in world.peers.payments
+    assert await world.sagas_of(guest) == []
+
+
 async def test_an_order_cancelled_before_its_payment_started_starts_none(world: World, guest: Guest) -> None:
     world.peers.before["StartPayment"] = silence
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
