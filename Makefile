@@ -61,7 +61,7 @@ PYTEST = $(PY) -m pytest
 # What T selects in a folder of tests: options (-k, -x ...) and words narrow the folder, a path is taken in its place.
 select = $(if $(filter -%,$(firstword $(T))),$(1) $(T),$(if $(findstring /,$(T)),$(T),$(1) $(if $(T),-k '$(T)')))
 
-.PHONY: test test-unit test-contract test-integration test-e2e
+.PHONY: test test-unit test-contract test-integration test-e2e chaos
 test: venv gen-missing ## all tests, from nothing; T=cancel, T=tests/unit/order or T='-k pay -x' for some
 	@$(PYTEST) $(call select,tests)
 test-unit: venv gen-missing ## no network, no disk; seconds
@@ -72,6 +72,8 @@ test-integration: venv gen-missing ## real PostgreSQL and NATS
 	@$(PYTEST) $(call select,tests/integration)
 test-e2e: venv gen-missing ## a whole stack through the edge
 	@$(PYTEST) $(call select,tests/e2e)
+chaos: venv gen-missing ## kill every process under load, then count every rupee, unit, point and event; CHAOS_SEED=... repeats
+	@$(PYTEST) -s $(or $(T),tests/chaos/faults_under_load.py)
 
 ##@ Speed
 

@@ -21,6 +21,8 @@ from devstack.services import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 20.0
+# An access token lives for 15 minutes.
+SESSION_SECONDS = 600.0
 PASSWORD = "Kesar-Elaichi-42"
 
 T = TypeVar("T")
@@ -45,7 +47,7 @@ class Platform:
     run_dir: Path
     edge_port: int
     environment: dict[str, str]
-    _sessions: dict[str, Session] = field(default_factory=dict)
+    _sessions: dict[str, tuple[Session, float]] = field(default_factory=dict)
 
     @cached_property
     def processes(self) -> Processes:
@@ -75,11 +77,12 @@ class Platform:
     # People
 
     def log_in(self, email: str, password: str = seed.PASSWORD) -> Session:
-        if email not in self._sessions:
+        session, since = self._sessions.get(email, (None, 0.0))
+        if session is None or time.monotonic() - since > SESSION_SECONDS:
             session = self.rest.log_in(email, password)
             assert session is not None, f"{email} cannot log in"
-            self._sessions[email] = session
-        return self._sessions[email]
+            self._sessions[email] = session, time.monotonic()
+        return session
 
     @property
     def admin(self) -> Session:

@@ -1,0 +1,5 @@
+"""The same platform as that of the end-to-end tests, started as a user would."""
+
+from tests.e2e.conftest import platform, running
+
+__all__ = ["platform", "running"]
