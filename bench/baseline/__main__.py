@@ -26,7 +26,14 @@ def main() -> None:
         BASELINE_TOKEN_AUDIENCE=given.audience,
     )
     # uvloop and httptools where installed; the access log stays on, as the platform logs its requests too.
-    uvicorn.run("bench.baseline.app:create", factory=True, port=given.port, workers=given.workers)
+    uvicorn.run(
+        "bench.baseline.app:create",
+        factory=True,
+        port=given.port,
+        workers=given.workers,
+        # A worker that is slow under load is not to be killed for it.
+        timeout_worker_healthcheck=60,
+    )
 
 
 if __name__ == "__main__":
