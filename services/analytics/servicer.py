@@ -54,7 +54,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def GetCustomers(self, request: pb.GetCustomersRequest, context: Context) -> pb.Customers:
         period = await self._period(request)
-        found = await figures.customers(self._app, period, request.limit)
+        found = await figures.customers(self._app, period, request.max_results)
         return pb.Customers(
             period=wire.period(period),
             customers=found.counts.customers,

@@ -193,14 +193,14 @@ class GetCustomersRequest(_message.Message):
     STORE_ID_FIELD_NUMBER: _builtins.int
     FROM_DATE_FIELD_NUMBER: _builtins.int
     TO_DATE_FIELD_NUMBER: _builtins.int
-    LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_RESULTS_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """One store; empty: every store the caller may see."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
     """Last day, YYYY-MM-DD."""
-    limit: _builtins.int
+    max_results: _builtins.int
     """How many of the best customers, 1 to 100; 20 when absent."""
     def __init__(
         self,
@@ -208,11 +208,11 @@ class GetCustomersRequest(_message.Message):
         store_id: _builtins.str = ...,
         from_date: _builtins.str = ...,
         to_date: _builtins.str = ...,
-        limit: _builtins.int = ...,
+        max_results: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_date", b"from_date", "limit", b"limit", "store_id", b"store_id", "to_date", b"to_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_date", b"from_date", "max_results", b"max_results", "store_id", b"store_id", "to_date", b"to_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
