@@ -240,8 +240,8 @@ def _campaign(rest: Rest, admin: Session) -> None:
             "minOrderValue": rupees("149"),
             "maxDiscount": rupees("100"),
             "usageLimit": 100_000,
-            "startTime": _timestamp(now - datetime.timedelta(minutes=1)),
-            "endTime": _timestamp(now + datetime.timedelta(days=365)),
+            "startsAt": _timestamp(now - datetime.timedelta(minutes=1)),
+            "endsAt": _timestamp(now + datetime.timedelta(days=365)),
         },
         admin,
     )

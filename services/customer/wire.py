@@ -125,9 +125,9 @@ def customer(row: Row, cipher: FieldCipher) -> customer_pb2.Customer:
         loyalty_tier=TIERS.value(row.loyalty_tier),
         total_orders=row.total_orders,
         total_spent=to_money(row.total_spent),
-        last_login_time=stamp(row.last_login),
-        create_time=stamp(row.created_at),
-        update_time=stamp(row.updated_at),
+        last_login_at=stamp(row.last_login),
+        created_at=stamp(row.created_at),
+        updated_at=stamp(row.updated_at),
     )
 
 
@@ -172,8 +172,8 @@ def address(row: Row, cipher: FieldCipher) -> address_pb2.Address:
         label=row.label or "",
         address=postal_address(row, cipher),
         is_default=row.is_default,
-        create_time=stamp(row.created_at),
-        update_time=stamp(row.updated_at),
+        created_at=stamp(row.created_at),
+        updated_at=stamp(row.updated_at),
     )
 
 
@@ -190,12 +190,12 @@ def preferences(row: Row) -> likes.Preferences:
         preferred_delivery_time=DELIVERY_TIMES.value(row.preferred_delivery_time)
         if row.preferred_delivery_time
         else likes.PreferredDeliveryTime.UNSPECIFIED,
-        update_time=stamp(row.updated_at),
+        updated_at=stamp(row.updated_at),
     )
 
 
 def favorite(row: Row) -> favorite_pb2.Favorite:
-    return favorite_pb2.Favorite(product_id=str(row.product_id), create_time=stamp(row.created_at))
+    return favorite_pb2.Favorite(product_id=str(row.product_id), created_at=stamp(row.created_at))
 
 
 def session(row: Row, current: object) -> session_pb2.Session:
@@ -206,9 +206,9 @@ def session(row: Row, current: object) -> session_pb2.Session:
         ip_address=row.ip_address or "",
         user_agent=row.user_agent or "",
         is_current=row.id == current,
-        create_time=stamp(row.created_at),
-        last_access_time=stamp(row.last_accessed_at),
-        expire_time=stamp(row.expires_at),
+        created_at=stamp(row.created_at),
+        last_accessed_at=stamp(row.last_accessed_at),
+        expires_at=stamp(row.expires_at),
     )
 
 

@@ -183,7 +183,7 @@ class StockServicer(StockServiceServicer):
             UUID(request.order_id),
             UUID(request.store_id),
             ((UUID(line.product_id), line.quantity) for line in request.lines),
-            optional_moment(request, "expire_time"),
+            optional_moment(request, "expires_at"),
             self._app.settings.reservation_minutes,
         )
         refusal = await self._holds.do(wish)

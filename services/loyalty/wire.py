@@ -94,7 +94,7 @@ def account(row: Row, rupees_of_point: Decimal) -> account_pb2.LoyaltyAccount:
         tier=TIERS.value(row.tier),
         spend=to_money(row.spend),
         expiring_points=row.expiring,
-        next_expire_time=timestamp(row.next_expiry),
+        next_expiry_at=timestamp(row.next_expiry),
         referral_code=row.referral_code or "",
     )
     if row.next_tier is not None:
@@ -113,8 +113,8 @@ def transaction(row: Row) -> account_pb2.LoyaltyTransaction:
         description=row.description or "",
         order_id=str(row.order_id or ""),
         campaign_id=str(row.campaign_id or ""),
-        expire_time=timestamp(row.expires_at),
-        create_time=timestamp(row.created_at),
+        expires_at=timestamp(row.expires_at),
+        created_at=timestamp(row.created_at),
     )
 
 
@@ -142,12 +142,12 @@ def campaign(row: Row) -> campaign_pb2.Campaign:
         usage_limit=row.usage_limit,
         usage_per_customer=row.usage_per_customer,
         current_usage=row.current_usage,
-        start_time=timestamp(row.start_date),
-        end_time=timestamp(row.end_date),
+        starts_at=timestamp(row.start_date),
+        ends_at=timestamp(row.end_date),
         is_active=bool(row.is_active),
         is_listed=row.is_listed,
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
     _set_discount(message, row)
     return message
@@ -165,7 +165,7 @@ def coupon(row: Row, uses_left: int | None) -> campaign_pb2.Coupon:
         max_discount=_money(row.max_discount),
         applicable_products=[str(product_id) for product_id in row.applicable_products or ()],
         applicable_categories=row.applicable_categories or (),
-        end_time=timestamp(row.end_date),
+        ends_at=timestamp(row.end_date),
         uses_left=uses_left,
     )
     _set_discount(message, row)
@@ -185,8 +185,8 @@ def reward(row: Row) -> reward_pb2.Reward:
         stock=row.stock,
         valid_days=row.valid_days,
         is_active=row.is_active,
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
     _set_discount(message, row)
     return message
@@ -205,8 +205,8 @@ def redemption(row: Row) -> reward_pb2.Redemption:
         code=row.code,
         status=status,
         order_id=str(row.order_id or ""),
-        expire_time=timestamp(row.expires_at),
-        create_time=timestamp(row.created_at),
+        expires_at=timestamp(row.expires_at),
+        created_at=timestamp(row.created_at),
     )
 
 
@@ -229,8 +229,8 @@ def campaign_columns(request: loyalty_service_pb2.CreateCampaignRequest) -> dict
         "customer_segments": [SEGMENTS.word(segment) for segment in request.customer_segments] or None,
         "usage_limit": request.usage_limit if request.HasField("usage_limit") else None,
         "usage_per_customer": (request.usage_per_customer or None) if request.HasField("usage_per_customer") else 1,
-        "start_date": moment("startTime", request.start_time),
-        "end_date": moment("endTime", request.end_time),
+        "start_date": moment("startsAt", request.starts_at),
+        "end_date": moment("endsAt", request.ends_at),
         "is_active": request.is_active if request.HasField("is_active") else True,
         "is_listed": request.is_listed if request.HasField("is_listed") else True,
         "bonus_points": request.bonus_points or None,
@@ -322,14 +322,14 @@ def _campaign_change(request: loyalty_service_pb2.UpdateCampaignRequest, field: 
 _COLUMN_OF = {
     "amount": "discount_value",
     "percent_basis_points": "discount_value",
-    "start_time": "start_date",
-    "end_time": "end_date",
+    "starts_at": "start_date",
+    "ends_at": "end_date",
 }
 _CAMPAIGN_VALUES: dict[str, Callable[[loyalty_service_pb2.UpdateCampaignRequest], Any]] = {
     "amount": lambda request: amount("amount", request.amount),
     "percent_basis_points": lambda request: Decimal(request.percent_basis_points).scaleb(-2),
-    "start_time": lambda request: moment("startTime", request.start_time),
-    "end_time": lambda request: moment("endTime", request.end_time),
+    "starts_at": lambda request: moment("startsAt", request.starts_at),
+    "ends_at": lambda request: moment("endsAt", request.ends_at),
     "applicable_products": lambda request: [UUID(product_id) for product_id in request.applicable_products] or None,
     "applicable_categories": lambda request: list(request.applicable_categories) or None,
     "customer_segments": lambda request: [SEGMENTS.word(segment) for segment in request.customer_segments] or None,

@@ -98,7 +98,7 @@ def of_created_order(event: OrderCreated) -> Facts:
         "total": event.total.minor_units,
         "payment_method": _word(PaymentMethod, event.payment_method),
         "fulfilment": _word(FulfilmentType, event.fulfilment_type),
-        "placed_at": instant(event.created_at),
+        "placed_at": instant(event.occurred_at),
     }
 
 
@@ -126,7 +126,7 @@ def _of_cancellation(event: OrderCancelled) -> Facts:
 
 
 def _of_points(event: PointsEarned) -> Facts:
-    return {"points": event.points, "balance": event.balance, "expires_at": instant(event.expire_time)}
+    return {"points": event.points, "balance": event.balance, "expires_at": instant(event.expires_at)}
 
 
 def _of_tier(event: TierChanged) -> Facts:

@@ -113,9 +113,9 @@ class NotificationServicer(NotificationServiceServicer):
         return Empty()
 
     async def SendCode(self, request: pb.SendCodeRequest, context: Context) -> pb.SendCodeResponse:
-        expires_at = moment("expireTime", request.expire_time)
+        expires_at = moment("expiresAt", request.expires_at)
         if expires_at <= now():
-            raise InvalidArgument("expireTime", "lies in the past")
+            raise InvalidArgument("expiresAt", "lies in the past")
         secret = telling.Secret(
             user_id=UUID(request.customer_id),
             kind=CODES[request.kind],

@@ -56,7 +56,7 @@ async def quote_fulfilment(peers: Peers, cart: Cart, address: PostalAddress | No
     request = QuoteFulfilmentRequest(
         store_id=str(cart.store_id),
         fulfilment_type=FULFILMENT.value(cart.fulfilment_type),
-        scheduled_time=timestamp(cart.scheduled),
+        scheduled_delivery_at=timestamp(cart.scheduled),
     )
     if address is not None:
         request.postal_code = address.postal_code
@@ -149,7 +149,7 @@ async def start_payment(
         # payment has an enum of its own with the same words and numbers.
         method=PAYMENT_METHOD.value(method),
         order_number=order_number,
-        expire_time=timestamp(expires),
+        expires_at=timestamp(expires),
     )
     stub = peers.stub("payment", PaymentServiceStub)
     payment: Payment = await stub.StartPayment(request, timeout=START_PAYMENT_SECONDS)

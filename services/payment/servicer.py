@@ -81,7 +81,7 @@ class PaymentServicer(PaymentServiceServicer):
         return Empty()
 
     async def StartPayment(self, request: pb.StartPaymentRequest, context: Any) -> payment_pb2.Payment:
-        expires_at = optional_moment(request, "expire_time")
+        expires_at = optional_moment(request, "expires_at")
         new = payments.NewPayment(
             id=UUID(request.payment_id),
             order_id=UUID(request.order_id),

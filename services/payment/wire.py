@@ -36,7 +36,7 @@ def payment(row: Row, provider_key: str = "", client_secret: str = "") -> paymen
         transaction_id=row.transaction_id or "",
         captured_amount=to_money(row.captured_amount, row.currency),
         refunded_amount=to_money(row.refunded_amount, row.currency),
-        expire_time=timestamp(row.expires_at) if row.status in OPEN else None,
+        expires_at=timestamp(row.expires_at) if row.status in OPEN else None,
         initiated_at=timestamp(row.initiated_at),
         completed_at=timestamp(row.completed_at),
         failed_at=timestamp(row.failed_at),

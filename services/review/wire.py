@@ -42,15 +42,15 @@ def review_message(row: Any, *, shows_writer: bool) -> Review:
         editable_until=timestamp(row.created_at + EDITABLE),
         edited=row.edited_at is not None,
         response=_response(row),
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
 def _response(row: Any) -> ReviewResponse | None:
     if row.response is None:
         return None
-    return ReviewResponse(comment=row.response, respond_time=timestamp(row.responded_at))
+    return ReviewResponse(comment=row.response, responded_at=timestamp(row.responded_at))
 
 
 def distribution(row: Any) -> Distribution:
@@ -74,7 +74,7 @@ def rating_message(product_id: str, ratings: Distribution) -> ProductRating:
 
 
 def review_posted(row: Any, rating: Any, order_rating: int) -> ReviewPosted:
-    return ReviewPosted(**_facts(row), **_figures(rating, order_rating), create_time=timestamp(row.created_at))
+    return ReviewPosted(**_facts(row), **_figures(rating, order_rating), occurred_at=timestamp(row.created_at))
 
 
 def review_updated(row: Any, rating: Any, order_rating: int, previous: int) -> ReviewUpdated:
@@ -82,14 +82,14 @@ def review_updated(row: Any, rating: Any, order_rating: int, previous: int) -> R
         **_facts(row),
         **_figures(rating, order_rating),
         previous_rating=previous,
-        update_time=timestamp(row.updated_at),
+        occurred_at=timestamp(row.updated_at),
     )
 
 
 def review_responded(row: Any) -> ReviewResponded:
     facts = _facts(row)
     del facts["rating"]
-    return ReviewResponded(**facts, responder_id=str(row.responded_by), respond_time=timestamp(row.responded_at))
+    return ReviewResponded(**facts, responder_id=str(row.responded_by), occurred_at=timestamp(row.responded_at))
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class StoreServicer(StoreServiceServicer):
                     distance_metres=near.distance_metres,
                     is_open=near.is_open,
                     delivers=near.delivers,
-                    estimated_delivery_time=wire.timestamp(near.estimate),
+                    estimated_delivery_at=wire.timestamp(near.estimate),
                 )
                 for near in found
             ]
@@ -144,8 +144,8 @@ class StoreServicer(StoreServiceServicer):
         self, request: store_messages.QuoteFulfilmentRequest, context: Any
     ) -> store_messages.QuoteFulfilmentResponse:
         scheduled = None
-        if request.HasField("scheduled_time"):
-            scheduled = wire.moment("scheduledTime", request.scheduled_time)
+        if request.HasField("scheduled_delivery_at"):
+            scheduled = wire.moment("scheduledDeliveryAt", request.scheduled_delivery_at)
         row, answer = await fulfilment.quote_fulfilment(
             self._app,
             UUID(request.store_id),

@@ -138,8 +138,8 @@ def store_message(row: Any) -> Store:
         delivery_radius_metres=int((row.delivery_radius_km or 0) * _METRES_A_KM),
         estimated_prep_time_minutes=row.estimated_prep_time_minutes,
         etag=etag(row.version),
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
@@ -211,11 +211,11 @@ def _address_columns(address: PostalAddress) -> dict[str, Any]:
 
 
 def store_created(row: Any) -> StoreCreated:
-    return StoreCreated(**_store_facts(row), create_time=timestamp(row.created_at))
+    return StoreCreated(**_store_facts(row), occurred_at=timestamp(row.created_at))
 
 
 def store_updated(row: Any) -> StoreUpdated:
-    return StoreUpdated(**_store_facts(row), update_time=timestamp(row.updated_at))
+    return StoreUpdated(**_store_facts(row), occurred_at=timestamp(row.updated_at))
 
 
 def _store_facts(row: Any) -> dict[str, Any]:
@@ -323,8 +323,8 @@ def zone_message(row: Any) -> DeliveryZone:
         delivery_fee=to_money(row.delivery_fee),
         estimated_time_minutes=row.estimated_time_minutes,
         is_active=row.is_active,
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
@@ -346,8 +346,8 @@ def staff_message(row: Any, email: str, phone: str) -> StaffMember:
         account_id=str(row.account_id or ""),
         invitation_state=INVITATIONS.value(row.invitation),
         etag=etag(row.version),
-        create_time=timestamp(row.created_at),
-        update_time=timestamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
@@ -371,11 +371,11 @@ def staff_changes(request: UpdateStaffMemberRequest) -> dict[str, Any]:
 
 
 def staff_granted(row: Any) -> StaffGranted:
-    return StaffGranted(**_grant(row), grant_time=timestamp(row.updated_at))
+    return StaffGranted(**_grant(row), occurred_at=timestamp(row.updated_at))
 
 
 def staff_revoked(row: Any) -> StaffRevoked:
-    return StaffRevoked(**_grant(row), revoke_time=timestamp(row.updated_at))
+    return StaffRevoked(**_grant(row), occurred_at=timestamp(row.updated_at))
 
 
 def _grant(row: Any) -> dict[str, Any]:

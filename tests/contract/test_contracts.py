@@ -47,6 +47,15 @@ SEED_EVENTS = {
     "inventory": ["StockLow", "ProductOutOfStock", "StockRestocked"],
     "customer": ["CustomerRegistered", "CustomerVerified"],
 }
+# Timestamps that are not an instant at which something happens but a bound: the name says which side of it counts.
+BOUNDS = {
+    "order.v1.ListOrdersRequest.created_from",
+    "order.v1.ListOrdersRequest.created_before",
+    "review.v1.Review.editable_until",
+    "store.v1.ListNearbyStoresRequest.deliver_by",
+    "store.v1.OperatingHours.open_until",
+    "store.v1.QuoteFulfilmentResponse.ready_from",
+}
 # A quantifier without an upper bound: the string may be of any length.
 UNBOUNDED = re.compile(r"(?<!\\)[*+]|\{\d+,\}")
 
@@ -226,6 +235,28 @@ def test_personal_data_is_marked_wherever_it_is_named() -> None:
         and not field.GetOptions().Extensions[pii_pb2.pii]
     ]
     assert wrong == []
+
+
+def test_a_field_that_holds_an_instant_ends_in_at() -> None:
+    """One school of names in the whole API, that of the columns: created_at, expires_at, never create_time."""
+    otherwise = {
+        field.full_name.removeprefix(f"{PACKAGE}.")
+        for message in own_messages()
+        for field in message.fields
+        if _is_timestamp(field) and not field.name.endswith("_at")
+    }
+    assert otherwise == BOUNDS
+
+
+@pytest.mark.parametrize("event", events(), ids=lambda message: message.full_name)
+def test_an_event_calls_the_moment_at_which_it_happened_occurred_at(event: Descriptor) -> None:
+    """The words of a row, created_at and updated_at, would tell when the publisher wrote it."""
+    moments = {field.name for field in event.fields if _is_timestamp(field)}
+    assert not moments & {"created_at", "updated_at", "changed_at"}
+
+
+def _is_timestamp(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
 
 
 # --- comments: the image has them, the generated code does not --------------------------------------------------------

@@ -172,7 +172,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             access_token="" if use_cookies else opened.access,
             refresh_token="" if use_cookies else opened.refresh,
             expires_in=self._app.settings.access_token_seconds,
-            refresh_expire_time=wire.stamp(opened.refresh_expires_at),
+            refresh_expires_at=wire.stamp(opened.refresh_expires_at),
             csrf_token=opened.csrf,
             customer_id=str(opened.customer_id),
             session_id=str(opened.session_id),

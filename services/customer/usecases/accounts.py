@@ -76,7 +76,7 @@ async def insert(app: CustomerApp, tx: Transaction, applicant: Applicant, passwo
 
 
 def announce_registered(tx: Transaction, customer_id: UUID, *, invited: bool) -> None:
-    event = events.CustomerRegistered(customer_id=str(customer_id), register_time=wire.stamp(now()), invited=invited)
+    event = events.CustomerRegistered(customer_id=str(customer_id), occurred_at=wire.stamp(now()), invited=invited)
     tx.publish(event, key=customer_id)
 
 
@@ -108,7 +108,7 @@ async def mark_verified(tx: Transaction, customer_id: UUID) -> None:
     """The mailbox is proved; announced the first time."""
     if await tx.run(q.SET_EMAIL_VERIFIED, id=customer_id):
         tx.publish(
-            events.CustomerVerified(customer_id=str(customer_id), verify_time=wire.stamp(now())), key=customer_id
+            events.CustomerVerified(customer_id=str(customer_id), occurred_at=wire.stamp(now())), key=customer_id
         )
 
 
@@ -214,7 +214,7 @@ async def erase(app: CustomerApp, customer_id: UUID) -> None:
         for removal in q.ERASE_WHAT_BELONGS_TO_IT:
             await tx.run(removal, customer_id=customer_id)
         tx.publish(
-            events.CustomerErased(customer_id=str(customer_id), erase_time=wire.stamp(erased_at)), key=customer_id
+            events.CustomerErased(customer_id=str(customer_id), occurred_at=wire.stamp(erased_at)), key=customer_id
         )
 
 

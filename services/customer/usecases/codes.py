@@ -109,7 +109,7 @@ async def _send(app: CustomerApp, row: Row) -> None:
         email=wire.opened(app.cipher, row.email, wire.EMAIL),
         name=wire.name(row),
         code=app.cipher.open(row.code, SEALED_AS),
-        expire_time=wire.stamp(row.expires_at),
+        expires_at=wire.stamp(row.expires_at),
         locale=row.locale,
     )
     await app.peers.stub("notification", NotificationServiceStub).SendCode(request, timeout=_HAND_OVER_SECONDS)

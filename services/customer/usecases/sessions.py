@@ -202,7 +202,7 @@ async def end_all(tx: Transaction, customer_id: UUID, reason: str, keep: UUID | 
 
 def _announce(tx: Transaction, ended: Iterable[Row]) -> None:
     for row in ended:
-        event = SessionRevoked(session_id=str(row.id), expire_time=wire.stamp(now() + ALIVE))
+        event = SessionRevoked(session_id=str(row.id), expires_at=wire.stamp(now() + ALIVE))
         tx.publish(event, key=row.id)
 
 

@@ -52,12 +52,12 @@ class Wish:
 
 
 def wish(
-    order_id: UUID, store_id: UUID, lines: Iterable[tuple[UUID, int]], expire_time: datetime | None, minutes: float
+    order_id: UUID, store_id: UUID, lines: Iterable[tuple[UUID, int]], expires_at: datetime | None, minutes: float
 ) -> Wish:
     """A wish with its lines added up, and with the moment from which order may be asked about it."""
     moment = now()
     earliest, latest = moment + timedelta(minutes=minutes), moment + LONGEST
-    ask_after = max(earliest, min(expire_time, latest)) if expire_time else earliest
+    ask_after = max(earliest, min(expires_at, latest)) if expires_at else earliest
     return Wish(order_id, store_id, rules.sum_lines(lines), ask_after)
 
 

@@ -40,7 +40,7 @@ def check_campaign(terms: Terms, code: str | None, start: datetime, end: datetim
     if terms.discount_type not in _DISCOUNT_TYPES[terms.type]:
         raise InvalidArgument("discountType", "does not fit the campaign's type")
     if end <= start:
-        raise InvalidArgument("endTime", "must be after startTime")
+        raise InvalidArgument("endsAt", "must be after startsAt")
     _check_bonus(terms)
     _check_discount(terms)
 

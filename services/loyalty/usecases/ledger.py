@@ -99,7 +99,7 @@ class Account:
             order_points=order_points,
             version=self._version,
         )
-        event.expire_time.FromDatetime(expires_at)
+        event.expires_at.FromDatetime(expires_at)
         self._tx.publish(event, key=self.customer_id, version=self._version)
         return line_id
 

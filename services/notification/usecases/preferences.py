@@ -68,6 +68,6 @@ async def change_preferences(app: NotificationApp, user_id: UUID, change: Change
             push=row.push,
             marketing=row.marketing,
         )
-        event.changed_at.FromDatetime(row.updated_at)
+        event.occurred_at.FromDatetime(row.updated_at)
         tx.publish(event, key=user_id, version=row.version)
     return row

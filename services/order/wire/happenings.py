@@ -34,7 +34,7 @@ def created(row: Any) -> events_pb2.OrderCreated:
         payment_id=str(row.payment_id or ""),
         coupon_code=row.coupon_code or "",
         points_redeemed=row.loyalty_points_redeemed,
-        created_at=timestamp(row.created_at),
+        occurred_at=timestamp(row.created_at),
     )
 
 

@@ -24,7 +24,7 @@ class StoreClosed(Conflict):
     """By its hours the store is closed at the time asked for."""
 
     def __init__(self, next_opening: datetime | None) -> None:
-        known = {"next_opening_time": next_opening.isoformat().replace("+00:00", "Z")} if next_opening else {}
+        known = {"next_opening_at": next_opening.isoformat().replace("+00:00", "Z")} if next_opening else {}
         super().__init__("the store is closed at that time", **known)
 
 

@@ -86,7 +86,7 @@ def kitchen_begins(schedule: Schedule, now: dt.datetime, scheduled: dt.datetime 
     beyond the horizon.
     """
     if scheduled is not None and not now < scheduled <= now + HORIZON:
-        raise InvalidArgument("scheduledTime", f"must be in the future and at most {HORIZON.days} days off")
+        raise InvalidArgument("scheduledDeliveryAt", f"must be in the future and at most {HORIZON.days} days off")
     opening = schedule.opening_at(scheduled or now)
     if opening is None:
         raise StoreClosed(schedule.next_opening(scheduled or now))

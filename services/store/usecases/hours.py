@@ -52,7 +52,7 @@ def _describe(row: Row, moment: dt.datetime) -> OperatingHours:
     if opening is None:
         next_opening = schedule.next_opening(moment)
         if next_opening is not None:
-            message.next_opening_time.FromDatetime(next_opening)
+            message.next_opening_at.FromDatetime(next_opening)
     elif opening.closes <= moment + HORIZON:
         message.open_until.FromDatetime(opening.closes)
     return message

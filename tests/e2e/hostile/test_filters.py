@@ -136,7 +136,7 @@ OVERREACHING: Json = {
     "grants": [{"storeId": str(uuid4()), "job": "MANAGER"}], "permissions": ["*"], "isVerified": True,
     "emailVerified": True, "phoneVerified": True, "isActive": True, "loyaltyPoints": 10**6, "loyaltyTier": "PLATINUM",
     "totalSpent": {"currencyCode": "INR", "minorUnits": "1"}, "totalOrders": 99, "passwordHash": "x", "version": 99,
-    "createTime": "2000-01-01T00:00:00Z", "erasedAt": "2000-01-01T00:00:00Z", "googleId": "1",
+    "createdAt": "2000-01-01T00:00:00Z", "erasedAt": "2000-01-01T00:00:00Z", "googleId": "1",
     "email": "boss@shikanji.example",
     "__proto__": {"admin": True}, "constructor": {"prototype": {"admin": True}},
 }  # fmt: skip
@@ -161,7 +161,7 @@ def test_a_profile_body_changes_what_a_profile_is_and_nothing_else(platform: Pla
     before = platform.rest.get(path, owner)
     body = {name: value for name, value in OVERREACHING.items() if name != "id"}
     after = platform.rest.put(path, body | {"displayName": "Overreacher"}, owner)
-    may_differ = {"displayName", "etag", "updateTime"}
+    may_differ = {"displayName", "etag", "updatedAt"}
     assert {name: value for name, value in after.items() if name not in may_differ} == {
         name: value for name, value in before.items() if name not in may_differ
     }

@@ -54,7 +54,7 @@ class SaidOrder:
         event.subtotal.minor_units = self.total - 2490
         event.tax.minor_units = 2490
         event.total.minor_units = self.total
-        event.created_at.FromDatetime(self.placed_at)
+        event.occurred_at.FromDatetime(self.placed_at)
         return self._say(event, 0)
 
     def reached(self, kind: Any, minutes: int) -> SaidOrder:

@@ -254,7 +254,7 @@ async def test_preferences_start_with_defaults_and_are_written_in_part(people: P
     asha, stub = await somebody(people)
     defaults = await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
     assert defaults.preferred_spice_level == SpiceLevel.MILD
-    assert not defaults.HasField("update_time")
+    assert not defaults.HasField("updated_at")
     await stub.UpdatePreferences(
         pb.UpdatePreferencesRequest(
             id=asha.id,
@@ -292,7 +292,7 @@ async def test_a_product_is_marked_once_listed_newest_first_and_unmarked(people:
     again = await asyncio.gather(
         *(stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=products[0])) for _ in range(4))
     )
-    assert len({one.create_time.ToNanoseconds() for one in again}) == 1
+    assert len({one.created_at.ToNanoseconds() for one in again}) == 1
     page = await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=2))
     rest = await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=2, page_token=page.next_page_token))
     assert [one.product_id for one in [*page.favorites, *rest.favorites]] == products[::-1]

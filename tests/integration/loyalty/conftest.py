@@ -116,8 +116,8 @@ class Loyalty:
             "discount_type": DiscountType.PERCENTAGE,
             "percent_basis_points": 1000,
             "code": new_code("T", 10),
-            "start_time": moment(hours=1),
-            "end_time": moment(hours=-1),
+            "starts_at": moment(hours=1),
+            "ends_at": moment(hours=-1),
             **fields,
         }
         created: Campaign = await self.admin.CreateCampaign(

@@ -62,8 +62,8 @@ async def test_everybody_sees_what_runs_and_is_listed_and_nothing_else(loyalty: 
     hidden = [
         await loyalty.campaign(is_listed=False),
         await loyalty.campaign(is_active=False),
-        await loyalty.campaign(start_time=moment(hours=-1), end_time=moment(hours=-2)),
-        await loyalty.campaign(start_time=moment(hours=2), end_time=moment(hours=1)),
+        await loyalty.campaign(starts_at=moment(hours=-1), ends_at=moment(hours=-2)),
+        await loyalty.campaign(starts_at=moment(hours=2), ends_at=moment(hours=1)),
     ]
     for stub in (loyalty.nobody, loyalty.as_customer(new_id()), loyalty.admin):
         seen = await everything(loyalty, stub)
@@ -98,9 +98,9 @@ async def test_everybody_sees_what_runs_and_is_listed_and_nothing_else(loyalty: 
         ({"max_discount": Money(currency_code="INR", minor_units=-1)}, "maxDiscount.minorUnits"),
         ({"max_discount": Money(currency_code="INR", minor_units=10**10)}, "maxDiscount.minorUnits"),
         ({"max_discount": rupees(0)}, "maxDiscount"),
-        ({"end_time": moment(hours=2)}, "endTime"),
-        ({"start_time": None}, "startTime"),
-        ({"start_time": Timestamp(seconds=-(10**13))}, "startTime"),
+        ({"ends_at": moment(hours=2)}, "endsAt"),
+        ({"starts_at": None}, "startsAt"),
+        ({"starts_at": Timestamp(seconds=-(10**13))}, "startsAt"),
         ({"bonus_points": 5}, "bonusPoints"),
         ({"type": CampaignType.LOYALTY_BONUS, "discount_type": 0, "percent_basis_points": 0}, "bonusPoints"),
         ({"usage_limit": 0}, "usageLimit"),
@@ -139,8 +139,8 @@ async def test_only_administrators_write_campaigns(loyalty: Loyalty) -> None:
                     type=CampaignType.DISCOUNT,
                     discount_type=DiscountType.PERCENTAGE,
                     percent_basis_points=10000,
-                    start_time=moment(hours=1),
-                    end_time=moment(hours=-1),
+                    starts_at=moment(hours=1),
+                    ends_at=moment(hours=-1),
                 )
             )
         assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
@@ -153,7 +153,7 @@ async def test_an_update_changes_what_is_present_or_named(loyalty: Loyalty) -> N
     )
     assert (changed.name, changed.percent_basis_points) == ("New", 500)
     assert (changed.usage_limit, changed.description) == (5, "old")
-    assert changed.update_time.ToNanoseconds() > campaign.update_time.ToNanoseconds()
+    assert changed.updated_at.ToNanoseconds() > campaign.updated_at.ToNanoseconds()
     cleared = await loyalty.admin.UpdateCampaign(
         api.UpdateCampaignRequest(
             id=campaign.id,
@@ -163,7 +163,7 @@ async def test_an_update_changes_what_is_present_or_named(loyalty: Loyalty) -> N
     )
     assert not cleared.HasField("usage_limit")
     assert (cleared.description, list(cleared.applicable_categories), cleared.name) == ("", [], "New")
-    for paths in (["type"], ["current_usage"], ["name"], ["start_time"]):
+    for paths in (["type"], ["current_usage"], ["name"], ["starts_at"]):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await loyalty.admin.UpdateCampaign(
                 api.UpdateCampaignRequest(id=campaign.id, update_mask=FieldMask(paths=paths))
@@ -205,7 +205,7 @@ async def test_a_coupon_tells_what_it_would_do_and_how_often(loyalty: Loyalty) -
 async def test_a_coupon_that_does_not_work_looks_like_one_that_does_not_exist(loyalty: Loyalty) -> None:
     customer_id = await loyalty.registered()
     await loyalty.hear(delivered(new_id(), customer_id))
-    over = await loyalty.campaign(start_time=moment(hours=2), end_time=moment(hours=1))
+    over = await loyalty.campaign(starts_at=moment(hours=2), ends_at=moment(hours=1))
     for_new = await loyalty.campaign(customer_segments=[CustomerSegment.NEW])
     answers = []
     for code in (over.code, for_new.code, new_code("X", 10)):

@@ -222,7 +222,7 @@ async def test_a_coupon_says_why_it_does_not_fit(loyalty: Loyalty) -> None:
     )
     assert (await loyalty.quote(customer_id, free.code)).free_delivery
     await refused(loyalty.quote(customer_id, free.code, delivery_fee=rupees(0)), "COUPON_INVALID", "NO_DELIVERY_FEE")
-    over = await loyalty.campaign(start_time=moment(days=2), end_time=moment(days=1))
+    over = await loyalty.campaign(starts_at=moment(days=2), ends_at=moment(days=1))
     await refused(loyalty.quote(customer_id, over.code), "COUPON_INVALID", "NOT_USABLE")
     off = await loyalty.campaign(is_active=False)
     await refused(loyalty.quote(customer_id, off.code), "COUPON_INVALID", "NOT_USABLE")

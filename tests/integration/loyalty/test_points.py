@@ -44,7 +44,7 @@ async def test_an_order_earns_a_point_for_ten_rupees_of_food_when_it_is_delivere
     assert account.available_value == rupees("12.25")
     (earned,) = await loyalty.announced(customer_id, PointsEarned)
     assert (earned.points, earned.balance, earned.order_points, earned.order_id) == (49, 49, 49, str(order_id))
-    expires = earned.expire_time.ToDatetime(UTC)
+    expires = earned.expires_at.ToDatetime(UTC)
     assert timedelta(days=364) < expires - datetime.now(UTC) <= timedelta(days=365)
 
 
@@ -445,5 +445,5 @@ async def test_times_are_those_of_the_ledger(loyalty: Loyalty) -> None:
     )
     now = Timestamp()
     now.GetCurrentTime()
-    assert abs(page.transactions[0].create_time.seconds - now.seconds) < 60
-    assert page.transactions[0].expire_time.seconds - now.seconds > 364 * 86400
+    assert abs(page.transactions[0].created_at.seconds - now.seconds) < 60
+    assert page.transactions[0].expires_at.seconds - now.seconds > 364 * 86400

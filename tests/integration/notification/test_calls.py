@@ -180,7 +180,7 @@ async def test_the_same_code_is_mailed_once_and_another_one_again(world: World) 
 
     def code(word: str) -> pb.SendCodeRequest:
         request = pb.SendCodeRequest(customer_id=str(person.id), kind=2, email=person.email, name="Asha", code=word)
-        request.expire_time.FromDatetime(clock.now() + timedelta(minutes=15))
+        request.expires_at.FromDatetime(clock.now() + timedelta(minutes=15))
         return request
 
     first, again = await own.SendCode(code("AAAA-2222")), await own.SendCode(code("AAAA-2222"))
@@ -196,10 +196,10 @@ async def test_the_same_code_is_mailed_once_and_another_one_again(world: World) 
 
 async def test_a_code_that_has_expired_is_refused_and_strangers_send_none(world: World) -> None:
     request = pb.SendCodeRequest(customer_id=str(new_id()), kind=1, email="a@example.org", code="AAAA-2222")
-    request.expire_time.FromDatetime(clock.now() - timedelta(minutes=1))
+    request.expires_at.FromDatetime(clock.now() - timedelta(minutes=1))
     with pytest.raises(grpc.aio.AioRpcError) as late:
         await world.asking(service("customer")).SendCode(request)
-    assert refusal(late.value).violations == {"expireTime": "lies in the past"}
+    assert refusal(late.value).violations == {"expiresAt": "lies in the past"}
     for caller in (service("order"), admin(), nobody()):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await world.asking(caller).SendCode(request)

@@ -36,7 +36,7 @@ def created(person: Person, number: str, order_id: str) -> order_events.OrderCre
     event.items.add(product_id=str(new_id()), name="Jain Pav Bhaji", quantity=2).subtotal.minor_units = 49800
     event.tax.minor_units = 2490
     event.total.minor_units = 52290
-    event.created_at.GetCurrentTime()
+    event.occurred_at.GetCurrentTime()
     return event
 
 

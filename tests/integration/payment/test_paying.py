@@ -47,7 +47,7 @@ async def test_starting_a_payment_opens_an_order_at_the_gateway(world: World) ->
     assert (payment.status, payment.provider) == (PaymentStatus.PENDING, PaymentProvider.RAZORPAY)
     assert payment.provider_order_id.startswith("order_")
     assert payment.provider_key == world.gateway.key_id
-    assert timedelta(minutes=14) < payment.expire_time.ToDatetime(tzinfo=now().tzinfo) - now() < timedelta(minutes=16)
+    assert timedelta(minutes=14) < payment.expires_at.ToDatetime(tzinfo=now().tzinfo) - now() < timedelta(minutes=16)
     [order] = await world.gateway.orders(receipt=sale.payment_id)
     assert (order["id"], order["amount"], order["currency"]) == (payment.provider_order_id, 24900, "INR")
 
@@ -74,7 +74,7 @@ async def test_the_webhook_of_a_capture_completes_the_payment(world: World) -> N
     payment = await sale.paid()
     assert payment.captured_amount == payment.amount
     assert payment.transaction_id.startswith("pay_")
-    assert not payment.HasField("expire_time")
+    assert not payment.HasField("expires_at")
     [event] = await sale.events()
     assert isinstance(event, events_pb2.PaymentCompleted)
     assert (event.payment_id, event.order_id, event.cash) == (sale.payment_id, sale.order_id, False)
@@ -163,7 +163,7 @@ async def test_what_is_paid_or_too_late_is_not_initiated(world: World) -> None:
 
     late = world.sale()
     past = late.request()
-    past.expire_time.FromDatetime(now() - timedelta(seconds=1))
+    past.expires_at.FromDatetime(now() - timedelta(seconds=1))
     await world.as_order().StartPayment(past)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(late)
@@ -296,7 +296,7 @@ async def test_cash_waits_for_the_delivery(world: World) -> None:
     sale = world.sale(method=PaymentMethod.COD)
     payment = await sale.start()
     assert (payment.status, payment.provider) == (PaymentStatus.PENDING, PaymentProvider.UNSPECIFIED)
-    assert not payment.HasField("expire_time")
+    assert not payment.HasField("expires_at")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale)
     assert refusal(failed.value).reason == "NOT_PAID_ONLINE"

@@ -73,7 +73,7 @@ async def test_a_delivered_item_is_reviewed_and_the_event_carries_the_new_averag
     assert (posted.review_id, posted.product_id, posted.order_id) == (mine.id, str(product), str(second.id))
     assert (posted.customer_id, posted.store_id, posted.rating) == (str(second.customer), str(second.store), 5)
     assert not mine.edited
-    assert (mine.editable_until.seconds - mine.create_time.seconds) == 7 * 24 * 3600
+    assert (mine.editable_until.seconds - mine.created_at.seconds) == 7 * 24 * 3600
 
 
 async def test_strangers_see_what_was_said_but_not_who_said_it(

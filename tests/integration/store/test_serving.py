@@ -68,7 +68,7 @@ async def test_hours_are_replaced_as_a_whole_and_read_back(admin: Any, public: A
     assert [len(day.intervals) for day in read.days] == [1, 0, 0, 0, 0, 2, 0]
     assert read.time_zone == "Asia/Kolkata"
     assert read.etag == answer.etag != store.etag
-    assert read.is_open != read.HasField("next_opening_time")
+    assert read.is_open != read.HasField("next_opening_at")
 
 
 async def test_a_store_without_hours_is_closed_and_one_open_around_the_clock_is_open(
@@ -77,7 +77,7 @@ async def test_a_store_without_hours_is_closed_and_one_open_around_the_clock_is_
     store = await make_store(open_always=False)
     hours = await public.GetOperatingHours(pb.GetOperatingHoursRequest(id=store.id))
     assert not hours.is_open
-    assert not hours.HasField("next_opening_time")
+    assert not hours.HasField("next_opening_at")
     hours = await admin.UpdateOperatingHours(always_open(store.id))
     assert hours.is_open
     assert not hours.HasField("open_until")
@@ -135,7 +135,7 @@ async def test_an_exception_closes_a_date_and_goes_away_again(
     assert not hours.is_open
     answer = await refused(order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)))
     assert answer.reason == "STORE_CLOSED"
-    assert dt.datetime.fromisoformat(answer.metadata["next_opening_time"]).astimezone(KOLKATA).time() == dt.time(0)
+    assert dt.datetime.fromisoformat(answer.metadata["next_opening_at"]).astimezone(KOLKATA).time() == dt.time(0)
     removal = pb.RemoveHoursExceptionRequest(id=store.id, date=today)
     await admin.RemoveHoursException(removal)
     await admin.RemoveHoursException(removal)
@@ -296,14 +296,14 @@ async def test_an_order_for_later_begins_at_the_opening_before_it(
     days = [DayHours(day_of_week=day.isoweekday() % 7, intervals=[interval("11:00-15:00")])]
     await admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=store.id, days=days))
     noon = day.replace(hour=12, minute=0, second=0, microsecond=0)
-    asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP, scheduled_time=stamp(noon))
+    asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP, scheduled_delivery_at=stamp(noon))
     quote = await order.QuoteFulfilment(asked)
     assert quote.ready_from.ToDatetime(dt.UTC) == noon.replace(hour=11)
-    asked.scheduled_time.CopyFrom(stamp(noon.replace(hour=15)))
+    asked.scheduled_delivery_at.CopyFrom(stamp(noon.replace(hour=15)))
     assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
     for days_off in (-1, 9):
-        asked.scheduled_time.CopyFrom(stamp(in_store(days_off)))
-        assert list((await refused(order.QuoteFulfilment(asked))).violations) == ["scheduledTime"]
+        asked.scheduled_delivery_at.CopyFrom(stamp(in_store(days_off)))
+        assert list((await refused(order.QuoteFulfilment(asked))).violations) == ["scheduledDeliveryAt"]
 
 
 async def test_only_order_may_ask_for_a_quote(as_caller: Any, make_store: MakeStore) -> None:
@@ -331,7 +331,7 @@ async def test_stores_around_a_place_come_nearest_first(admin: Any, public: Any,
     assert [store.distance_metres < 1 for store in found] == [True, False, False]
     assert [store.is_open for store in found] == [True, True, False]
     assert [store.delivers for store in found] == [True, True, True]
-    assert [store.HasField("estimated_delivery_time") for store in found] == [True, True, False]
+    assert [store.HasField("estimated_delivery_at") for store in found] == [True, True, False]
     asked.within_metres = 100_000
     assert far.id in {store.store.id for store in (await public.ListNearbyStores(asked)).stores}
     asked.open_now, asked.max_results = True, 1

@@ -123,7 +123,7 @@ def test_a_store_that_takes_no_orders_says_so_also_for_later() -> None:
 def test_a_closed_store_refuses_and_names_its_next_opening() -> None:
     with pytest.raises(StoreClosed) as refused:
         serve(now=dt.datetime(2025, 11, 28, 15, 0, tzinfo=KOLKATA))
-    assert refused.value.metadata == {"next_opening_time": "2025-11-29T05:30:00Z"}
+    assert refused.value.metadata == {"next_opening_at": "2025-11-29T05:30:00Z"}
 
 
 def test_an_open_store_begins_now() -> None:
@@ -153,4 +153,4 @@ def test_an_order_for_a_time_when_the_store_is_closed_is_refused() -> None:
 def test_a_time_that_is_past_or_too_far_off_is_no_time_to_order_for(scheduled: dt.datetime) -> None:
     with pytest.raises(InvalidArgument) as refused:
         serve(scheduled=scheduled)
-    assert refused.value.violations[0][0] == "scheduledTime"
+    assert refused.value.violations[0][0] == "scheduledDeliveryAt"

@@ -27,7 +27,7 @@ from jainshikanji.options.v1 import pii_pb2 as jainshikanji_dot_options_dot_v1_d
 from jainshikanji.type.v1 import postal_address_pb2 as jainshikanji_dot_type_dot_v1_dot_postal__address__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&jainshikanji/customer/v1/address.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\x1a)jainshikanji/type/v1/postal_address.proto\"\xba\x02\n\x07\x41\x64\x64ress\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x39\n\x04type\x18\x04 \x01(\x0e\x32+.jainshikanji.customer.v1.AddressType.Value\x12\x13\n\x05label\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12:\n\x07\x61\x64\x64ress\x18\x06 \x01(\x0b\x32#.jainshikanji.type.v1.PostalAddressB\x04\xd8\xb5\x18\x01\x12\x12\n\nis_default\x18\x07 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0b\x41\x64\x64ressType\"7\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x08\n\x04HOME\x10\x01\x12\x08\n\x04WORK\x10\x02\x12\t\n\x05OTHER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&jainshikanji/customer/v1/address.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\x1a)jainshikanji/type/v1/postal_address.proto\"\xb8\x02\n\x07\x41\x64\x64ress\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x39\n\x04type\x18\x04 \x01(\x0e\x32+.jainshikanji.customer.v1.AddressType.Value\x12\x13\n\x05label\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12:\n\x07\x61\x64\x64ress\x18\x06 \x01(\x0b\x32#.jainshikanji.type.v1.PostalAddressB\x04\xd8\xb5\x18\x01\x12\x12\n\nis_default\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x0b\x41\x64\x64ressType\"7\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x08\n\x04HOME\x10\x01\x12\x08\n\x04WORK\x10\x02\x12\t\n\x05OTHER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,9 +39,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDRESS'].fields_by_name['address']._loaded_options = None
   _globals['_ADDRESS'].fields_by_name['address']._serialized_options = b'\330\265\030\001'
   _globals['_ADDRESS']._serialized_start=180
-  _globals['_ADDRESS']._serialized_end=494
-  _globals['_ADDRESSTYPE']._serialized_start=496
-  _globals['_ADDRESSTYPE']._serialized_end=566
-  _globals['_ADDRESSTYPE_VALUE']._serialized_start=511
-  _globals['_ADDRESSTYPE_VALUE']._serialized_end=566
+  _globals['_ADDRESS']._serialized_end=492
+  _globals['_ADDRESSTYPE']._serialized_start=494
+  _globals['_ADDRESSTYPE']._serialized_end=564
+  _globals['_ADDRESSTYPE_VALUE']._serialized_start=509
+  _globals['_ADDRESSTYPE_VALUE']._serialized_end=564
 # @@protoc_insertion_point(module_scope)

@@ -32,8 +32,8 @@ class Address(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The address's id; orders name it."""
     etag: _builtins.str
@@ -51,11 +51,11 @@ class Address(_message.Message):
         """Where it is."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was added."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it was last written."""
 
     def __init__(
@@ -68,12 +68,12 @@ class Address(_message.Message):
         label: _builtins.str = ...,
         address: _postal_address_pb2.PostalAddress | None = ...,
         is_default: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "create_time", b"create_time", "customer_id", b"customer_id", "etag", b"etag", "id", b"id", "is_default", b"is_default", "label", b"label", "type", b"type", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "created_at", b"created_at", "customer_id", b"customer_id", "etag", b"etag", "id", b"id", "is_default", b"is_default", "label", b"label", "type", b"type", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

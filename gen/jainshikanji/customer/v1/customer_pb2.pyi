@@ -42,9 +42,9 @@ class Customer(_message.Message):
     LOYALTY_TIER_FIELD_NUMBER: _builtins.int
     TOTAL_ORDERS_FIELD_NUMBER: _builtins.int
     TOTAL_SPENT_FIELD_NUMBER: _builtins.int
-    LAST_LOGIN_TIME_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_LOGIN_AT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The account's id; the `sub` of its tokens."""
     etag: _builtins.str
@@ -82,15 +82,15 @@ class Customer(_message.Message):
         """What the customer has spent on delivered orders. A copy fed by events."""
 
     @_builtins.property
-    def last_login_time(self) -> _timestamp_pb2.Timestamp:
+    def last_login_at(self) -> _timestamp_pb2.Timestamp:
         """The last time somebody logged in; unset before the first."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was registered or invited."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the profile was last written."""
 
     def __init__(
@@ -113,13 +113,13 @@ class Customer(_message.Message):
         loyalty_tier: Global___LoyaltyTier.Value.ValueType = ...,
         total_orders: _builtins.int = ...,
         total_spent: _money_pb2.Money | None = ...,
-        last_login_time: _timestamp_pb2.Timestamp | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        last_login_at: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_login_time", b"last_login_time", "total_spent", b"total_spent", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_login_at", b"last_login_at", "total_spent", b"total_spent", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "date_of_birth", b"date_of_birth", "display_name", b"display_name", "email", b"email", "email_verified", b"email_verified", "etag", b"etag", "first_name", b"first_name", "gender", b"gender", "id", b"id", "is_active", b"is_active", "last_login_time", b"last_login_time", "last_name", b"last_name", "locale", b"locale", "loyalty_points", b"loyalty_points", "loyalty_tier", b"loyalty_tier", "phone", b"phone", "phone_verified", b"phone_verified", "total_orders", b"total_orders", "total_spent", b"total_spent", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "date_of_birth", b"date_of_birth", "display_name", b"display_name", "email", b"email", "email_verified", b"email_verified", "etag", b"etag", "first_name", b"first_name", "gender", b"gender", "id", b"id", "is_active", b"is_active", "last_login_at", b"last_login_at", "last_name", b"last_name", "locale", b"locale", "loyalty_points", b"loyalty_points", "loyalty_tier", b"loyalty_tier", "phone", b"phone", "phone_verified", b"phone_verified", "total_orders", b"total_orders", "total_spent", b"total_spent", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%jainshikanji/customer/v1/events.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n\x12\x43ustomerRegistered\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x31\n\rregister_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07invited\x18\x03 \x01(\x08\"X\n\x10\x43ustomerVerified\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12/\n\x0bverify_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0e\x43ustomerErased\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0eSessionRevoked\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%jainshikanji/customer/v1/events.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"k\n\x12\x43ustomerRegistered\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07invited\x18\x03 \x01(\x08\"X\n\x10\x43ustomerVerified\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x0e\x43ustomerErased\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x0eSessionRevoked\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.customer.v1.ev
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CUSTOMERREGISTERED']._serialized_start=100
-  _globals['_CUSTOMERREGISTERED']._serialized_end=209
-  _globals['_CUSTOMERVERIFIED']._serialized_start=211
-  _globals['_CUSTOMERVERIFIED']._serialized_end=299
-  _globals['_CUSTOMERERASED']._serialized_start=301
-  _globals['_CUSTOMERERASED']._serialized_end=386
-  _globals['_SESSIONREVOKED']._serialized_start=388
-  _globals['_SESSIONREVOKED']._serialized_end=473
+  _globals['_CUSTOMERREGISTERED']._serialized_end=207
+  _globals['_CUSTOMERVERIFIED']._serialized_start=209
+  _globals['_CUSTOMERVERIFIED']._serialized_end=297
+  _globals['_CUSTOMERERASED']._serialized_start=299
+  _globals['_CUSTOMERERASED']._serialized_end=385
+  _globals['_SESSIONREVOKED']._serialized_start=387
+  _globals['_SESSIONREVOKED']._serialized_end=471
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jainshikanji/customer/v1/favorite.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x08\x46\x61vorite\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jainshikanji/customer/v1/favorite.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\x08\x46\x61vorite\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.customer.v1.fa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FAVORITE']._serialized_start=102
-  _globals['_FAVORITE']._serialized_end=181
+  _globals['_FAVORITE']._serialized_end=180
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ class Preferences(_message.Message):
     FAVORITE_CATEGORIES_FIELD_NUMBER: _builtins.int
     PREFERRED_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     PREFERRED_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose they are."""
     preferred_spice_level: Global___SpiceLevel.Value.ValueType
@@ -50,7 +50,7 @@ class Preferences(_message.Message):
         """Names of menu categories; no duplicates."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When they were last written; unset while they are all defaults."""
 
     def __init__(
@@ -62,11 +62,11 @@ class Preferences(_message.Message):
         favorite_categories: _abc.Iterable[_builtins.str] | None = ...,
         preferred_payment_method: Global___PreferredPaymentMethod.Value.ValueType = ...,
         preferred_delivery_time: Global___PreferredDeliveryTime.Value.ValueType = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "dietary_restrictions", b"dietary_restrictions", "favorite_categories", b"favorite_categories", "preferred_delivery_time", b"preferred_delivery_time", "preferred_payment_method", b"preferred_payment_method", "preferred_spice_level", b"preferred_spice_level", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "dietary_restrictions", b"dietary_restrictions", "favorite_categories", b"favorite_categories", "preferred_delivery_time", b"preferred_delivery_time", "preferred_payment_method", b"preferred_payment_method", "preferred_spice_level", b"preferred_spice_level", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from jainshikanji.options.v1 import pii_pb2 as jainshikanji_dot_options_dot_v1_dot_pii__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&jainshikanji/customer/v1/session.proto\x12\x18jainshikanji.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\"\xcf\x02\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12?\n\x0b\x64\x65vice_type\x18\x02 \x01(\x0e\x32*.jainshikanji.customer.v1.DeviceType.Value\x12\x17\n\tdevice_id\x18\x03 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nip_address\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nuser_agent\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x12\n\nis_current\x18\x06 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_access_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\nDeviceType\"X\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07\x42ROWSER\x10\x01\x12\x0b\n\x07\x41NDROID\x10\x02\x12\x07\n\x03IOS\x10\x03\x12\x10\n\x0cSTORE_DEVICE\x10\x04\x12\t\n\x05OTHER\x10\x05\"f\n\x06\x44\x65vice\x12\x42\n\x04type\x18\x01 \x01(\x0e\x32*.jainshikanji.customer.v1.DeviceType.ValueB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x02id\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xff\x01\xd8\xb5\x18\x01\"\xd1\x01\n\x06Tokens\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1b\n\rrefresh_token\x18\x02 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x12\x37\n\x13refresh_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\ncsrf_token\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&jainshikanji/customer/v1/session.proto\x12\x18jainshikanji.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\"\xcd\x02\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12?\n\x0b\x64\x65vice_type\x18\x02 \x01(\x0e\x32*.jainshikanji.customer.v1.DeviceType.Value\x12\x17\n\tdevice_id\x18\x03 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nip_address\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nuser_agent\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x12\n\nis_current\x18\x06 \x01(\x08\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_accessed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\nDeviceType\"X\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07\x42ROWSER\x10\x01\x12\x0b\n\x07\x41NDROID\x10\x02\x12\x07\n\x03IOS\x10\x03\x12\x10\n\x0cSTORE_DEVICE\x10\x04\x12\t\n\x05OTHER\x10\x05\"f\n\x06\x44\x65vice\x12\x42\n\x04type\x18\x01 \x01(\x0e\x32*.jainshikanji.customer.v1.DeviceType.ValueB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x02id\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xff\x01\xd8\xb5\x18\x01\"\xd0\x01\n\x06Tokens\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1b\n\rrefresh_token\x18\x02 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x12\n\nexpires_in\x18\x03 \x01(\x05\x12\x36\n\x12refresh_expires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\ncsrf_token\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,13 +51,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENS'].fields_by_name['csrf_token']._loaded_options = None
   _globals['_TOKENS'].fields_by_name['csrf_token']._serialized_options = b'\330\265\030\001'
   _globals['_SESSION']._serialized_start=166
-  _globals['_SESSION']._serialized_end=501
-  _globals['_DEVICETYPE']._serialized_start=503
-  _globals['_DEVICETYPE']._serialized_end=605
-  _globals['_DEVICETYPE_VALUE']._serialized_start=517
-  _globals['_DEVICETYPE_VALUE']._serialized_end=605
-  _globals['_DEVICE']._serialized_start=607
-  _globals['_DEVICE']._serialized_end=709
-  _globals['_TOKENS']._serialized_start=712
-  _globals['_TOKENS']._serialized_end=921
+  _globals['_SESSION']._serialized_end=499
+  _globals['_DEVICETYPE']._serialized_start=501
+  _globals['_DEVICETYPE']._serialized_end=603
+  _globals['_DEVICETYPE_VALUE']._serialized_start=515
+  _globals['_DEVICETYPE_VALUE']._serialized_end=603
+  _globals['_DEVICE']._serialized_start=605
+  _globals['_DEVICE']._serialized_end=707
+  _globals['_TOKENS']._serialized_start=710
+  _globals['_TOKENS']._serialized_end=918
 # @@protoc_insertion_point(module_scope)

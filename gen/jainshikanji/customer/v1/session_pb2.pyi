@@ -30,9 +30,9 @@ class Session(_message.Message):
     IP_ADDRESS_FIELD_NUMBER: _builtins.int
     USER_AGENT_FIELD_NUMBER: _builtins.int
     IS_CURRENT_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    LAST_ACCESS_TIME_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    LAST_ACCESSED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The session's id."""
     device_type: Global___DeviceType.Value.ValueType
@@ -46,15 +46,15 @@ class Session(_message.Message):
     is_current: _builtins.bool
     """True for the session that asks."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer logged in."""
 
     @_builtins.property
-    def last_access_time(self) -> _timestamp_pb2.Timestamp:
+    def last_accessed_at(self) -> _timestamp_pb2.Timestamp:
         """When its tokens were last refreshed."""
 
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it ends unless it is refreshed before; 30 days after the last refresh."""
 
     def __init__(
@@ -66,13 +66,13 @@ class Session(_message.Message):
         ip_address: _builtins.str = ...,
         user_agent: _builtins.str = ...,
         is_current: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        last_access_time: _timestamp_pb2.Timestamp | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        last_accessed_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "last_access_time", b"last_access_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_accessed_at", b"last_accessed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "device_id", b"device_id", "device_type", b"device_type", "expire_time", b"expire_time", "id", b"id", "ip_address", b"ip_address", "is_current", b"is_current", "last_access_time", b"last_access_time", "user_agent", b"user_agent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "device_id", b"device_id", "device_type", b"device_type", "expires_at", b"expires_at", "id", b"id", "ip_address", b"ip_address", "is_current", b"is_current", "last_accessed_at", b"last_accessed_at", "user_agent", b"user_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,7 +165,7 @@ class Tokens(_message.Message):
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_FIELD_NUMBER: _builtins.int
-    REFRESH_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REFRESH_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CSRF_TOKEN_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -182,7 +182,7 @@ class Tokens(_message.Message):
     session_id: _builtins.str
     """The session they belong to."""
     @_builtins.property
-    def refresh_expire_time(self) -> _timestamp_pb2.Timestamp:
+    def refresh_expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the refresh token expires; 30 days from now."""
 
     def __init__(
@@ -191,14 +191,14 @@ class Tokens(_message.Message):
         access_token: _builtins.str = ...,
         refresh_token: _builtins.str = ...,
         expires_in: _builtins.int = ...,
-        refresh_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        refresh_expires_at: _timestamp_pb2.Timestamp | None = ...,
         csrf_token: _builtins.str = ...,
         customer_id: _builtins.str = ...,
         session_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["refresh_expire_time", b"refresh_expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refresh_expires_at", b"refresh_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "csrf_token", b"csrf_token", "customer_id", b"customer_id", "expires_in", b"expires_in", "refresh_expire_time", b"refresh_expire_time", "refresh_token", b"refresh_token", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "csrf_token", b"csrf_token", "customer_id", b"customer_id", "expires_in", b"expires_in", "refresh_expires_at", b"refresh_expires_at", "refresh_token", b"refresh_token", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -456,7 +456,7 @@ class ReserveStockRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """UUID of the order, allocated before it is written."""
     store_id: _builtins.str
@@ -466,7 +466,7 @@ class ReserveStockRequest(_message.Message):
         """1 to 100 lines; lines of the same product are added up."""
 
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """From when on inventory's backstop may ask order whether the order still lives. Whatever is said, never earlier
         than 60 minutes from now, and nothing is released that order does not disown. Absent: 60 minutes from now.
         """
@@ -477,11 +477,11 @@ class ReserveStockRequest(_message.Message):
         order_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         lines: _abc.Iterable[Global___StockLine] | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "lines", b"lines", "order_id", b"order_id", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "lines", b"lines", "order_id", b"order_id", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from jainshikanji.loyalty.v1 import tier_pb2 as jainshikanji_dot_loyalty_dot_v1_
 from jainshikanji.type.v1 import money_pb2 as jainshikanji_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%jainshikanji/loyalty/v1/account.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\x1a jainshikanji/type/v1/money.proto\"\xdf\x03\n\x0eLoyaltyAccount\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x05\x12\x0c\n\x04held\x18\x03 \x01(\x05\x12\x11\n\tavailable\x18\x04 \x01(\x05\x12\x0c\n\x04owed\x18\x05 \x01(\x05\x12\x34\n\x0f\x61vailable_value\x18\x06 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x38\n\x04tier\x18\x07 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12*\n\x05spend\x18\x08 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12=\n\tnext_tier\x18\t \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x37\n\x12spend_to_next_tier\x18\n \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x17\n\x0f\x65xpiring_points\x18\x0b \x01(\x05\x12\x34\n\x10next_expire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rreferral_code\x18\r \x01(\t\"o\n\x16LoyaltyTransactionType\"U\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x08\n\x04\x45\x41RN\x10\x01\x12\n\n\x06REDEEM\x10\x02\x12\n\n\x06\x45XPIRE\x10\x03\x12\t\n\x05\x42ONUS\x10\x04\x12\x0e\n\nADJUSTMENT\x10\x05\"\xbf\x02\n\x12LoyaltyTransaction\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x43\n\x04type\x18\x03 \x01(\x0e\x32\x35.jainshikanji.loyalty.v1.LoyaltyTransactionType.Value\x12\x0e\n\x06points\x18\x04 \x01(\x05\x12\x15\n\rbalance_after\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%jainshikanji/loyalty/v1/account.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\x1a jainshikanji/type/v1/money.proto\"\xdd\x03\n\x0eLoyaltyAccount\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x05\x12\x0c\n\x04held\x18\x03 \x01(\x05\x12\x11\n\tavailable\x18\x04 \x01(\x05\x12\x0c\n\x04owed\x18\x05 \x01(\x05\x12\x34\n\x0f\x61vailable_value\x18\x06 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x38\n\x04tier\x18\x07 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12*\n\x05spend\x18\x08 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12=\n\tnext_tier\x18\t \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x37\n\x12spend_to_next_tier\x18\n \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x17\n\x0f\x65xpiring_points\x18\x0b \x01(\x05\x12\x32\n\x0enext_expiry_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rreferral_code\x18\r \x01(\t\"o\n\x16LoyaltyTransactionType\"U\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x08\n\x04\x45\x41RN\x10\x01\x12\n\n\x06REDEEM\x10\x02\x12\n\n\x06\x45XPIRE\x10\x03\x12\t\n\x05\x42ONUS\x10\x04\x12\x0e\n\nADJUSTMENT\x10\x05\"\xbd\x02\n\x12LoyaltyTransaction\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x43\n\x04type\x18\x03 \x01(\x0e\x32\x35.jainshikanji.loyalty.v1.LoyaltyTransactionType.Value\x12\x0e\n\x06points\x18\x04 \x01(\x05\x12\x15\n\rbalance_after\x18\x05 \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x08 \x01(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.loyalty.v1.acc
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOYALTYACCOUNT']._serialized_start=170
-  _globals['_LOYALTYACCOUNT']._serialized_end=649
-  _globals['_LOYALTYTRANSACTIONTYPE']._serialized_start=651
-  _globals['_LOYALTYTRANSACTIONTYPE']._serialized_end=762
-  _globals['_LOYALTYTRANSACTIONTYPE_VALUE']._serialized_start=677
-  _globals['_LOYALTYTRANSACTIONTYPE_VALUE']._serialized_end=762
-  _globals['_LOYALTYTRANSACTION']._serialized_start=765
-  _globals['_LOYALTYTRANSACTION']._serialized_end=1084
+  _globals['_LOYALTYACCOUNT']._serialized_end=647
+  _globals['_LOYALTYTRANSACTIONTYPE']._serialized_start=649
+  _globals['_LOYALTYTRANSACTIONTYPE']._serialized_end=760
+  _globals['_LOYALTYTRANSACTIONTYPE_VALUE']._serialized_start=675
+  _globals['_LOYALTYTRANSACTIONTYPE_VALUE']._serialized_end=760
+  _globals['_LOYALTYTRANSACTION']._serialized_start=763
+  _globals['_LOYALTYTRANSACTION']._serialized_end=1080
 # @@protoc_insertion_point(module_scope)

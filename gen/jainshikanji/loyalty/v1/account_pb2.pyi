@@ -37,7 +37,7 @@ class LoyaltyAccount(_message.Message):
     NEXT_TIER_FIELD_NUMBER: _builtins.int
     SPEND_TO_NEXT_TIER_FIELD_NUMBER: _builtins.int
     EXPIRING_POINTS_FIELD_NUMBER: _builtins.int
-    NEXT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_EXPIRY_AT_FIELD_NUMBER: _builtins.int
     REFERRAL_CODE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer's account id."""
@@ -70,7 +70,7 @@ class LoyaltyAccount(_message.Message):
         """Spend that is still missing for next_tier; absent at the top."""
 
     @_builtins.property
-    def next_expire_time(self) -> _timestamp_pb2.Timestamp:
+    def next_expiry_at(self) -> _timestamp_pb2.Timestamp:
         """When the first of those expire; absent when there are none."""
 
     def __init__(
@@ -87,12 +87,12 @@ class LoyaltyAccount(_message.Message):
         next_tier: _tier_pb2.LoyaltyTier.Value.ValueType = ...,
         spend_to_next_tier: _money_pb2.Money | None = ...,
         expiring_points: _builtins.int = ...,
-        next_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        next_expiry_at: _timestamp_pb2.Timestamp | None = ...,
         referral_code: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["available_value", b"available_value", "next_expire_time", b"next_expire_time", "spend", b"spend", "spend_to_next_tier", b"spend_to_next_tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["available_value", b"available_value", "next_expiry_at", b"next_expiry_at", "spend", b"spend", "spend_to_next_tier", b"spend_to_next_tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "available_value", b"available_value", "balance", b"balance", "customer_id", b"customer_id", "expiring_points", b"expiring_points", "held", b"held", "next_expire_time", b"next_expire_time", "next_tier", b"next_tier", "owed", b"owed", "referral_code", b"referral_code", "spend", b"spend", "spend_to_next_tier", b"spend_to_next_tier", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "available_value", b"available_value", "balance", b"balance", "customer_id", b"customer_id", "expiring_points", b"expiring_points", "held", b"held", "next_expiry_at", b"next_expiry_at", "next_tier", b"next_tier", "owed", b"owed", "referral_code", b"referral_code", "spend", b"spend", "spend_to_next_tier", b"spend_to_next_tier", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,8 +164,8 @@ class LoyaltyTransaction(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The line's id."""
     customer_id: _builtins.str
@@ -183,11 +183,11 @@ class LoyaltyTransaction(_message.Message):
     campaign_id: _builtins.str
     """The campaign behind it; empty when there is none."""
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When these points expire unless spent before; absent on lines that took points."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
 
     def __init__(
@@ -201,12 +201,12 @@ class LoyaltyTransaction(_message.Message):
         description: _builtins.str = ...,
         order_id: _builtins.str = ...,
         campaign_id: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_after", b"balance_after", "campaign_id", b"campaign_id", "create_time", b"create_time", "customer_id", b"customer_id", "description", b"description", "expire_time", b"expire_time", "id", b"id", "order_id", b"order_id", "points", b"points", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_after", b"balance_after", "campaign_id", b"campaign_id", "created_at", b"created_at", "customer_id", b"customer_id", "description", b"description", "expires_at", b"expires_at", "id", b"id", "order_id", b"order_id", "points", b"points", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

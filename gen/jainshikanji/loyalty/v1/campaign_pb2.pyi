@@ -208,12 +208,12 @@ class Campaign(_message.Message):
     USAGE_LIMIT_FIELD_NUMBER: _builtins.int
     USAGE_PER_CUSTOMER_FIELD_NUMBER: _builtins.int
     CURRENT_USAGE_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_LISTED_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The campaign's id."""
     name: _builtins.str
@@ -265,19 +265,19 @@ class Campaign(_message.Message):
         """Who may use it; empty: everybody."""
 
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
         """First moment."""
 
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
         """First moment at which it is over."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it was changed last."""
 
     def __init__(
@@ -300,16 +300,16 @@ class Campaign(_message.Message):
         usage_limit: _builtins.int | None = ...,
         usage_per_customer: _builtins.int | None = ...,
         current_usage: _builtins.int = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
         is_active: _builtins.bool = ...,
         is_listed: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "create_time", b"create_time", "end_time", b"end_time", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "start_time", b"start_time", "update_time", b"update_time", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "created_at", b"created_at", "ends_at", b"ends_at", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "starts_at", b"starts_at", "updated_at", b"updated_at", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "create_time", b"create_time", "current_usage", b"current_usage", "customer_segments", b"customer_segments", "description", b"description", "discount_type", b"discount_type", "end_time", b"end_time", "id", b"id", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "start_time", b"start_time", "type", b"type", "update_time", b"update_time", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "created_at", b"created_at", "current_usage", b"current_usage", "customer_segments", b"customer_segments", "description", b"description", "discount_type", b"discount_type", "ends_at", b"ends_at", "id", b"id", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "starts_at", b"starts_at", "type", b"type", "updated_at", b"updated_at", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__usage_limit: _TypeAlias = _typing.Literal["usage_limit"]  # noqa: Y015
     _WhichOneofArgType__usage_limit: _TypeAlias = _typing.Literal["_usage_limit", b"_usage_limit"]  # noqa: Y015
@@ -340,7 +340,7 @@ class Coupon(_message.Message):
     MAX_DISCOUNT_FIELD_NUMBER: _builtins.int
     APPLICABLE_PRODUCTS_FIELD_NUMBER: _builtins.int
     APPLICABLE_CATEGORIES_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     USES_LEFT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code in upper case."""
@@ -379,7 +379,7 @@ class Coupon(_message.Message):
         """Categories whose lines are eligible, beside applicable_products."""
 
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
         """First moment at which it is over."""
 
     def __init__(
@@ -397,12 +397,12 @@ class Coupon(_message.Message):
         max_discount: _money_pb2.Money | None = ...,
         applicable_products: _abc.Iterable[_builtins.str] | None = ...,
         applicable_categories: _abc.Iterable[_builtins.str] | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
         uses_left: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_uses_left", b"_uses_left", "amount", b"amount", "end_time", b"end_time", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "uses_left", b"uses_left"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_uses_left", b"_uses_left", "amount", b"amount", "ends_at", b"ends_at", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "uses_left", b"uses_left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uses_left", b"_uses_left", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "description", b"description", "discount_type", b"discount_type", "end_time", b"end_time", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "type", b"type", "uses_left", b"uses_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uses_left", b"_uses_left", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "description", b"description", "discount_type", b"discount_type", "ends_at", b"ends_at", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "type", b"type", "uses_left", b"uses_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__uses_left: _TypeAlias = _typing.Literal["uses_left"]  # noqa: Y015
     _WhichOneofArgType__uses_left: _TypeAlias = _typing.Literal["_uses_left", b"_uses_left"]  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from jainshikanji.loyalty.v1 import tier_pb2 as jainshikanji_dot_loyalty_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/loyalty/v1/events.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\"\xae\x01\n\x0cPointsEarned\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x14\n\x0corder_points\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x0ePointsRedeemed\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x11\n\treward_id\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\"\x7f\n\x0ePointsReversed\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x14\n\x0corder_points\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\"i\n\x0ePointsReturned\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x05\"V\n\rPointsExpired\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x05\x12\x0f\n\x07version\x18\x04 \x01(\x05\"\xb0\x01\n\x0bTierChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x38\n\x04tier\x18\x02 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x41\n\rprevious_tier\x18\x03 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x0f\n\x07version\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/loyalty/v1/events.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\"\xad\x01\n\x0cPointsEarned\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x14\n\x0corder_points\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x0ePointsRedeemed\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x11\n\treward_id\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\"\x7f\n\x0ePointsReversed\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x14\n\x0corder_points\x18\x05 \x01(\x05\x12\x0f\n\x07version\x18\x06 \x01(\x05\"i\n\x0ePointsReturned\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x04 \x01(\x05\x12\x0f\n\x07version\x18\x05 \x01(\x05\"V\n\rPointsExpired\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x05\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x05\x12\x0f\n\x07version\x18\x04 \x01(\x05\"\xb0\x01\n\x0bTierChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x38\n\x04tier\x18\x02 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x41\n\rprevious_tier\x18\x03 \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x0f\n\x07version\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,15 +34,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.loyalty.v1.eve
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POINTSEARNED']._serialized_start=135
-  _globals['_POINTSEARNED']._serialized_end=309
-  _globals['_POINTSREDEEMED']._serialized_start=311
-  _globals['_POINTSREDEEMED']._serialized_end=435
-  _globals['_POINTSREVERSED']._serialized_start=437
-  _globals['_POINTSREVERSED']._serialized_end=564
-  _globals['_POINTSRETURNED']._serialized_start=566
-  _globals['_POINTSRETURNED']._serialized_end=671
-  _globals['_POINTSEXPIRED']._serialized_start=673
-  _globals['_POINTSEXPIRED']._serialized_end=759
-  _globals['_TIERCHANGED']._serialized_start=762
-  _globals['_TIERCHANGED']._serialized_end=938
+  _globals['_POINTSEARNED']._serialized_end=308
+  _globals['_POINTSREDEEMED']._serialized_start=310
+  _globals['_POINTSREDEEMED']._serialized_end=434
+  _globals['_POINTSREVERSED']._serialized_start=436
+  _globals['_POINTSREVERSED']._serialized_end=563
+  _globals['_POINTSRETURNED']._serialized_start=565
+  _globals['_POINTSRETURNED']._serialized_end=670
+  _globals['_POINTSEXPIRED']._serialized_start=672
+  _globals['_POINTSEXPIRED']._serialized_end=758
+  _globals['_TIERCHANGED']._serialized_start=761
+  _globals['_TIERCHANGED']._serialized_end=937
 # @@protoc_insertion_point(module_scope)

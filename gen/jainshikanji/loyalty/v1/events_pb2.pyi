@@ -32,7 +32,7 @@ class PointsEarned(_message.Message):
     BALANCE_FIELD_NUMBER: _builtins.int
     ORDER_POINTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose points."""
     order_id: _builtins.str
@@ -46,7 +46,7 @@ class PointsEarned(_message.Message):
     version: _builtins.int
     """The account's version."""
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When these points expire."""
 
     def __init__(
@@ -58,11 +58,11 @@ class PointsEarned(_message.Message):
         balance: _builtins.int = ...,
         order_points: _builtins.int = ...,
         version: _builtins.int = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "customer_id", b"customer_id", "expire_time", b"expire_time", "order_id", b"order_id", "order_points", b"order_points", "points", b"points", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "customer_id", b"customer_id", "expires_at", b"expires_at", "order_id", b"order_id", "order_points", b"order_points", "points", b"points", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

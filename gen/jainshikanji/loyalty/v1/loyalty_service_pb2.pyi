@@ -542,8 +542,8 @@ class CreateCampaignRequest(_message.Message):
     CUSTOMER_SEGMENTS_FIELD_NUMBER: _builtins.int
     USAGE_LIMIT_FIELD_NUMBER: _builtins.int
     USAGE_PER_CUSTOMER_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_LISTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -593,12 +593,12 @@ class CreateCampaignRequest(_message.Message):
         """Who may use it; empty: everybody."""
 
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
         """First moment."""
 
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which it is over; after start_time."""
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """First moment at which it is over; after starts_at."""
 
     def __init__(
         self,
@@ -618,14 +618,14 @@ class CreateCampaignRequest(_message.Message):
         customer_segments: _abc.Iterable[_campaign_pb2.CustomerSegment.Value.ValueType] | None = ...,
         usage_limit: _builtins.int | None = ...,
         usage_per_customer: _builtins.int | None = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
         is_active: _builtins.bool | None = ...,
         is_listed: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_listed", b"_is_listed", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "end_time", b"end_time", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "start_time", b"start_time", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_listed", b"_is_listed", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "ends_at", b"ends_at", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "starts_at", b"starts_at", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_listed", b"_is_listed", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "customer_segments", b"customer_segments", "description", b"description", "discount_type", b"discount_type", "end_time", b"end_time", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "start_time", b"start_time", "type", b"type", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "_is_listed", b"_is_listed", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "code", b"code", "customer_segments", b"customer_segments", "description", b"description", "discount_type", b"discount_type", "ends_at", b"ends_at", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "starts_at", b"starts_at", "type", b"type", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
     _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
@@ -665,8 +665,8 @@ class UpdateCampaignRequest(_message.Message):
     CUSTOMER_SEGMENTS_FIELD_NUMBER: _builtins.int
     USAGE_LIMIT_FIELD_NUMBER: _builtins.int
     USAGE_PER_CUSTOMER_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_LISTED_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
@@ -713,11 +713,11 @@ class UpdateCampaignRequest(_message.Message):
         """Who may use it."""
 
     @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
         """First moment."""
 
     @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
         """First moment at which it is over."""
 
     @_builtins.property
@@ -742,15 +742,15 @@ class UpdateCampaignRequest(_message.Message):
         customer_segments: _abc.Iterable[_campaign_pb2.CustomerSegment.Value.ValueType] | None = ...,
         usage_limit: _builtins.int | None = ...,
         usage_per_customer: _builtins.int | None = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
         is_active: _builtins.bool | None = ...,
         is_listed: _builtins.bool | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bonus_points", b"_bonus_points", "_description", b"_description", "_is_active", b"_is_active", "_is_listed", b"_is_listed", "_name", b"_name", "_percent_basis_points", b"_percent_basis_points", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "bonus_points", b"bonus_points", "description", b"description", "end_time", b"end_time", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "start_time", b"start_time", "update_mask", b"update_mask", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bonus_points", b"_bonus_points", "_description", b"_description", "_is_active", b"_is_active", "_is_listed", b"_is_listed", "_name", b"_name", "_percent_basis_points", b"_percent_basis_points", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "bonus_points", b"bonus_points", "description", b"description", "ends_at", b"ends_at", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "starts_at", b"starts_at", "update_mask", b"update_mask", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bonus_points", b"_bonus_points", "_description", b"_description", "_is_active", b"_is_active", "_is_listed", b"_is_listed", "_name", b"_name", "_percent_basis_points", b"_percent_basis_points", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "customer_segments", b"customer_segments", "description", b"description", "end_time", b"end_time", "id", b"id", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "start_time", b"start_time", "update_mask", b"update_mask", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bonus_points", b"_bonus_points", "_description", b"_description", "_is_active", b"_is_active", "_is_listed", b"_is_listed", "_name", b"_name", "_percent_basis_points", b"_percent_basis_points", "_usage_limit", b"_usage_limit", "_usage_per_customer", b"_usage_per_customer", "amount", b"amount", "applicable_categories", b"applicable_categories", "applicable_products", b"applicable_products", "bonus_points", b"bonus_points", "customer_segments", b"customer_segments", "description", b"description", "ends_at", b"ends_at", "id", b"id", "is_active", b"is_active", "is_listed", b"is_listed", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "name", b"name", "percent_basis_points", b"percent_basis_points", "starts_at", b"starts_at", "update_mask", b"update_mask", "usage_limit", b"usage_limit", "usage_per_customer", b"usage_per_customer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bonus_points: _TypeAlias = _typing.Literal["bonus_points"]  # noqa: Y015
     _WhichOneofArgType__bonus_points: _TypeAlias = _typing.Literal["_bonus_points", b"_bonus_points"]  # noqa: Y015

@@ -28,7 +28,7 @@ from jainshikanji.loyalty.v1 import tier_pb2 as jainshikanji_dot_loyalty_dot_v1_
 from jainshikanji.type.v1 import money_pb2 as jainshikanji_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/loyalty/v1/reward.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&jainshikanji/loyalty/v1/campaign.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\x1a jainshikanji/type/v1/money.proto\"\xc6\x04\n\x06Reward\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x13\n\x0bpoints_cost\x18\x04 \x01(\x05\x12\x42\n\rdiscount_type\x18\x05 \x01(\x0e\x32+.jainshikanji.loyalty.v1.DiscountType.Value\x12\x1c\n\x14percent_basis_points\x18\x06 \x01(\x05\x12+\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x34\n\x0fmin_order_value\x18\x08 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x31\n\x0cmax_discount\x18\t \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x1b\n\x13\x61pplicable_products\x18\n \x03(\t\x12<\n\x08min_tier\x18\x0b \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x12\n\x05stock\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nvalid_days\x18\r \x01(\x05\x12\x11\n\tis_active\x18\x0e \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_stock\"Y\n\x10RedemptionStatus\"E\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06ISSUED\x10\x01\x12\x08\n\x04HELD\x10\x02\x12\x08\n\x04USED\x10\x03\x12\x0b\n\x07\x45XPIRED\x10\x04\"\xa8\x02\n\nRedemption\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x11\n\treward_id\x18\x03 \x01(\t\x12\x13\n\x0breward_name\x18\x04 \x01(\t\x12\x0e\n\x06points\x18\x05 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12?\n\x06status\x18\x07 \x01(\x0e\x32/.jainshikanji.loyalty.v1.RedemptionStatus.Value\x12\x10\n\x08order_id\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/loyalty/v1/reward.proto\x12\x17jainshikanji.loyalty.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&jainshikanji/loyalty/v1/campaign.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\x1a jainshikanji/type/v1/money.proto\"\xc4\x04\n\x06Reward\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x13\n\x0bpoints_cost\x18\x04 \x01(\x05\x12\x42\n\rdiscount_type\x18\x05 \x01(\x0e\x32+.jainshikanji.loyalty.v1.DiscountType.Value\x12\x1c\n\x14percent_basis_points\x18\x06 \x01(\x05\x12+\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x34\n\x0fmin_order_value\x18\x08 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x31\n\x0cmax_discount\x18\t \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x1b\n\x13\x61pplicable_products\x18\n \x03(\t\x12<\n\x08min_tier\x18\x0b \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x12\n\x05stock\x18\x0c \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nvalid_days\x18\r \x01(\x05\x12\x11\n\tis_active\x18\x0e \x01(\x08\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_stock\"Y\n\x10RedemptionStatus\"E\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06ISSUED\x10\x01\x12\x08\n\x04HELD\x10\x02\x12\x08\n\x04USED\x10\x03\x12\x0b\n\x07\x45XPIRED\x10\x04\"\xa6\x02\n\nRedemption\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x11\n\treward_id\x18\x03 \x01(\t\x12\x13\n\x0breward_name\x18\x04 \x01(\t\x12\x0e\n\x06points\x18\x05 \x01(\x05\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t\x12?\n\x06status\x18\x07 \x01(\x0e\x32/.jainshikanji.loyalty.v1.RedemptionStatus.Value\x12\x10\n\x08order_id\x18\x08 \x01(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.loyalty.v1.rew
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REWARD']._serialized_start=209
-  _globals['_REWARD']._serialized_end=791
-  _globals['_REDEMPTIONSTATUS']._serialized_start=793
-  _globals['_REDEMPTIONSTATUS']._serialized_end=882
-  _globals['_REDEMPTIONSTATUS_VALUE']._serialized_start=813
-  _globals['_REDEMPTIONSTATUS_VALUE']._serialized_end=882
-  _globals['_REDEMPTION']._serialized_start=885
-  _globals['_REDEMPTION']._serialized_end=1181
+  _globals['_REWARD']._serialized_end=789
+  _globals['_REDEMPTIONSTATUS']._serialized_start=791
+  _globals['_REDEMPTIONSTATUS']._serialized_end=880
+  _globals['_REDEMPTIONSTATUS_VALUE']._serialized_start=811
+  _globals['_REDEMPTIONSTATUS_VALUE']._serialized_end=880
+  _globals['_REDEMPTION']._serialized_start=883
+  _globals['_REDEMPTION']._serialized_end=1177
 # @@protoc_insertion_point(module_scope)

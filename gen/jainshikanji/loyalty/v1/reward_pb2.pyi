@@ -43,8 +43,8 @@ class Reward(_message.Message):
     STOCK_FIELD_NUMBER: _builtins.int
     VALID_DAYS_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The reward's id."""
     name: _builtins.str
@@ -82,11 +82,11 @@ class Reward(_message.Message):
         """Products that a FREE_ITEM may be; empty: any line of the order."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it was changed last."""
 
     def __init__(
@@ -106,12 +106,12 @@ class Reward(_message.Message):
         stock: _builtins.int | None = ...,
         valid_days: _builtins.int = ...,
         is_active: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "amount", b"amount", "create_time", b"create_time", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "stock", b"stock", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "amount", b"amount", "created_at", b"created_at", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "stock", b"stock", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "amount", b"amount", "applicable_products", b"applicable_products", "create_time", b"create_time", "description", b"description", "discount_type", b"discount_type", "id", b"id", "is_active", b"is_active", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "min_tier", b"min_tier", "name", b"name", "percent_basis_points", b"percent_basis_points", "points_cost", b"points_cost", "stock", b"stock", "update_time", b"update_time", "valid_days", b"valid_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stock", b"_stock", "amount", b"amount", "applicable_products", b"applicable_products", "created_at", b"created_at", "description", b"description", "discount_type", b"discount_type", "id", b"id", "is_active", b"is_active", "max_discount", b"max_discount", "min_order_value", b"min_order_value", "min_tier", b"min_tier", "name", b"name", "percent_basis_points", b"percent_basis_points", "points_cost", b"points_cost", "stock", b"stock", "updated_at", b"updated_at", "valid_days", b"valid_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stock: _TypeAlias = _typing.Literal["stock"]  # noqa: Y015
     _WhichOneofArgType__stock: _TypeAlias = _typing.Literal["_stock", b"_stock"]  # noqa: Y015
@@ -181,8 +181,8 @@ class Redemption(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The redemption's id."""
     customer_id: _builtins.str
@@ -200,11 +200,11 @@ class Redemption(_message.Message):
     order_id: _builtins.str
     """The order that holds or used it; empty before."""
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """First moment at which the code no longer works."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was bought."""
 
     def __init__(
@@ -218,12 +218,12 @@ class Redemption(_message.Message):
         code: _builtins.str = ...,
         status: Global___RedemptionStatus.Value.ValueType = ...,
         order_id: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "create_time", b"create_time", "customer_id", b"customer_id", "expire_time", b"expire_time", "id", b"id", "order_id", b"order_id", "points", b"points", "reward_id", b"reward_id", "reward_name", b"reward_name", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "created_at", b"created_at", "customer_id", b"customer_id", "expires_at", b"expires_at", "id", b"id", "order_id", b"order_id", "points", b"points", "reward_id", b"reward_id", "reward_name", b"reward_name", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)jainshikanji/notification/v1/events.proto\x12\x1cjainshikanji.notification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x1eNotificationPreferencesChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\r\n\x05\x65mail\x18\x03 \x01(\x08\x12\x0b\n\x03sms\x18\x04 \x01(\x08\x12\x0c\n\x04push\x18\x05 \x01(\x08\x12\x11\n\tmarketing\x18\x06 \x01(\x08\x12.\n\nchanged_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)jainshikanji/notification/v1/events.proto\x12\x1cjainshikanji.notification.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x1eNotificationPreferencesChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\r\n\x05\x65mail\x18\x03 \x01(\x08\x12\x0b\n\x03sms\x18\x04 \x01(\x08\x12\x0c\n\x04push\x18\x05 \x01(\x08\x12\x11\n\tmarketing\x18\x06 \x01(\x08\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.notification.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOTIFICATIONPREFERENCESCHANGED']._serialized_start=109
-  _globals['_NOTIFICATIONPREFERENCESCHANGED']._serialized_end=288
+  _globals['_NOTIFICATIONPREFERENCESCHANGED']._serialized_end=289
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ class NotificationPreferencesChanged(_message.Message):
     SMS_FIELD_NUMBER: _builtins.int
     PUSH_FIELD_NUMBER: _builtins.int
     MARKETING_FIELD_NUMBER: _builtins.int
-    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose preferences."""
     version: _builtins.int
@@ -43,7 +43,7 @@ class NotificationPreferencesChanged(_message.Message):
     marketing: _builtins.bool
     """Offers."""
     @_builtins.property
-    def changed_at(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When they changed."""
 
     def __init__(
@@ -55,11 +55,11 @@ class NotificationPreferencesChanged(_message.Message):
         sms: _builtins.bool = ...,
         push: _builtins.bool = ...,
         marketing: _builtins.bool = ...,
-        changed_at: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "customer_id", b"customer_id", "email", b"email", "marketing", b"marketing", "push", b"push", "sms", b"sms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "email", b"email", "marketing", b"marketing", "occurred_at", b"occurred_at", "push", b"push", "sms", b"sms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -421,7 +421,7 @@ class SendCodeRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The account it is for."""
@@ -436,7 +436,7 @@ class SendCodeRequest(_message.Message):
     locale: _builtins.str
     """Language of the mail: `en` or `hi`, a region may follow (`hi-IN`); English when empty or another."""
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it is good. After that it is not mailed any more."""
 
     def __init__(
@@ -447,12 +447,12 @@ class SendCodeRequest(_message.Message):
         email: _builtins.str = ...,
         name: _builtins.str = ...,
         code: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
         locale: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "customer_id", b"customer_id", "email", b"email", "expire_time", b"expire_time", "kind", b"kind", "locale", b"locale", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "customer_id", b"customer_id", "email", b"email", "expires_at", b"expires_at", "kind", b"kind", "locale", b"locale", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

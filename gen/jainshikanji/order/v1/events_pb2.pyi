@@ -44,7 +44,7 @@ class OrderCreated(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     COUPON_CODE_FIELD_NUMBER: _builtins.int
     POINTS_REDEEMED_FIELD_NUMBER: _builtins.int
-    CREATED_AT_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Which order."""
     version: _builtins.int
@@ -94,7 +94,7 @@ class OrderCreated(_message.Message):
         """What is to be paid."""
 
     @_builtins.property
-    def created_at(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
@@ -117,11 +117,11 @@ class OrderCreated(_message.Message):
         payment_id: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
         points_redeemed: _builtins.int = ...,
-        created_at: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "delivery_fee", b"delivery_fee", "discount", b"discount", "loyalty_discount", b"loyalty_discount", "subtotal", b"subtotal", "tax", b"tax", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery_fee", b"delivery_fee", "discount", b"discount", "loyalty_discount", b"loyalty_discount", "occurred_at", b"occurred_at", "subtotal", b"subtotal", "tax", b"tax", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "delivery_fee", b"delivery_fee", "discount", b"discount", "fulfilment_type", b"fulfilment_type", "items", b"items", "loyalty_discount", b"loyalty_discount", "order_id", b"order_id", "order_number", b"order_number", "payment_id", b"payment_id", "payment_method", b"payment_method", "points_redeemed", b"points_redeemed", "store_id", b"store_id", "subtotal", b"subtotal", "tax", b"tax", "total", b"total", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_code", b"coupon_code", "customer_id", b"customer_id", "delivery_fee", b"delivery_fee", "discount", b"discount", "fulfilment_type", b"fulfilment_type", "items", b"items", "loyalty_discount", b"loyalty_discount", "occurred_at", b"occurred_at", "order_id", b"order_id", "order_number", b"order_number", "payment_id", b"payment_id", "payment_method", b"payment_method", "points_redeemed", b"points_redeemed", "store_id", b"store_id", "subtotal", b"subtotal", "tax", b"tax", "total", b"total", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -246,7 +246,7 @@ class Payment(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     INITIATED_AT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     FAILED_AT_FIELD_NUMBER: _builtins.int
@@ -295,7 +295,7 @@ class Payment(_message.Message):
         """What went back of it, open refunds included."""
 
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the order gives up waiting; unset for cash and once nothing is waited for."""
 
     @_builtins.property
@@ -327,16 +327,16 @@ class Payment(_message.Message):
         transaction_id: _builtins.str = ...,
         captured_amount: _money_pb2.Money | None = ...,
         refunded_amount: _money_pb2.Money | None = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
         initiated_at: _timestamp_pb2.Timestamp | None = ...,
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         failed_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         provider_client_secret: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount", b"captured_amount", "completed_at", b"completed_at", "expire_time", b"expire_time", "failed_at", b"failed_at", "initiated_at", b"initiated_at", "refunded_amount", b"refunded_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount", b"captured_amount", "completed_at", b"completed_at", "expires_at", b"expires_at", "failed_at", b"failed_at", "initiated_at", b"initiated_at", "refunded_amount", b"refunded_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount", b"captured_amount", "completed_at", b"completed_at", "customer_id", b"customer_id", "expire_time", b"expire_time", "failed_at", b"failed_at", "failure_reason", b"failure_reason", "id", b"id", "initiated_at", b"initiated_at", "method", b"method", "order_id", b"order_id", "provider", b"provider", "provider_client_secret", b"provider_client_secret", "provider_key", b"provider_key", "provider_order_id", b"provider_order_id", "refunded_amount", b"refunded_amount", "status", b"status", "store_id", b"store_id", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount", b"captured_amount", "completed_at", b"completed_at", "customer_id", b"customer_id", "expires_at", b"expires_at", "failed_at", b"failed_at", "failure_reason", b"failure_reason", "id", b"id", "initiated_at", b"initiated_at", "method", b"method", "order_id", b"order_id", "provider", b"provider", "provider_client_secret", b"provider_client_secret", "provider_key", b"provider_key", "provider_order_id", b"provider_order_id", "refunded_amount", b"refunded_amount", "status", b"status", "store_id", b"store_id", "transaction_id", b"transaction_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -298,7 +298,7 @@ class StartPaymentRequest(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     ORDER_NUMBER_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order."""
     payment_id: _builtins.str
@@ -316,7 +316,7 @@ class StartPaymentRequest(_message.Message):
         """The order's total; 0 or more, below 10 crore."""
 
     @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the order gives up waiting for the money. Absent: 15 minutes from now; ignored for COD."""
 
     def __init__(
@@ -329,11 +329,11 @@ class StartPaymentRequest(_message.Message):
         amount: _money_pb2.Money | None = ...,
         method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
         order_number: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "customer_id", b"customer_id", "expire_time", b"expire_time", "method", b"method", "order_id", b"order_id", "order_number", b"order_number", "payment_id", b"payment_id", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "customer_id", b"customer_id", "expires_at", b"expires_at", "method", b"method", "order_id", b"order_id", "order_number", b"order_number", "payment_id", b"payment_id", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

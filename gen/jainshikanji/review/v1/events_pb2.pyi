@@ -34,7 +34,7 @@ class ReviewPosted(_message.Message):
     PRODUCT_REVIEW_COUNT_FIELD_NUMBER: _builtins.int
     PRODUCT_RATING_VERSION_FIELD_NUMBER: _builtins.int
     ORDER_RATING_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
     """The review."""
     version: _builtins.int
@@ -58,7 +58,7 @@ class ReviewPosted(_message.Message):
     order_rating: _builtins.int
     """Mean of the writer's ratings of this order's products, rounded half up to 1..5."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it was posted."""
 
     def __init__(
@@ -75,11 +75,11 @@ class ReviewPosted(_message.Message):
         product_review_count: _builtins.int = ...,
         product_rating_version: _builtins.int = ...,
         order_rating: _builtins.int = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "customer_id", b"customer_id", "order_id", b"order_id", "order_rating", b"order_rating", "product_id", b"product_id", "product_rating_average", b"product_rating_average", "product_rating_version", b"product_rating_version", "product_review_count", b"product_review_count", "rating", b"rating", "review_id", b"review_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "occurred_at", b"occurred_at", "order_id", b"order_id", "order_rating", b"order_rating", "product_id", b"product_id", "product_rating_average", b"product_rating_average", "product_rating_version", b"product_rating_version", "product_review_count", b"product_review_count", "rating", b"rating", "review_id", b"review_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,7 +103,7 @@ class ReviewUpdated(_message.Message):
     PRODUCT_REVIEW_COUNT_FIELD_NUMBER: _builtins.int
     PRODUCT_RATING_VERSION_FIELD_NUMBER: _builtins.int
     ORDER_RATING_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
     """The review."""
     version: _builtins.int
@@ -129,7 +129,7 @@ class ReviewUpdated(_message.Message):
     order_rating: _builtins.int
     """Mean of the writer's ratings of this order's products, rounded half up to 1..5."""
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it was changed."""
 
     def __init__(
@@ -147,11 +147,11 @@ class ReviewUpdated(_message.Message):
         product_review_count: _builtins.int = ...,
         product_rating_version: _builtins.int = ...,
         order_rating: _builtins.int = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "order_id", b"order_id", "order_rating", b"order_rating", "previous_rating", b"previous_rating", "product_id", b"product_id", "product_rating_average", b"product_rating_average", "product_rating_version", b"product_rating_version", "product_review_count", b"product_review_count", "rating", b"rating", "review_id", b"review_id", "store_id", b"store_id", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "occurred_at", b"occurred_at", "order_id", b"order_id", "order_rating", b"order_rating", "previous_rating", b"previous_rating", "product_id", b"product_id", "product_rating_average", b"product_rating_average", "product_rating_version", b"product_rating_version", "product_review_count", b"product_review_count", "rating", b"rating", "review_id", b"review_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,7 +170,7 @@ class ReviewResponded(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     RESPONDER_ID_FIELD_NUMBER: _builtins.int
-    RESPOND_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
     """The review."""
     version: _builtins.int
@@ -186,7 +186,7 @@ class ReviewResponded(_message.Message):
     responder_id: _builtins.str
     """The account that answered."""
     @_builtins.property
-    def respond_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
@@ -199,11 +199,11 @@ class ReviewResponded(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         responder_id: _builtins.str = ...,
-        respond_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["respond_time", b"respond_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "order_id", b"order_id", "product_id", b"product_id", "respond_time", b"respond_time", "responder_id", b"responder_id", "review_id", b"review_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "occurred_at", b"occurred_at", "order_id", b"order_id", "product_id", b"product_id", "responder_id", b"responder_id", "review_id", b"review_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

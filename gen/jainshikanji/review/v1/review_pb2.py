@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jainshikanji/review/v1/review.proto\x12\x16jainshikanji.review.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n\x06Review\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x05 \x01(\t\x12\x0e\n\x06rating\x18\x06 \x01(\x05\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12\x32\n\x0e\x65\x64itable_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65\x64ited\x18\n \x01(\x08\x12\x38\n\x08response\x18\x0b \x01(\x0b\x32&.jainshikanji.review.v1.ReviewResponse\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x0eReviewResponse\x12\x0f\n\x07\x63omment\x18\x01 \x01(\t\x12\x30\n\x0crespond_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\rProductRating\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x14\n\x0creview_count\x18\x02 \x01(\x05\x12\x0f\n\x07\x61verage\x18\x03 \x01(\t\x12\x39\n\x0c\x64istribution\x18\x04 \x03(\x0b\x32#.jainshikanji.review.v1.RatingCount\"3\n\x0bRatingCount\x12\x0e\n\x06rating\x18\x01 \x01(\x05\x12\x14\n\x0creview_count\x18\x02 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jainshikanji/review/v1/review.proto\x12\x16jainshikanji.review.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\x06Review\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x05 \x01(\t\x12\x0e\n\x06rating\x18\x06 \x01(\x05\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12\x32\n\x0e\x65\x64itable_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65\x64ited\x18\n \x01(\x08\x12\x38\n\x08response\x18\x0b \x01(\x0b\x32&.jainshikanji.review.v1.ReviewResponse\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x0eReviewResponse\x12\x0f\n\x07\x63omment\x18\x01 \x01(\t\x12\x30\n\x0cresponded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\rProductRating\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x14\n\x0creview_count\x18\x02 \x01(\x05\x12\x0f\n\x07\x61verage\x18\x03 \x01(\t\x12\x39\n\x0c\x64istribution\x18\x04 \x03(\x0b\x32#.jainshikanji.review.v1.RatingCount\"3\n\x0bRatingCount\x12\x0e\n\x06rating\x18\x01 \x01(\x05\x12\x14\n\x0creview_count\x18\x02 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.review.v1.revi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REVIEW']._serialized_start=97
-  _globals['_REVIEW']._serialized_end=466
-  _globals['_REVIEWRESPONSE']._serialized_start=468
-  _globals['_REVIEWRESPONSE']._serialized_end=551
-  _globals['_PRODUCTRATING']._serialized_start=554
-  _globals['_PRODUCTRATING']._serialized_end=687
-  _globals['_RATINGCOUNT']._serialized_start=689
-  _globals['_RATINGCOUNT']._serialized_end=740
+  _globals['_REVIEW']._serialized_end=464
+  _globals['_REVIEWRESPONSE']._serialized_start=466
+  _globals['_REVIEWRESPONSE']._serialized_end=549
+  _globals['_PRODUCTRATING']._serialized_start=552
+  _globals['_PRODUCTRATING']._serialized_end=685
+  _globals['_RATINGCOUNT']._serialized_start=687
+  _globals['_RATINGCOUNT']._serialized_end=738
 # @@protoc_insertion_point(module_scope)

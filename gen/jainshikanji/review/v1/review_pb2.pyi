@@ -36,8 +36,8 @@ class Review(_message.Message):
     EDITABLE_UNTIL_FIELD_NUMBER: _builtins.int
     EDITED_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     product_id: _builtins.str
@@ -65,11 +65,11 @@ class Review(_message.Message):
         """What the store says to it; absent where it says nothing."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was posted."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the review or its response last changed."""
 
     def __init__(
@@ -86,12 +86,12 @@ class Review(_message.Message):
         editable_until: _timestamp_pb2.Timestamp | None = ...,
         edited: _builtins.bool = ...,
         response: Global___ReviewResponse | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "editable_until", b"editable_until", "response", b"response", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "editable_until", b"editable_until", "response", b"response", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "customer_id", b"customer_id", "editable_until", b"editable_until", "edited", b"edited", "id", b"id", "order_id", b"order_id", "product_id", b"product_id", "rating", b"rating", "response", b"response", "store_id", b"store_id", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "created_at", b"created_at", "customer_id", b"customer_id", "editable_until", b"editable_until", "edited", b"edited", "id", b"id", "order_id", b"order_id", "product_id", b"product_id", "rating", b"rating", "response", b"response", "store_id", b"store_id", "title", b"title", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,22 +104,22 @@ class ReviewResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMMENT_FIELD_NUMBER: _builtins.int
-    RESPOND_TIME_FIELD_NUMBER: _builtins.int
+    RESPONDED_AT_FIELD_NUMBER: _builtins.int
     comment: _builtins.str
     """Text as given."""
     @_builtins.property
-    def respond_time(self) -> _timestamp_pb2.Timestamp:
+    def responded_at(self) -> _timestamp_pb2.Timestamp:
         """When it was last given."""
 
     def __init__(
         self,
         *,
         comment: _builtins.str = ...,
-        respond_time: _timestamp_pb2.Timestamp | None = ...,
+        responded_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["respond_time", b"respond_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["responded_at", b"responded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "respond_time", b"respond_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "responded_at", b"responded_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from jainshikanji.type.v1 import money_pb2 as jainshikanji_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)jainshikanji/store/v1/delivery_zone.proto\x12\x15jainshikanji.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a jainshikanji/type/v1/money.proto\"\x98\x02\n\x0c\x44\x65liveryZone\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08store_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0cpostal_codes\x18\x04 \x03(\t\x12\x31\n\x0c\x64\x65livery_fee\x18\x05 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x1e\n\x16\x65stimated_time_minutes\x18\x06 \x01(\x05\x12\x11\n\tis_active\x18\x07 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)jainshikanji/store/v1/delivery_zone.proto\x12\x15jainshikanji.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a jainshikanji/type/v1/money.proto\"\x96\x02\n\x0c\x44\x65liveryZone\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08store_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0cpostal_codes\x18\x04 \x03(\t\x12\x31\n\x0c\x64\x65livery_fee\x18\x05 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x1e\n\x16\x65stimated_time_minutes\x18\x06 \x01(\x05\x12\x11\n\tis_active\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.store.v1.deliv
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DELIVERYZONE']._serialized_start=136
-  _globals['_DELIVERYZONE']._serialized_end=416
+  _globals['_DELIVERYZONE']._serialized_end=414
 # @@protoc_insertion_point(module_scope)

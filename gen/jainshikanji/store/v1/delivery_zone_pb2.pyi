@@ -33,8 +33,8 @@ class DeliveryZone(_message.Message):
     DELIVERY_FEE_FIELD_NUMBER: _builtins.int
     ESTIMATED_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     store_id: _builtins.str
@@ -54,11 +54,11 @@ class DeliveryZone(_message.Message):
         """Fee of a delivery into the zone."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the zone was added."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
     def __init__(
@@ -71,12 +71,12 @@ class DeliveryZone(_message.Message):
         delivery_fee: _money_pb2.Money | None = ...,
         estimated_time_minutes: _builtins.int = ...,
         is_active: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delivery_fee", b"delivery_fee", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "delivery_fee", b"delivery_fee", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delivery_fee", b"delivery_fee", "estimated_time_minutes", b"estimated_time_minutes", "id", b"id", "is_active", b"is_active", "name", b"name", "postal_codes", b"postal_codes", "store_id", b"store_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "delivery_fee", b"delivery_fee", "estimated_time_minutes", b"estimated_time_minutes", "id", b"id", "is_active", b"is_active", "name", b"name", "postal_codes", b"postal_codes", "store_id", b"store_id", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

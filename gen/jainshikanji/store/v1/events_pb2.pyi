@@ -32,7 +32,7 @@ class StoreCreated(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_ACCEPTING_ORDERS_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """The store."""
     version: _builtins.int
@@ -50,7 +50,7 @@ class StoreCreated(_message.Message):
     is_accepting_orders: _builtins.bool
     """The store's own switch."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it was added."""
 
     def __init__(
@@ -64,11 +64,11 @@ class StoreCreated(_message.Message):
         time_zone: _builtins.str = ...,
         is_active: _builtins.bool = ...,
         is_accepting_orders: _builtins.bool = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "create_time", b"create_time", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "name", b"name", "state", b"state", "store_id", b"store_id", "time_zone", b"time_zone", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "name", b"name", "occurred_at", b"occurred_at", "state", b"state", "store_id", b"store_id", "time_zone", b"time_zone", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -88,7 +88,7 @@ class StoreUpdated(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_ACCEPTING_ORDERS_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """The store."""
     version: _builtins.int
@@ -106,7 +106,7 @@ class StoreUpdated(_message.Message):
     is_accepting_orders: _builtins.bool
     """The store's own switch."""
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When it changed."""
 
     def __init__(
@@ -120,11 +120,11 @@ class StoreUpdated(_message.Message):
         time_zone: _builtins.str = ...,
         is_active: _builtins.bool = ...,
         is_accepting_orders: _builtins.bool = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "name", b"name", "state", b"state", "store_id", b"store_id", "time_zone", b"time_zone", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "name", b"name", "occurred_at", b"occurred_at", "state", b"state", "store_id", b"store_id", "time_zone", b"time_zone", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,7 +143,7 @@ class StaffGranted(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
-    GRANT_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     staff_id: _builtins.str
     """The employment; one grant each."""
     version: _builtins.int
@@ -155,7 +155,7 @@ class StaffGranted(_message.Message):
     job: _staff_pb2.StaffJob.Value.ValueType
     """The job of the grant."""
     @_builtins.property
-    def grant_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
@@ -166,11 +166,11 @@ class StaffGranted(_message.Message):
         account_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         job: _staff_pb2.StaffJob.Value.ValueType = ...,
-        grant_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grant_time", b"grant_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "grant_time", b"grant_time", "job", b"job", "staff_id", b"staff_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "job", b"job", "occurred_at", b"occurred_at", "staff_id", b"staff_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,7 +187,7 @@ class StaffRevoked(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
-    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
     staff_id: _builtins.str
     """The employment."""
     version: _builtins.int
@@ -199,7 +199,7 @@ class StaffRevoked(_message.Message):
     job: _staff_pb2.StaffJob.Value.ValueType
     """The job it was."""
     @_builtins.property
-    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
     def __init__(
@@ -210,11 +210,11 @@ class StaffRevoked(_message.Message):
         account_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         job: _staff_pb2.StaffJob.Value.ValueType = ...,
-        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "job", b"job", "revoke_time", b"revoke_time", "staff_id", b"staff_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "job", b"job", "occurred_at", b"occurred_at", "staff_id", b"staff_id", "store_id", b"store_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

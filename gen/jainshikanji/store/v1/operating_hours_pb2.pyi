@@ -125,7 +125,7 @@ class OperatingHours(_message.Message):
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     IS_OPEN_FIELD_NUMBER: _builtins.int
     OPEN_UNTIL_FIELD_NUMBER: _builtins.int
-    NEXT_OPENING_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_OPENING_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """The store."""
@@ -148,7 +148,7 @@ class OperatingHours(_message.Message):
         """When it closes; absent while its hours say closed, or where it does not close in the next 8 days."""
 
     @_builtins.property
-    def next_opening_time(self) -> _timestamp_pb2.Timestamp:
+    def next_opening_at(self) -> _timestamp_pb2.Timestamp:
         """When it next opens; absent while its hours say open, or where it does not open in the next 8 days."""
 
     def __init__(
@@ -160,12 +160,12 @@ class OperatingHours(_message.Message):
         exceptions: _abc.Iterable[Global___HoursException] | None = ...,
         is_open: _builtins.bool = ...,
         open_until: _timestamp_pb2.Timestamp | None = ...,
-        next_opening_time: _timestamp_pb2.Timestamp | None = ...,
+        next_opening_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next_opening_time", b"next_opening_time", "open_until", b"open_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_opening_at", b"next_opening_at", "open_until", b"open_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "etag", b"etag", "exceptions", b"exceptions", "is_open", b"is_open", "next_opening_time", b"next_opening_time", "open_until", b"open_until", "store_id", b"store_id", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "etag", b"etag", "exceptions", b"exceptions", "is_open", b"is_open", "next_opening_at", b"next_opening_at", "open_until", b"open_until", "store_id", b"store_id", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

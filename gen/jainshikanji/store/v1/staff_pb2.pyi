@@ -132,8 +132,8 @@ class StaffMember(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     INVITATION_STATE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the employment."""
     store_id: _builtins.str
@@ -159,11 +159,11 @@ class StaffMember(_message.Message):
     etag: _builtins.str
     """Changes with every change. Send it back in a PUT to have a stale one refused."""
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the person was added."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the record last changed."""
 
     def __init__(
@@ -181,12 +181,12 @@ class StaffMember(_message.Message):
         account_id: _builtins.str = ...,
         invitation_state: Global___InvitationState.Value.ValueType = ...,
         etag: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "create_time", b"create_time", "email", b"email", "etag", b"etag", "hire_date", b"hire_date", "id", b"id", "invitation_state", b"invitation_state", "is_active", b"is_active", "job", b"job", "name", b"name", "phone", b"phone", "store_id", b"store_id", "termination_date", b"termination_date", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "created_at", b"created_at", "email", b"email", "etag", b"etag", "hire_date", b"hire_date", "id", b"id", "invitation_state", b"invitation_state", "is_active", b"is_active", "job", b"job", "name", b"name", "phone", b"phone", "store_id", b"store_id", "termination_date", b"termination_date", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

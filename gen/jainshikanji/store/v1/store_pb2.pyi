@@ -42,8 +42,8 @@ class Store(_message.Message):
     DELIVERY_RADIUS_METRES_FIELD_NUMBER: _builtins.int
     ESTIMATED_PREP_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     name: _builtins.str
@@ -87,11 +87,11 @@ class Store(_message.Message):
         """Delivery is free when the lines come to this much or more. Absent: never free."""
 
     @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
+    def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the store was added."""
 
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the store, its hours or its zones last changed."""
 
     def __init__(
@@ -114,12 +114,12 @@ class Store(_message.Message):
         delivery_radius_metres: _builtins.int = ...,
         estimated_prep_time_minutes: _builtins.int = ...,
         etag: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_delivery_above", b"_free_delivery_above", "address", b"address", "create_time", b"create_time", "delivery_fee", b"delivery_fee", "free_delivery_above", b"free_delivery_above", "min_order_value", b"min_order_value", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_delivery_above", b"_free_delivery_above", "address", b"address", "created_at", b"created_at", "delivery_fee", b"delivery_fee", "free_delivery_above", b"free_delivery_above", "min_order_value", b"min_order_value", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_delivery_above", b"_free_delivery_above", "address", b"address", "create_time", b"create_time", "delivery_fee", b"delivery_fee", "delivery_radius_metres", b"delivery_radius_metres", "description", b"description", "email", b"email", "estimated_prep_time_minutes", b"estimated_prep_time_minutes", "etag", b"etag", "free_delivery_above", b"free_delivery_above", "gstin", b"gstin", "id", b"id", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "min_order_value", b"min_order_value", "name", b"name", "phone", b"phone", "slug", b"slug", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_delivery_above", b"_free_delivery_above", "address", b"address", "created_at", b"created_at", "delivery_fee", b"delivery_fee", "delivery_radius_metres", b"delivery_radius_metres", "description", b"description", "email", b"email", "estimated_prep_time_minutes", b"estimated_prep_time_minutes", "etag", b"etag", "free_delivery_above", b"free_delivery_above", "gstin", b"gstin", "id", b"id", "is_accepting_orders", b"is_accepting_orders", "is_active", b"is_active", "min_order_value", b"min_order_value", "name", b"name", "phone", b"phone", "slug", b"slug", "time_zone", b"time_zone", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__free_delivery_above: _TypeAlias = _typing.Literal["free_delivery_above"]  # noqa: Y015
     _WhichOneofArgType__free_delivery_above: _TypeAlias = _typing.Literal["_free_delivery_above", b"_free_delivery_above"]  # noqa: Y015
@@ -137,7 +137,7 @@ class NearbyStore(_message.Message):
     DISTANCE_METRES_FIELD_NUMBER: _builtins.int
     IS_OPEN_FIELD_NUMBER: _builtins.int
     DELIVERS_FIELD_NUMBER: _builtins.int
-    ESTIMATED_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
+    ESTIMATED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     distance_metres: _builtins.int
     """Metres from the place asked for, as the crow flies."""
     is_open: _builtins.bool
@@ -149,7 +149,7 @@ class NearbyStore(_message.Message):
         """The store."""
 
     @_builtins.property
-    def estimated_delivery_time(self) -> _timestamp_pb2.Timestamp:
+    def estimated_delivery_at(self) -> _timestamp_pb2.Timestamp:
         """When an order placed now would be at the place: now or the next opening, then preparation, then the way.
         Absent where the store does not deliver there or does not open in the next 8 days.
         """
@@ -161,11 +161,11 @@ class NearbyStore(_message.Message):
         distance_metres: _builtins.int = ...,
         is_open: _builtins.bool = ...,
         delivers: _builtins.bool = ...,
-        estimated_delivery_time: _timestamp_pb2.Timestamp | None = ...,
+        estimated_delivery_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_delivery_time", b"estimated_delivery_time", "store", b"store"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_delivery_at", b"estimated_delivery_at", "store", b"store"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivers", b"delivers", "distance_metres", b"distance_metres", "estimated_delivery_time", b"estimated_delivery_time", "is_open", b"is_open", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivers", b"delivers", "distance_metres", b"distance_metres", "estimated_delivery_at", b"estimated_delivery_at", "is_open", b"is_open", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -759,7 +759,7 @@ class QuoteFulfilmentRequest(_message.Message):
     FULFILMENT_TYPE_FIELD_NUMBER: _builtins.int
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
-    SCHEDULED_TIME_FIELD_NUMBER: _builtins.int
+    SCHEDULED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """The store."""
     fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
@@ -771,7 +771,7 @@ class QuoteFulfilmentRequest(_message.Message):
         """With DELIVERY: position of the address, where known. Decides where no zone lists the postal code."""
 
     @_builtins.property
-    def scheduled_time(self) -> _timestamp_pb2.Timestamp:
+    def scheduled_delivery_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer wants it; absent: as soon as possible."""
 
     def __init__(
@@ -781,11 +781,11 @@ class QuoteFulfilmentRequest(_message.Message):
         fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         postal_code: _builtins.str = ...,
         location: _geo_point_pb2.GeoPoint | None = ...,
-        scheduled_time: _timestamp_pb2.Timestamp | None = ...,
+        scheduled_delivery_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "scheduled_delivery_at", b"scheduled_delivery_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fulfilment_type", b"fulfilment_type", "location", b"location", "postal_code", b"postal_code", "scheduled_time", b"scheduled_time", "store_id", b"store_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fulfilment_type", b"fulfilment_type", "location", b"location", "postal_code", b"postal_code", "scheduled_delivery_at", b"scheduled_delivery_at", "store_id", b"store_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -842,8 +842,8 @@ class QuoteFulfilmentResponse(_message.Message):
 
     @_builtins.property
     def ready_from(self) -> _timestamp_pb2.Timestamp:
-        """When the kitchen can begin: now, or the opening before scheduled_time where that is later. The estimate is
-        ready_from + longest preparation + travel_minutes, and never before scheduled_time.
+        """When the kitchen can begin: now, or the opening before scheduled_delivery_at where that is later. The estimate is
+        ready_from + longest preparation + travel_minutes, and never before scheduled_delivery_at.
         """
 
     def __init__(

@@ -218,9 +218,9 @@ class StoreServiceServicer:
     def QuoteFulfilment(self, request, context):
         """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
         NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-        closed now, or at scheduled_time; metadata next_opening_time (RFC 3339) where one is known. ABORTED
+        closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
         OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-        scheduledTime: not in the future, or more than 8 days off.
+        scheduledDeliveryAt: not in the future, or more than 8 days off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

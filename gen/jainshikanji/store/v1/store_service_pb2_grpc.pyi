@@ -74,9 +74,9 @@ class StoreServiceStub:
     QuoteFulfilment: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.QuoteFulfilmentRequest, _store_service_pb2.QuoteFulfilmentResponse]
     """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
     NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-    closed now, or at scheduled_time; metadata next_opening_time (RFC 3339) where one is known. ABORTED
+    closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
     OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-    scheduledTime: not in the future, or more than 8 days off.
+    scheduledDeliveryAt: not in the future, or more than 8 days off.
     """
     BatchGetStores: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]
     """Stores by id, in no order; unknown ids are left out."""
@@ -123,9 +123,9 @@ class StoreServiceAsyncStub(StoreServiceStub):
     QuoteFulfilment: _aio.UnaryUnaryMultiCallable[_store_service_pb2.QuoteFulfilmentRequest, _store_service_pb2.QuoteFulfilmentResponse]  # type: ignore[assignment]
     """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
     NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-    closed now, or at scheduled_time; metadata next_opening_time (RFC 3339) where one is known. ABORTED
+    closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
     OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-    scheduledTime: not in the future, or more than 8 days off.
+    scheduledDeliveryAt: not in the future, or more than 8 days off.
     """
     BatchGetStores: _aio.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]  # type: ignore[assignment]
     """Stores by id, in no order; unknown ids are left out."""
@@ -253,9 +253,9 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_store_service_pb2.QuoteFulfilmentResponse, _abc.Awaitable[_store_service_pb2.QuoteFulfilmentResponse]]:
         """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
         NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-        closed now, or at scheduled_time; metadata next_opening_time (RFC 3339) where one is known. ABORTED
+        closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
         OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-        scheduledTime: not in the future, or more than 8 days off.
+        scheduledDeliveryAt: not in the future, or more than 8 days off.
         """
 
     @_abc_1.abstractmethod
