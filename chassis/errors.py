@@ -10,7 +10,6 @@
     ├── AlreadyExists        409
     ├── ResourceExhausted    429   carries retry_after in seconds
     ├── Unavailable          503   worth a retry; never stored as the answer to an idempotency key
-    ├── Unimplemented        501
     └── PeerRefused                another service's refusal, passed on unchanged
 
 The reason of a refusal is its class name in UPPER_SNAKE and is part of the public contract.
@@ -152,12 +151,6 @@ class Unavailable(Refusal):
 
     def __init__(self, message: str = "temporarily unavailable", **metadata: str) -> None:
         super().__init__(message, **metadata)
-
-
-class Unimplemented(Refusal):
-    """The contract has this, the service does not do it yet; the message says why."""
-
-    code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class PeerRefused(Refusal):

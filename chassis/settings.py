@@ -47,7 +47,6 @@ class ServiceSettings(MeshSettings):
     read_url: SecretStr | None = Field(None, description="URL of a read replica; database_url when unset")
     database_password: SecretStr | None = Field(None, description="for those of the URLs that hold none")
     database_pool_size: PositiveInt = Field(8, description="connections at most, per replica")
-    database_statement_timeout_ms: PositiveInt = Field(10_000, description="milliseconds one statement may run")
     nats_url: str = Field("nats://nats:4222", description="NATS servers, comma separated")
     nats_user: str | None = None
     nats_password: SecretStr | None = None

@@ -34,11 +34,14 @@ def optional_moment(message: Message, field: str) -> datetime | None:
     return moment(message.DESCRIPTOR.fields_by_name[field].json_name, getattr(message, field))
 
 
-def day(field: str, text: str) -> date | None:
-    """The day of a field, named as in JSON; None when it is empty. InvalidArgument for one that no calendar has."""
-    if not text:
-        return None
+def day(field: str, text: str) -> date:
+    """The day of a field, named as in JSON. InvalidArgument for one that no calendar has."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise InvalidArgument(field, "is not a day of the calendar") from None
+
+
+def optional_day(field: str, text: str) -> date | None:
+    """As `day`; None when it is empty."""
+    return day(field, text) if text else None

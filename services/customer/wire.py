@@ -6,7 +6,6 @@ import unicodedata
 from datetime import UTC, date, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.customer.v1 import (
     address_pb2,
     customer_pb2,
@@ -24,6 +23,7 @@ from chassis.db import Row
 from chassis.errors import InvalidArgument
 from chassis.money import to_money
 from chassis.pii import normalise_phone
+from chassis.times import timestamp
 from chassis.words import Words
 from services.customer.model import DEFAULT_COUNTRY, DEFAULT_SPICE_LEVEL, EARLIEST_BIRTH
 
@@ -97,15 +97,6 @@ def name(row: Row) -> str:
     return row.display_name or " ".join(part for part in (row.first_name, row.last_name) if part)
 
 
-def stamp(at: datetime | None) -> Timestamp | None:
-    """A moment on the wire; None stays unset."""
-    if at is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
-
-
 def customer(row: Row, cipher: FieldCipher) -> customer_pb2.Customer:
     return customer_pb2.Customer(
         id=str(row.id),
@@ -125,9 +116,9 @@ def customer(row: Row, cipher: FieldCipher) -> customer_pb2.Customer:
         loyalty_tier=TIERS.value(row.loyalty_tier),
         total_orders=row.total_orders,
         total_spent=to_money(row.total_spent),
-        last_login_at=stamp(row.last_login),
-        created_at=stamp(row.created_at),
-        updated_at=stamp(row.updated_at),
+        last_login_at=timestamp(row.last_login),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
@@ -172,8 +163,8 @@ def address(row: Row, cipher: FieldCipher) -> address_pb2.Address:
         label=row.label or "",
         address=postal_address(row, cipher),
         is_default=row.is_default,
-        created_at=stamp(row.created_at),
-        updated_at=stamp(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
@@ -190,12 +181,12 @@ def preferences(row: Row) -> likes.Preferences:
         preferred_delivery_time=DELIVERY_TIMES.value(row.preferred_delivery_time)
         if row.preferred_delivery_time
         else likes.PreferredDeliveryTime.UNSPECIFIED,
-        updated_at=stamp(row.updated_at),
+        updated_at=timestamp(row.updated_at),
     )
 
 
 def favorite(row: Row) -> favorite_pb2.Favorite:
-    return favorite_pb2.Favorite(product_id=str(row.product_id), created_at=stamp(row.created_at))
+    return favorite_pb2.Favorite(product_id=str(row.product_id), created_at=timestamp(row.created_at))
 
 
 def session(row: Row, current: object) -> session_pb2.Session:
@@ -206,9 +197,9 @@ def session(row: Row, current: object) -> session_pb2.Session:
         ip_address=row.ip_address or "",
         user_agent=row.user_agent or "",
         is_current=row.id == current,
-        created_at=stamp(row.created_at),
-        last_accessed_at=stamp(row.last_accessed_at),
-        expires_at=stamp(row.expires_at),
+        created_at=timestamp(row.created_at),
+        last_accessed_at=timestamp(row.last_accessed_at),
+        expires_at=timestamp(row.expires_at),
     )
 
 

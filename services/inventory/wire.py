@@ -18,13 +18,12 @@ from jainshikanji.inventory.v1 import (
     stock_service_pb2,
 )
 
-from chassis import times
 from chassis.clock import now
 from chassis.crypto import FieldCipher
 from chassis.db import Row
 from chassis.errors import InvalidArgument
 from chassis.money import to_decimal, to_money
-from chassis.times import day
+from chassis.times import optional_day, timestamp
 from chassis.words import Words
 from services.inventory.model.menu import Choice, Customization, Option, on_schedule
 from services.inventory.model.stock import Crossing
@@ -38,8 +37,6 @@ PURCHASE_ORDER_STATUS = Words(purchasing_pb2.PurchaseOrderStatus)
 
 _GRAM_FIELDS = ("protein", "carbs", "fat", "fiber")
 _MILLIGRAMS = Decimal(1000)
-
-timestamp = times.timestamp
 
 
 def iso(value: date | None) -> str:
@@ -182,8 +179,8 @@ def nutrition_columns(facts: product_pb2.NutritionFacts) -> dict[str, int | Deci
 
 def schedule_column(schedule: product_pb2.ScheduledAvailability) -> dict[str, str] | None:
     """The column's value; None for a schedule without days. Raises InvalidArgument for days that cannot be."""
-    start = day("scheduledAvailability.startDate", schedule.start_date)
-    end = day("scheduledAvailability.endDate", schedule.end_date)
+    start = optional_day("scheduledAvailability.startDate", schedule.start_date)
+    end = optional_day("scheduledAvailability.endDate", schedule.end_date)
     if start and end and end < start:
         raise InvalidArgument("scheduledAvailability.endDate", "is before the first day")
     days = {"startDate": iso(start), "endDate": iso(end)}

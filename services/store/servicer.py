@@ -17,6 +17,7 @@ from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
 
 from chassis import current_call
 from chassis.db import Row
+from chassis.times import day, optional_day, optional_moment, timestamp
 from services.store import wire
 from services.store.app import StoreApp
 from services.store.model.places import Position
@@ -63,7 +64,7 @@ class StoreServicer(StoreServiceServicer):
             postal_code=request.postal_code,
             within_metres=request.within_metres,
             open_now=request.open_now,
-            deliver_by=wire.moment("deliverBy", request.deliver_by) if request.HasField("deliver_by") else None,
+            deliver_by=optional_moment(request, "deliver_by"),
             limit=request.max_results,
         )
         return store_messages.ListNearbyStoresResponse(
@@ -73,7 +74,7 @@ class StoreServicer(StoreServiceServicer):
                     distance_metres=near.distance_metres,
                     is_open=near.is_open,
                     delivers=near.delivers,
-                    estimated_delivery_at=wire.timestamp(near.estimate),
+                    estimated_delivery_at=timestamp(near.estimate),
                 )
                 for near in found
             ]
@@ -110,13 +111,13 @@ class StoreServicer(StoreServiceServicer):
         return await hours.set_exception(
             self._app,
             UUID(request.id),
-            wire.date("date", request.date),
+            day("date", request.date),
             wire.intervals(request.intervals),
             wire.text("reason", request.reason),
         )
 
     async def RemoveHoursException(self, request: store_messages.RemoveHoursExceptionRequest, context: Any) -> Empty:
-        await hours.remove_exception(self._app, UUID(request.id), wire.date("date", request.date))
+        await hours.remove_exception(self._app, UUID(request.id), day("date", request.date))
         return Empty()
 
     async def ListDeliveryZones(
@@ -143,9 +144,7 @@ class StoreServicer(StoreServiceServicer):
     async def QuoteFulfilment(
         self, request: store_messages.QuoteFulfilmentRequest, context: Any
     ) -> store_messages.QuoteFulfilmentResponse:
-        scheduled = None
-        if request.HasField("scheduled_delivery_at"):
-            scheduled = wire.moment("scheduledDeliveryAt", request.scheduled_delivery_at)
+        scheduled = optional_moment(request, "scheduled_delivery_at")
         row, answer = await fulfilment.quote_fulfilment(
             self._app,
             UUID(request.store_id),
@@ -198,7 +197,7 @@ class StaffServicer(StaffServiceServicer):
             email=request.email,
             phone=request.phone,
             job=wire.JOBS.word(request.job),
-            hire_date=wire.optional_date("hireDate", request.hire_date),
+            hire_date=optional_day("hireDate", request.hire_date),
         )
         return self._message(row)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.store.v1.delivery_zone_pb2 import DeliveryZone
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked, StoreCreated, StoreUpdated
 from jainshikanji.store.v1.fulfilment_type_pb2 import FulfilmentType
@@ -28,6 +27,7 @@ from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from chassis.errors import InvalidArgument
 from chassis.money import CURRENCY, to_decimal, to_money
+from chassis.times import optional_day, timestamp
 from chassis.words import Words
 from services.store.model.fulfilment import Fulfilment
 from services.store.model.hours import DAYS_A_WEEK, Interval
@@ -47,23 +47,6 @@ _PLAIN_FIELDS = ("is_active", "is_accepting_orders", "estimated_prep_time_minute
 _MONEY_FIELDS = ("min_order_value", "delivery_fee", "free_delivery_above")
 
 # --- values ---
-
-
-def timestamp(moment: dt.datetime | None) -> Timestamp | None:
-    """For a field of a message; None leaves it unset."""
-    if moment is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
-
-
-def moment(field: str, message: Timestamp) -> dt.datetime:
-    """Aware, in UTC."""
-    try:
-        return message.ToDatetime(tzinfo=dt.UTC)
-    except ValueError:
-        raise InvalidArgument(field, "is no time of the calendar") from None
 
 
 def etag(version: int) -> str:
@@ -96,19 +79,6 @@ def required_text(field: str, given: str, limit: int = 255) -> str:
     if not plain:
         raise InvalidArgument(field, "must not be blank")
     return plain
-
-
-def date(field: str, given: str) -> dt.date:
-    """A date of the calendar; the contract has checked the form only."""
-    try:
-        return dt.date.fromisoformat(given)
-    except ValueError:
-        raise InvalidArgument(field, "is no date of the calendar") from None
-
-
-def optional_date(field: str, given: str) -> dt.date | None:
-    """As `date`; None for an empty text."""
-    return date(field, given) if given else None
 
 
 def position(point: GeoPoint) -> Position:
@@ -364,9 +334,9 @@ def staff_changes(request: UpdateStaffMemberRequest) -> dict[str, Any]:
     if "is_active" in present:
         changes["is_active"] = request.is_active
     if "hire_date" in present:
-        changes["hire_date"] = optional_date("hireDate", request.hire_date)
+        changes["hire_date"] = optional_day("hireDate", request.hire_date)
     if "termination_date" in present:
-        changes["termination_date"] = optional_date("terminationDate", request.termination_date)
+        changes["termination_date"] = optional_day("terminationDate", request.termination_date)
     return changes
 
 

@@ -14,7 +14,7 @@ from chassis import Call, clock
 from chassis.db import Row
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from chassis.money import half_up
-from chassis.times import day
+from chassis.times import optional_day
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.period import PLATFORM_ZONE, Period
@@ -60,7 +60,7 @@ async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
 
 
 def _date(field: str, text: str) -> date | None:
-    found = day(field, text)
+    found = optional_day(field, text)
     # A period before that reaches beyond the calendar would have no midnight.
     if found is not None and not date(1970, 1, 1) <= found <= date(9000, 1, 1):
         raise InvalidArgument(field, "is out of range")

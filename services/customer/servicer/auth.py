@@ -12,6 +12,7 @@ from jainshikanji.customer.v1 import auth_service_pb2_grpc, customer_pb2, grant_
 
 from chassis import Call, current_call
 from chassis.errors import InvalidArgument
+from chassis.times import timestamp
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client, cookie
@@ -172,7 +173,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             access_token="" if use_cookies else opened.access,
             refresh_token="" if use_cookies else opened.refresh,
             expires_in=self._app.settings.access_token_seconds,
-            refresh_expires_at=wire.stamp(opened.refresh_expires_at),
+            refresh_expires_at=timestamp(opened.refresh_expires_at),
             csrf_token=opened.csrf,
             customer_id=str(opened.customer_id),
             session_id=str(opened.session_id),

@@ -11,6 +11,7 @@ from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
 from chassis.pii import normalise_email
+from chassis.times import timestamp
 from services.customer import model, passwords, throttle, wire
 from services.customer import queries as q
 from services.customer.app import CustomerApp
@@ -76,7 +77,7 @@ async def insert(app: CustomerApp, tx: Transaction, applicant: Applicant, passwo
 
 
 def announce_registered(tx: Transaction, customer_id: UUID, *, invited: bool) -> None:
-    event = events.CustomerRegistered(customer_id=str(customer_id), occurred_at=wire.stamp(now()), invited=invited)
+    event = events.CustomerRegistered(customer_id=str(customer_id), occurred_at=timestamp(now()), invited=invited)
     tx.publish(event, key=customer_id)
 
 
@@ -107,9 +108,7 @@ async def _try_code(app: CustomerApp, email: str, code: str, kinds: list[str], c
 async def mark_verified(tx: Transaction, customer_id: UUID) -> None:
     """The mailbox is proved; announced the first time."""
     if await tx.run(q.SET_EMAIL_VERIFIED, id=customer_id):
-        tx.publish(
-            events.CustomerVerified(customer_id=str(customer_id), occurred_at=wire.stamp(now())), key=customer_id
-        )
+        tx.publish(events.CustomerVerified(customer_id=str(customer_id), occurred_at=timestamp(now())), key=customer_id)
 
 
 async def resend_verification(app: CustomerApp, customer_id: UUID, client: Client) -> None:
@@ -214,7 +213,7 @@ async def erase(app: CustomerApp, customer_id: UUID) -> None:
         for removal in q.ERASE_WHAT_BELONGS_TO_IT:
             await tx.run(removal, customer_id=customer_id)
         tx.publish(
-            events.CustomerErased(customer_id=str(customer_id), occurred_at=wire.stamp(erased_at)), key=customer_id
+            events.CustomerErased(customer_id=str(customer_id), occurred_at=timestamp(erased_at)), key=customer_id
         )
 
 

@@ -15,6 +15,7 @@ from chassis.clock import now
 from chassis.crypto import keyed_digest
 from chassis.db import Row, Transaction
 from chassis.errors import Refusal
+from chassis.times import timestamp
 from services.customer import model, wire
 from services.customer import queries as q
 from services.customer.app import CustomerApp
@@ -109,7 +110,7 @@ async def _send(app: CustomerApp, row: Row) -> None:
         email=wire.opened(app.cipher, row.email, wire.EMAIL),
         name=wire.name(row),
         code=app.cipher.open(row.code, SEALED_AS),
-        expires_at=wire.stamp(row.expires_at),
+        expires_at=timestamp(row.expires_at),
         locale=row.locale,
     )
     await app.peers.stub("notification", NotificationServiceStub).SendCode(request, timeout=_HAND_OVER_SECONDS)

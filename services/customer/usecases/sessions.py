@@ -16,6 +16,7 @@ from chassis.errors import NotFound
 from chassis.ids import new_id
 from chassis.pagination import Page
 from chassis.pii import normalise_email
+from chassis.times import timestamp
 from services.customer import queries as q
 from services.customer import throttle, wire
 from services.customer.app import CustomerApp
@@ -202,7 +203,7 @@ async def end_all(tx: Transaction, customer_id: UUID, reason: str, keep: UUID | 
 
 def _announce(tx: Transaction, ended: Iterable[Row]) -> None:
     for row in ended:
-        event = SessionRevoked(session_id=str(row.id), expires_at=wire.stamp(now() + ALIVE))
+        event = SessionRevoked(session_id=str(row.id), expires_at=timestamp(now() + ALIVE))
         tx.publish(event, key=row.id)
 
 

@@ -20,6 +20,7 @@ from chassis.db import Database, Row, Transaction
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied, Refusal, StaleEtag
 from chassis.ids import new_id
 from chassis.money import to_decimal, to_money
+from chassis.times import timestamp
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -505,7 +506,7 @@ async def _free_slug(db: Database, name: str, product_id: UUID) -> str:
 
 
 def _moment() -> Timestamp | None:
-    return wire.timestamp(now())
+    return timestamp(now())
 
 
 def _nfc(text: str) -> str:

@@ -17,7 +17,7 @@ from chassis.crypto import FieldCipher
 from chassis.db import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound, Unavailable
 from chassis.money import to_decimal
-from chassis.times import day
+from chassis.times import optional_day
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -151,7 +151,7 @@ async def create_purchase_order(
             shipping=shipping,
             total=subtotal + tax + shipping,
             order_date=menu.today(now()),
-            expected_delivery_date=day("expectedDeliveryDate", request.expected_delivery_date),
+            expected_delivery_date=optional_day("expectedDeliveryDate", request.expected_delivery_date),
             notes=request.notes or None,
             created_by=actor,
         )

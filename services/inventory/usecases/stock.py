@@ -14,7 +14,7 @@ from chassis import Call, idempotency
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
-from chassis.times import day
+from chassis.times import optional_day
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -213,7 +213,7 @@ def _goods(request: stock_service_pb2.RecordStockMovementRequest, kind: str) -> 
 
 def expiry_date(text: str, field: str) -> date | None:
     """The last day goods are good. Raises InvalidArgument when it is over already."""
-    expiry = day(field, text)
+    expiry = optional_day(field, text)
     if expiry is not None and expiry < menu.today(now()):
         raise InvalidArgument(field, "is over: what has expired does not come in")
     return expiry

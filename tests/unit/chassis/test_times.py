@@ -30,7 +30,7 @@ def test_a_moment_that_no_calendar_has_is_refused_by_name(seconds: int) -> None:
 
 
 def test_a_day_is_read_and_none_stays_none() -> None:
-    assert times.day("fromDate", "2028-02-29") == date(2028, 2, 29)
-    assert times.day("fromDate", "") is None
+    assert times.optional_day("fromDate", "2028-02-29") == date(2028, 2, 29)
+    assert times.optional_day("fromDate", "") is None
     with pytest.raises(InvalidArgument):
-        times.day("fromDate", "2027-02-29")
+        times.optional_day("fromDate", "2027-02-29")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.store.v1.operating_hours_pb2 import DayHours, OpeningInterval
 from jainshikanji.store.v1.store_service_pb2 import (
     CreateStoreRequest,
@@ -52,11 +51,6 @@ def test_what_is_too_long_in_nfc_is_refused_though_it_was_short_enough_as_it_cam
     with pytest.raises(InvalidArgument):
         wire.text("name", taken_apart)
     assert len(wire.text("name", taken_apart[:127])) == 254
-
-
-def test_a_time_beyond_the_calendar_is_refused() -> None:
-    with pytest.raises(InvalidArgument):
-        wire.moment("deliverBy", Timestamp(seconds=10**17))
 
 
 def test_a_blank_name_is_refused() -> None:
