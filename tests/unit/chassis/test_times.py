@@ -30,7 +30,13 @@ def test_a_moment_that_no_calendar_has_is_refused_by_name(seconds: int) -> None:
 
 
 def test_a_day_is_read_and_none_stays_none() -> None:
-    assert times.optional_day("fromDate", "2028-02-29") == date(2028, 2, 29)
+    assert times.day("fromDate", "2028-02-29") == date(2028, 2, 29)
     assert times.optional_day("fromDate", "") is None
-    with pytest.raises(InvalidArgument):
-        times.optional_day("fromDate", "2027-02-29")
+
+
+@pytest.mark.parametrize("text", ["2027-02-29", "2027-13-01", "0000-01-01"])
+def test_a_day_that_no_calendar_has_is_refused_by_name(text: str) -> None:
+    for read in (times.day, times.optional_day):
+        with pytest.raises(InvalidArgument) as refused:
+            read("fromDate", text)
+        assert [field for field, _ in refused.value.violations] == ["fromDate"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 from jainshikanji.store.v1.operating_hours_pb2 import DayHours, OpeningInterval
 from jainshikanji.store.v1.store_service_pb2 import (
@@ -111,16 +109,6 @@ def test_a_day_that_comes_twice_is_refused() -> None:
     with pytest.raises(InvalidArgument) as refused:
         wire.week([DayHours(day_of_week=1, intervals=[lunch]), DayHours(day_of_week=1)])
     assert refused.value.violations[0][0] == "days[1].dayOfWeek"
-
-
-@pytest.mark.parametrize("text", ["2025-02-29", "2025-13-01", "0000-01-01"])
-def test_a_date_that_no_calendar_has_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument):
-        wire.date("date", text)
-
-
-def test_a_leap_day_is_a_date() -> None:
-    assert wire.date("date", "2028-02-29") == dt.date(2028, 2, 29)
 
 
 @pytest.mark.parametrize(
