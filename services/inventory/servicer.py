@@ -114,7 +114,8 @@ class ProductServicer(ProductServiceServicer):
     async def ListCategories(
         self, request: product_service_pb2.ListCategoriesRequest, context: Any
     ) -> product_service_pb2.ListCategoriesResponse:
-        found = await categories.list_categories(self._app, include_inactive=request.include_inactive)
+        caller = current_call().caller
+        found = await categories.list_categories(self._app, caller, include_inactive=request.include_inactive)
         return product_service_pb2.ListCategoriesResponse(categories=found)
 
     async def CreateCategory(

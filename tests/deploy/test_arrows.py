@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -21,10 +22,15 @@ ARROWS = architecture()
 STUB = re.compile(r"\.stub\(\s*\"([a-z]+)\"")
 
 
+@cache
+def sources(service: str) -> list[str]:
+    return [file.read_text() for file in (ROOT / "services" / service).rglob("*.py")]
+
+
 def clients_in_code(service: str) -> set[str]:
     """Whom the service's code, or the chassis in its process, asks."""
-    files = [*(ROOT / "services" / service).rglob("*.py"), ROOT / "chassis" / "revocation.py"]
-    return {peer for file in files for peer in STUB.findall(file.read_text())}
+    texts = [*sources(service), (ROOT / "chassis" / "revocation.py").read_text()]
+    return {peer for text in texts for peer in STUB.findall(text)}
 
 
 def admitted_by_contracts(service: str) -> set[str]:
@@ -47,6 +53,18 @@ def test_the_list_names_the_services_and_their_databases() -> None:
 def test_calls_are_those_of_the_code_and_the_contracts_admit_them(service: str) -> None:
     assert set(ARROWS[service]["calls"]) == clients_in_code(service)
     assert set(ARROWS[service]["calls"]) <= admitted_by_contracts(service)
+
+
+def test_contracts_admit_the_services_that_call_and_no_others() -> None:
+    differences = {}
+    for rpc in rpcs():
+        admitted = set(rpc.access.services) & set(ARROWS)
+        if admitted:
+            call = re.compile(rf"\.{rpc.method.name}\(")
+            calling = {name for name in ARROWS if any(map(call.search, sources(name)))}
+            if calling != admitted:
+                differences[rpc.method.full_name] = (admitted, calling)
+    assert differences == {}
 
 
 @pytest.mark.parametrize("service", ARROWS)

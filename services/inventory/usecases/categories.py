@@ -8,8 +8,9 @@ from uuid import UUID
 from jainshikanji.inventory.v1 import category_pb2, product_service_pb2
 from psycopg.errors import UniqueViolation
 
+from chassis.call import Caller
 from chassis.db import Transaction
-from chassis.errors import InvalidArgument, NotFound
+from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from chassis.ids import new_id
 from services.inventory import wire
 from services.inventory.app import InventoryApp
@@ -20,8 +21,10 @@ from services.inventory.queries import products as q
 SLUG_LENGTH = 100
 
 
-async def list_categories(app: InventoryApp, *, include_inactive: bool) -> list[category_pb2.Category]:
-    """In display order."""
+async def list_categories(app: InventoryApp, caller: Caller, *, include_inactive: bool) -> list[category_pb2.Category]:
+    """In display order. Raises PermissionDenied when others than admins ask for those that are switched off."""
+    if include_inactive and not caller.is_admin:
+        raise PermissionDenied
     return [wire.category(row) for row in await app.db.all(q.CATEGORIES, include_inactive=include_inactive)]
 
 

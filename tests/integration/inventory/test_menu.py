@@ -432,8 +432,8 @@ async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
     slug = await shop.category("Sherbet")
     child = await shop.category("Rose", parent=slug)
 
-    async def listed(**request: Any) -> dict[str, Any]:
-        answer = await shop.for_guests.ListCategories(ListCategoriesRequest(**request))
+    async def listed(asked: Any = shop.for_guests, **request: Any) -> dict[str, Any]:
+        answer = await asked.ListCategories(ListCategoriesRequest(**request))
         return {category.slug: category for category in answer.categories}
 
     shown = await listed()
@@ -443,7 +443,9 @@ async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
     )
     assert (changed.name, changed.slug) == ("Gulab", child)
     assert child not in await listed()
-    assert child in await listed(include_inactive=True)
+    assert child in await listed(shop.products(), include_inactive=True)
+    hidden = shop.for_guests.ListCategories(ListCategoriesRequest(include_inactive=True))
+    assert (await refused(hidden)).reason == "PERMISSION_DENIED"
     taken = shop.products().CreateCategory(CreateCategoryRequest(slug=slug, name="x"))
     assert (await refused(taken)).reason == "CATEGORY_TAKEN"
     orphan = shop.products().CreateCategory(CreateCategoryRequest(name="x y", parent_slug="nowhere"))

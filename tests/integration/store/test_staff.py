@@ -163,7 +163,7 @@ async def test_the_real_account_service_finds_or_makes_the_account(platform: Pla
             await process.app.db.run(AGE, id=UUID(member.id))
             await hand_over_invitations(process.app)
             member = await staff.GetStaffMember(pb.GetStaffMemberRequest(id=store.id, staff_id=member.id))
-    contacts = platform.stub("customer", CustomerServiceStub, harness.service("store"))
+    contacts = platform.stub("customer", CustomerServiceStub, harness.service("notification"))
     known = await contacts.BatchGetContacts(BatchGetContactsRequest(customer_ids=[member.account_id]))
     assert [contact.email for contact in known.contacts] == [member.email]
 

@@ -996,7 +996,7 @@ class ListCategoriesRequest(_message.Message):
 
     INCLUDE_INACTIVE_FIELD_NUMBER: _builtins.int
     include_inactive: _builtins.bool
-    """Those that are switched off too."""
+    """Those that are switched off too. Admins only: PERMISSION_DENIED."""
     def __init__(
         self,
         *,
