@@ -10,9 +10,9 @@ from uuid import UUID
 
 from chassis.errors import InvalidArgument
 from chassis.money import ZERO
-from services.store.model.errors import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 from services.store.model.hours import HORIZON, Schedule
 from services.store.model.places import Position
+from services.store.model.refusals import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 
 # The design document's words of delivery_type.
 DELIVERY: Final = "delivery"

@@ -15,7 +15,6 @@ from chassis.errors import InvalidArgument, NotFound
 from services.store import queries as q
 from services.store import wire
 from services.store.app import StoreApp
-from services.store.model.errors import TooManyExceptions
 from services.store.model.hours import (
     HORIZON,
     Interval,
@@ -24,6 +23,7 @@ from services.store.model.hours import (
     overlapping_in_day,
     overlapping_in_week,
 )
+from services.store.model.refusals import TooManyExceptions
 from services.store.usecases.stores import touch_store
 
 MAX_EXCEPTIONS = 366

@@ -21,8 +21,8 @@ from chassis.pii import normalise_email, normalise_phone
 from services.store import clients, wire
 from services.store import queries as q
 from services.store.app import StoreApp
-from services.store.model.errors import AlreadyStaff, InvitationRefused
 from services.store.model.hours import find_zone
+from services.store.model.refusals import AlreadyStaff, InvitationRefused
 from services.store.usecases.stores import get_store
 
 EMAIL = "staff.email"

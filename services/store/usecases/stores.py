@@ -19,8 +19,8 @@ from chassis.pagination import Page
 from services.store import queries as q
 from services.store import wire
 from services.store.app import StoreApp
-from services.store.model.errors import SlugTaken
 from services.store.model.hours import find_zone
+from services.store.model.refusals import SlugTaken
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _SLUG_LENGTH = 200

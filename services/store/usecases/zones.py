@@ -10,7 +10,7 @@ from chassis.errors import NotFound
 from chassis.pagination import Page
 from services.store import queries as q
 from services.store.app import StoreApp
-from services.store.model.errors import PostalCodeTaken, TooManyZones
+from services.store.model.refusals import PostalCodeTaken, TooManyZones
 from services.store.usecases.stores import get_store, touch_store
 
 MAX_ZONES = 200

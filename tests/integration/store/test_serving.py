@@ -271,9 +271,9 @@ async def test_each_reason_not_to_serve_has_its_own_name(admin: Any, order: Any,
     assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
     await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, is_accepting_orders=False))
     answer = await refused(order.QuoteFulfilment(asked))
-    assert (answer.reason, answer.metadata) == ("STORE_NOT_ACCEPTING_ORDERS", {"cause": "paused"})
+    assert (answer.reason, answer.metadata) == ("STORE_NOT_ACCEPTING_ORDERS", {"cause": "PAUSED"})
     await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, is_active=False))
-    assert (await refused(order.QuoteFulfilment(asked))).metadata == {"cause": "inactive"}
+    assert (await refused(order.QuoteFulfilment(asked))).metadata == {"cause": "INACTIVE"}
     asked.store_id = str(ids.new_id())
     assert (await refused(order.QuoteFulfilment(asked))).code is grpc.StatusCode.NOT_FOUND
 

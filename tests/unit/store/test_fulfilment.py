@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chassis.errors import InvalidArgument
-from services.store.model.errors import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 from services.store.model.fulfilment import (
     DELIVERY,
     DINE_IN,
@@ -24,6 +23,7 @@ from services.store.model.fulfilment import (
 )
 from services.store.model.hours import Interval, Schedule
 from services.store.model.places import Position
+from services.store.model.refusals import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 MUMBAI = Position(19.076, 72.8777)
@@ -111,13 +111,13 @@ def test_a_delivery_carries_the_stores_minimum_and_threshold() -> None:
 def test_an_inactive_store_says_so_before_anything_else() -> None:
     with pytest.raises(StoreNotAcceptingOrders) as refused:
         serve(replace(TERMS, is_active=False), place=FAR, now=NOON + dt.timedelta(hours=8))
-    assert refused.value.metadata == {"cause": "inactive"}
+    assert refused.value.metadata == {"cause": "INACTIVE"}
 
 
 def test_a_store_that_takes_no_orders_says_so_also_for_later() -> None:
     with pytest.raises(StoreNotAcceptingOrders) as refused:
         serve(replace(TERMS, is_accepting_orders=False), scheduled=NOON + dt.timedelta(days=1))
-    assert refused.value.metadata == {"cause": "paused"}
+    assert refused.value.metadata == {"cause": "PAUSED"}
 
 
 def test_a_closed_store_refuses_and_names_its_next_opening() -> None:

@@ -16,7 +16,7 @@ class StoreNotAcceptingOrders(Conflict):
     def __init__(self, *, is_active: bool) -> None:
         super().__init__(
             "the store does not take orders at the moment" if is_active else "the store is not active",
-            cause="paused" if is_active else "inactive",
+            cause="PAUSED" if is_active else "INACTIVE",
         )
 
 
