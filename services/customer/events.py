@@ -16,7 +16,7 @@ from chassis.bus import EventMeta
 from chassis.db import Transaction
 from chassis.money import to_decimal
 from chassis.words import Words
-from services.customer import queries as q
+from services.customer.queries import accounts as q
 from services.customer.usecases import staff
 from services.customer.usecases.staff import Employment
 

@@ -23,7 +23,7 @@ from psycopg_pool import PoolTimeout
 from chassis.clock import now
 from chassis.crypto import FieldCipher
 from chassis.db import Database, Row
-from services.customer import queries as q
+from services.customer.queries import keys as q
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from chassis.crypto import FieldCipher
 from chassis.db import Database
 from chassis.errors import Refusal
-from services.customer import queries as q
 from services.customer.model import TooManyAttempts
+from services.customer.queries import throttles as q
 
 QUARTER = 15 * 60
 HOUR = 60 * 60

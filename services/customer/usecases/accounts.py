@@ -13,10 +13,12 @@ from chassis.errors import InvalidArgument, NotFound
 from chassis.pii import normalise_email
 from chassis.times import timestamp
 from services.customer import model, passwords, throttle, wire
-from services.customer import queries as q
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.model import AccountAlreadyExists, AccountInactive, InvalidCode, WrongPassword
+from services.customer.queries import accounts as q
+from services.customer.queries import codes as code_rows
+from services.customer.queries import grants
 from services.customer.usecases import codes, sessions
 from services.customer.usecases.sessions import Device, Opened
 
@@ -100,7 +102,7 @@ async def _try_code(app: CustomerApp, email: str, code: str, kinds: list[str], c
         throttle.Limit("code", client.network, settings.code_attempts_per_address, throttle.HOUR),
     )
     tried = await app.db.all(
-        q.TRY_CODES_BY_EMAIL, **app.cipher.index(email, wire.EMAIL), kinds=kinds, tries=codes.TRIES
+        code_rows.TRY_CODES_BY_EMAIL, **app.cipher.index(email, wire.EMAIL), kinds=kinds, tries=codes.TRIES
     )
     return codes.matching(app, tried, code)
 
@@ -152,10 +154,10 @@ async def reset_password(app: CustomerApp, email: str, code: str, new_password: 
             raise InvalidCode
         await codes.use(tx, row)
         # A reset that somebody else asked for is void, whichever code was used.
-        await tx.run(q.DROP_CODE, customer_id=row.customer_id, kind=model.PASSWORD_RESET, store_id=None)
+        await tx.run(code_rows.DROP_CODE, customer_id=row.customer_id, kind=model.PASSWORD_RESET, store_id=None)
         await mark_verified(tx, row.customer_id)
         if row.kind == model.STAFF_INVITATION:
-            await tx.run(q.ACCEPT_INVITATION, customer_id=row.customer_id, store_id=row.store_id)
+            await tx.run(grants.ACCEPT_INVITATION, customer_id=row.customer_id, store_id=row.store_id)
         await sessions.end_all(tx, row.customer_id, "password reset")
 
 
@@ -179,7 +181,7 @@ async def change_password(
         )
         if not changed:
             raise WrongPassword
-        await tx.run(q.DROP_CODE, customer_id=customer_id, kind=model.PASSWORD_RESET, store_id=None)
+        await tx.run(code_rows.DROP_CODE, customer_id=customer_id, kind=model.PASSWORD_RESET, store_id=None)
         await sessions.end_all(tx, customer_id, "password change")
         opened = await sessions.start(app, tx, signer, customer_id, device, client)
     await app.throttle.forget(limit)
@@ -238,8 +240,8 @@ async def make_administrator(app: CustomerApp, email: str, password: str) -> boo
                 return False
             if not await tx.run(q.SET_PASSWORD, id=found.id, password_hash=password_hash):
                 raise AccountInactive
-            await tx.run(q.DROP_CODE, customer_id=found.id, kind=model.PASSWORD_RESET, store_id=None)
+            await tx.run(code_rows.DROP_CODE, customer_id=found.id, kind=model.PASSWORD_RESET, store_id=None)
             await sessions.end_all(tx, found.id, "made administrator")
         await mark_verified(tx, customer_id)
-        await tx.run(q.MAKE_ADMINISTRATOR, customer_id=customer_id)
+        await tx.run(grants.MAKE_ADMINISTRATOR, customer_id=customer_id)
     return True

@@ -8,9 +8,10 @@ from uuid import UUID
 from chassis.db import Row
 from chassis.errors import NotFound, StaleEtag
 from chassis.pagination import Page
-from services.customer import queries as q
 from services.customer.app import CustomerApp
 from services.customer.model import MAX_ADDRESSES, TooManyAddresses
+from services.customer.queries import accounts
+from services.customer.queries import addresses as q
 
 
 async def list_addresses(app: CustomerApp, customer_id: UUID, page: Page) -> list[Row]:
@@ -24,7 +25,7 @@ async def list_addresses(app: CustomerApp, customer_id: UUID, page: Page) -> lis
 async def create(app: CustomerApp, customer_id: UUID, columns: dict[str, Any], *, is_default: bool) -> Row:
     """Adds an address; the first becomes the default. Raises NotFound, TooManyAddresses."""
     async with app.db.transaction() as tx:
-        if await tx.one(q.LOCK_CUSTOMER, id=customer_id) is None:
+        if await tx.one(accounts.LOCK_CUSTOMER, id=customer_id) is None:
             raise NotFound
         count = await tx.value(q.COUNT_ADDRESSES, customer_id=customer_id)
         if count >= MAX_ADDRESSES:
@@ -39,7 +40,7 @@ async def update(
 ) -> Row:
     """Writes the columns that `changes` names. Raises NotFound, StaleEtag."""
     async with app.db.transaction() as tx:
-        await tx.one(q.LOCK_CUSTOMER, id=customer_id)
+        await tx.one(accounts.LOCK_CUSTOMER, id=customer_id)
         row = await tx.one(q.ADDRESS_FOR_UPDATE, address_id=address_id, customer_id=customer_id)
         if row is None:
             raise NotFound

@@ -17,9 +17,9 @@ from chassis.db import Row, Transaction
 from chassis.errors import Refusal
 from chassis.times import timestamp
 from services.customer import model, wire
-from services.customer import queries as q
 from services.customer.app import CustomerApp
 from services.customer.model import InvalidCode
+from services.customer.queries import codes as q
 
 # No letter or digit that is taken for another one. Eight of them are 40 bits against five tries.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"

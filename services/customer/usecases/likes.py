@@ -8,9 +8,10 @@ from uuid import UUID
 from chassis.db import Row
 from chassis.errors import NotFound
 from chassis.pagination import Page
-from services.customer import queries as q
 from services.customer.app import CustomerApp
 from services.customer.model import DEFAULT_SPICE_LEVEL, MAX_FAVORITES, TooManyFavorites
+from services.customer.queries import accounts
+from services.customer.queries import likes as q
 
 
 async def get_preferences(app: CustomerApp, customer_id: UUID) -> Row:
@@ -24,7 +25,7 @@ async def get_preferences(app: CustomerApp, customer_id: UUID) -> Row:
 async def update_preferences(app: CustomerApp, customer_id: UUID, changes: dict[str, Any]) -> Row:
     """Writes the columns that `changes` names. Raises NotFound."""
     async with app.db.transaction() as tx:
-        if await tx.one(q.LOCK_CUSTOMER, id=customer_id) is None:
+        if await tx.one(accounts.LOCK_CUSTOMER, id=customer_id) is None:
             raise NotFound
         row = await tx.one(q.PREFERENCES, customer_id=customer_id)
         assert row is not None
@@ -46,7 +47,7 @@ async def list_favorites(app: CustomerApp, customer_id: UUID, page: Page) -> lis
 async def put_favorite(app: CustomerApp, customer_id: UUID, product_id: UUID) -> Row:
     """Marks the product; a mark that is there stays as it is. Raises NotFound, TooManyFavorites."""
     async with app.db.transaction() as tx:
-        if await tx.one(q.LOCK_CUSTOMER, id=customer_id) is None:
+        if await tx.one(accounts.LOCK_CUSTOMER, id=customer_id) is None:
             raise NotFound
         found = await tx.one(q.FAVORITE, customer_id=customer_id, product_id=product_id)
         if found is not None:

@@ -10,10 +10,11 @@ import psycopg.errors
 
 from chassis.db import Row
 from chassis.errors import NotFound, StaleEtag
-from services.customer import queries as q
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.model import AccountInactive, PhoneAlreadyRegistered
+from services.customer.queries import accounts as q
+from services.customer.queries import ordering
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ def _columns(app: CustomerApp, row: Row, change: ProfileChange) -> dict[str, Any
 async def get_ordering(app: CustomerApp, customer_id: UUID, address_id: UUID | None) -> Row:
     """Who orders and, with an address, where to. Raises NotFound, AccountInactive."""
     if address_id is None:
-        row = await app.db.one(q.ORDERING_CUSTOMER, customer_id=customer_id)
+        row = await app.db.one(ordering.ORDERING_CUSTOMER, customer_id=customer_id)
     else:
-        row = await app.db.one(q.ORDERING_CUSTOMER_WITH_ADDRESS, customer_id=customer_id, address_id=address_id)
+        row = await app.db.one(ordering.ORDERING_CUSTOMER_WITH_ADDRESS, customer_id=customer_id, address_id=address_id)
     if row is None:
         raise NotFound
     if not row.is_active:

@@ -17,12 +17,13 @@ from chassis.ids import new_id
 from chassis.pagination import Page
 from chassis.pii import normalise_email
 from chassis.times import timestamp
-from services.customer import queries as q
 from services.customer import throttle, wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.keys import Signer
 from services.customer.model import InvalidCredentials, InvalidRefreshToken
+from services.customer.queries import accounts, grants, throttles
+from services.customer.queries import sessions as q
 from services.customer.tokens import SALT_BYTES, Presented, Roles, access_token, csrf_token, digest
 
 # How long after a session's end a token of it may still be alive: its life and the tolerance of clocks.
@@ -56,7 +57,7 @@ async def log_in(app: CustomerApp, email: str, password: str, device: Device, cl
     account = throttle.Limit("login", email, app.settings.login_attempts_per_account, throttle.QUARTER)
     network = throttle.Limit("login", client.network, app.settings.login_attempts_per_address, throttle.QUARTER)
     await app.throttle.count(account, network)
-    found = await app.db.one(q.CREDENTIALS_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
+    found = await app.db.one(accounts.CREDENTIALS_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
     kept = found.password_hash if found is not None else None
     matches = await app.passwords.verify(kept, password)
     if found is None or kept is None or not matches or not found.is_active:
@@ -66,7 +67,7 @@ async def log_in(app: CustomerApp, email: str, password: str, device: Device, cl
     signer = await app.keyring.signer()
     async with app.db.transaction() as tx:
         # The password may have been changed, or the account locked, while it was verified.
-        if not await tx.run(q.LOG_IN, id=found.id, password_hash=kept):
+        if not await tx.run(accounts.LOG_IN, id=found.id, password_hash=kept):
             raise InvalidCredentials
         opened = await start(app, tx, signer, found.id, device, client)
     await app.throttle.forget(account)
@@ -76,7 +77,7 @@ async def log_in(app: CustomerApp, email: str, password: str, device: Device, cl
 
 async def _renew_hash(app: CustomerApp, customer_id: UUID, kept: str, password: str) -> str:
     renewed = await app.passwords.hash(password)
-    await app.db.run(q.REPLACE_PASSWORD, id=customer_id, password_hash=renewed, old_hash=kept)
+    await app.db.run(accounts.REPLACE_PASSWORD, id=customer_id, password_hash=renewed, old_hash=kept)
     return renewed
 
 
@@ -130,7 +131,7 @@ async def _tokens(
 
 async def roles_of(tx: Transaction, customer_id: UUID) -> Roles:
     """What the account may act as: grants of stores whose invitation it accepted, and administration."""
-    row = await tx.one(q.ROLES, customer_id=customer_id)
+    row = await tx.one(grants.ROLES, customer_id=customer_id)
     assert row is not None
     return Roles(row.is_admin, tuple(zip(row.stores, row.jobs, strict=True)))
 
@@ -223,7 +224,7 @@ async def end_one(app: CustomerApp, customer_id: UUID, session_id: UUID) -> None
 async def log_out_everywhere(app: CustomerApp, customer_id: UUID, keep: UUID | None) -> None:
     """Ends all sessions of the account but `keep`."""
     async with app.db.transaction() as tx:
-        await tx.one(q.LOCK_CUSTOMER, id=customer_id)
+        await tx.one(accounts.LOCK_CUSTOMER, id=customer_id)
         await end_all(tx, customer_id, "logout everywhere", keep)
 
 
@@ -245,4 +246,4 @@ async def forget_old(app: CustomerApp) -> None:
     """Drops addresses and browsers after 90 days, sessions 90 days after their end, and closed windows of throttles."""
     await app.db.run(q.FORGET_CLIENTS)
     await app.db.run(q.FORGET_SESSIONS)
-    await app.db.run(q.FORGET_THROTTLES)
+    await app.db.run(throttles.FORGET_THROTTLES)

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from chassis.db import Row, Transaction
 from services.customer import model, throttle, wire
-from services.customer import queries as q
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.model import AccountInactive
+from services.customer.queries import accounts as account_rows
+from services.customer.queries import codes as code_rows
+from services.customer.queries import grants as q
 from services.customer.usecases import accounts, codes, sessions
 from services.customer.usecases.accounts import Applicant
 
@@ -49,7 +51,7 @@ async def invite(app: CustomerApp, email: str, phone: str, name: str, store_id: 
             return Invited(customer_id, is_pending=False)
         # A store that repeats a call whose answer it lost does not void the code that is under way.
         kind = model.STAFF_INVITATION
-        if not await tx.value(q.CODE_IS_RECENT, customer_id=customer_id, kind=kind, store_id=store_id):
+        if not await tx.value(code_rows.CODE_IS_RECENT, customer_id=customer_id, kind=kind, store_id=store_id):
             await codes.issue(app, tx, customer_id, kind, store_id)
     return Invited(customer_id, is_pending=True)
 
@@ -57,9 +59,9 @@ async def invite(app: CustomerApp, email: str, phone: str, name: str, store_id: 
 async def _find_or_make(app: CustomerApp, tx: Transaction, email: str, phone: str, name: str) -> UUID:
     """The account's id; its row is held by the transaction. An existing account keeps its name and phone."""
     by_email = app.cipher.index(email, wire.EMAIL)
-    found = await tx.one(q.LOCK_BY_EMAIL, **by_email)
+    found = await tx.one(account_rows.LOCK_BY_EMAIL, **by_email)
     if found is None:
-        if phone and await tx.value(q.PHONE_IS_TAKEN, **app.cipher.index(phone, wire.PHONE)):
+        if phone and await tx.value(account_rows.PHONE_IS_TAKEN, **app.cipher.index(phone, wire.PHONE)):
             phone = ""
         first_name = name.split(maxsplit=1)[0][:_LONGEST_FIRST_NAME]
         made = await accounts.insert(app, tx, Applicant(email, phone, first_name, "", name, ""), None)
@@ -67,7 +69,7 @@ async def _find_or_make(app: CustomerApp, tx: Transaction, email: str, phone: st
             accounts.announce_registered(tx, made, invited=True)
             return made
         # Somebody registered the email in this moment, or took the phone; the row is visible now.
-        found = await tx.one(q.LOCK_BY_EMAIL, **by_email)
+        found = await tx.one(account_rows.LOCK_BY_EMAIL, **by_email)
         if found is None:
             return await _find_or_make(app, tx, email, "", name)
     if not found.is_active:
@@ -86,10 +88,12 @@ async def accept(app: CustomerApp, customer_id: UUID, code: str, client: Client)
         throttle.Limit("code", str(customer_id), settings.code_attempts_per_account, throttle.HOUR),
         throttle.Limit("code", client.network, settings.code_attempts_per_address, throttle.HOUR),
     )
-    tried = await app.db.all(q.TRY_CODES, customer_id=customer_id, kinds=[model.STAFF_INVITATION], tries=codes.TRIES)
+    tried = await app.db.all(
+        code_rows.TRY_CODES, customer_id=customer_id, kinds=[model.STAFF_INVITATION], tries=codes.TRIES
+    )
     row: Row = codes.matching(app, tried, code)
     async with app.db.transaction() as tx:
-        await tx.one(q.LOCK_CUSTOMER, id=customer_id)
+        await tx.one(account_rows.LOCK_CUSTOMER, id=customer_id)
         await codes.use(tx, row)
         await tx.run(q.ACCEPT_INVITATION, customer_id=customer_id, store_id=row.store_id)
         await accounts.mark_verified(tx, customer_id)
@@ -103,7 +107,7 @@ async def apply_employment(tx: Transaction, employment: Employment) -> None:
     """
     before = await tx.one(q.GRANT_FOR_UPDATE, staff_id=employment.staff_id)
     if before is not None:
-        await tx.one(q.LOCK_CUSTOMER, id=before.customer_id)
+        await tx.one(account_rows.LOCK_CUSTOMER, id=before.customer_id)
     applied = await tx.run(
         q.PUT_GRANT,
         staff_id=employment.staff_id,
