@@ -46,7 +46,7 @@ def measure(arena: Arena) -> Section:
 
         rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
         answers = ANSWERS_PER_CONNECTION * CONNECTIONS
-    results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
+        results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     arena.tell("pgbench")
     floor = floors.pgbench(
         arena,
