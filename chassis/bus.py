@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 
 MAX_AGE_SECONDS = 14 * 24 * 3600.0
 DUPLICATE_WINDOW_SECONDS = 120.0
-ACK_WAIT_SECONDS = 30.0
+# What was pushed to a replica in the moment of its death comes again after this.
+ACK_WAIT_SECONDS = 10.0
 MAX_ACK_PENDING = 2000
 PUBLISH_TIMEOUT_SECONDS = 5.0
 PACKAGE = "jainshikanji"

@@ -31,6 +31,8 @@ class Method:
     server_streaming: bool
     callers: frozenset[str]
     services: frozenset[str]
+    # Scope RESOURCE: the use case's own SELECT carries whose rows it may find.
+    owned: bool
     owner_field: str
     tenant_field: str
     needs_idempotency_key: bool
@@ -78,6 +80,7 @@ def _read(service: str, method: descriptor.MethodDescriptor) -> Method:
         server_streaming=method.server_streaming,
         callers=frozenset(caller.Name(value) for value in access.callers),
         services=frozenset(access.services),
+        owned=access.scope == access_pb2.Access.Scope.RESOURCE,
         owner_field=access.owner_field,
         tenant_field=access.tenant_field,
         needs_idempotency_key=options.Extensions[access_pb2.idempotency_key],

@@ -125,7 +125,7 @@ def _reaching(milestone: Milestone, at: Any, version: int) -> Callable[[OrderFac
 
 def placement_of(event: order.OrderCreated, meta: EventMeta) -> Placement:
     """What was ordered, from the order's first event."""
-    at = optional_moment(event, "created_at") or meta.occurred_at
+    at = optional_moment(event, "occurred_at") or meta.occurred_at
     return Placement(
         number=event.order_number,
         store_id=UUID(event.store_id),
