@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from chassis.db import Database, sql
 from chassis.lease import Lease
 from chassis.migrations import create_chassis_tables, engine_url
 from chassis.outbox import Outbox, Relay
+from devstack.nats import Nats
 from tests.harness import Platform
 
 COUNT_INBOX = sql("SELECT count(*) FROM inbox")
@@ -57,14 +58,23 @@ class Side:
         await self.db.close()
 
 
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """A server of its own: the services that other tests start would hear these events too, and could not read them."""
+    server = Nats(tmp_path_factory.mktemp("nats"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest_asyncio.fixture
-async def sides(servers: Platform) -> AsyncIterator[tuple[Side, Side]]:
+async def sides(servers: Platform, nats: Nats) -> AsyncIterator[tuple[Side, Side]]:
     """A publisher with the name of review, and a consumer with a name of its own."""
     marks = [f"chassis_{ids.new_id().hex}" for _ in range(2)]
     for mark in marks:
         servers.postgres.create_database(mark, "review")
-    publisher = Side("review", servers.postgres.url("review", marks[0]), servers.nats.url)
-    hearer = Side(marks[1], servers.postgres.url("review", marks[1]), servers.nats.url)
+    publisher = Side("review", servers.postgres.url("review", marks[0]), nats.url)
+    hearer = Side(marks[1], servers.postgres.url("review", marks[1]), nats.url)
     await publisher.open()
     await hearer.open()
     yield publisher, hearer
