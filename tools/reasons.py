@@ -47,10 +47,13 @@ class Reason:
 
 
 def of_services() -> list[Reason]:
-    """Reasons of all refusals whose modules are imported. The kinds that others derive from are listed as well."""
+    """Reasons of all refusals of chassis and services that are imported. Kinds that others derive from are listed too."""
     found = []
     for refusal in _descendants(Refusal):
-        owner = refusal.__module__.split(".")[1] if refusal.__module__.startswith("services.") else EVERYWHERE
+        package, module = refusal.__module__.split(".")[:2]
+        if package not in {"chassis", "services"}:
+            continue
+        owner = module if package == "services" else EVERYWHERE
         found.append(Reason(owner, refusal.reason, _HTTP[refusal.code], refusal.code.name, _first_paragraph(refusal)))
     return sorted(found)
 
