@@ -78,7 +78,7 @@ chaos: venv gen-missing ## kill every process under load, then count every rupee
 ##@ Speed
 
 .PHONY: bench
-bench: venv gen-missing ## side by side with what most teams would build, on a stack of its own; FAST=1 for four minutes
+bench: venv gen-missing ## side by side with what most teams would build, on a stack of its own; FAST=1 for a short run
 	@$(PY) -m bench $(if $(FAST),--fast)
 
 ##@ Checks

@@ -47,7 +47,7 @@ class Reason:
 
 
 def of_services() -> list[Reason]:
-    """Reasons of all refusals of chassis and services that are imported. Kinds that others derive from are listed too."""
+    """Reasons of all refusals of chassis and services that are imported; also of kinds that others derive from."""
     found = []
     for refusal in _descendants(Refusal):
         package, module = refusal.__module__.split(".")[:2]
