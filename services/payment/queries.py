@@ -18,7 +18,6 @@ from services.payment.model import (
     OPEN,
     PROCESSING,
     Attempt,
-    OrderOutcome,
     Payment,
     Refund,
     SavedMethod,
@@ -63,35 +62,31 @@ LOCK_BY_PROVIDER_ORDER = statement(
     .with_for_update()
 )
 
-# Two things that may come in either order, a payment and the end of its order, meet under this lock.
-LOCK_ORDER = sql("SELECT pg_advisory_xact_lock(hashtextextended(%(order_id)s::text, 0))")
-
-
-def _end_of_order(column: Any) -> Any:
-    end = select(column).where(OrderOutcome.order_id == bindparam("ended_order_id"))
-    return end.scalar_subquery().label(column.key)
-
+# Two things that may come in either order, a payment and the end of its order, meet under this lock. Both come in
+# batches: whoever takes several takes all of them here, in one order, so that no two wait for each other.
+LOCK_ORDERS = sql(
+    """
+    SELECT pg_advisory_xact_lock(hashtextextended(order_id::text, 0))
+    FROM unnest(%(order_ids)s::uuid[]) AS o(order_id) ORDER BY order_id
+    """
+)
 
 # With what is known of the end of the order; no row when the payment or another one of the order is there already.
-INSERT_PAYMENT = statement(
-    insert(Payment)
-    .on_conflict_do_nothing()
-    .returning(*_PAYMENT, _end_of_order(OrderOutcome.outcome), _end_of_order(OrderOutcome.actor)),
-    columns=(
-        "id",
-        "payment_id",
-        "order_id",
-        "customer_id",
-        "store_id",
-        "order_number",
-        "payment_method",
-        "provider",
-        "amount",
-        "currency",
-        "status",
-        "expires_at",
-        "order_check_at",
-    ),
+# What the holders of LOCK_ORDERS before have committed is seen because the lock is a statement of its own.
+INSERT_PAYMENTS = sql(
+    f"""
+    INSERT INTO payments (id, payment_id, order_id, customer_id, store_id, order_number, payment_method, provider,
+                          amount, currency, status, expires_at, order_check_at)
+    SELECT id, id::text, order_id, customer_id, store_id, order_number, payment_method, provider, amount, currency,
+           'pending', expires_at, order_check_at
+    FROM json_to_recordset(%(payments)s::json) AS given(
+        id uuid, order_id uuid, customer_id uuid, store_id uuid, order_number text, payment_method text, provider text,
+        amount numeric, currency text, expires_at timestamptz, order_check_at timestamptz)
+    ON CONFLICT DO NOTHING
+    RETURNING {", ".join(column.name for column in _PAYMENT)},
+        (SELECT outcome FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS outcome,
+        (SELECT actor FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS actor
+    """  # noqa: S608 - a constant
 )
 
 SET_PROVIDER_ORDER = sql(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from jainshikanji.payment.v1 import payment_service_pb2 as pb
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis import current_call
+from chassis.batching import Batcher
 from chassis.clock import now
 from chassis.db import Row
 from chassis.money import to_decimal, to_money
@@ -28,6 +30,7 @@ ANSWERING_SECONDS = 0.3
 class PaymentServicer(PaymentServiceServicer):
     def __init__(self, app: PaymentApp) -> None:
         self._app = app
+        self._writes: Batcher[payments.Opening, Row] = Batcher(partial(payments.write_all, app))
 
     def _shown(self, row: Row, client_secret: str = "") -> payment_pb2.Payment:
         gateway = self._app.accounts.named(row.provider)
@@ -94,7 +97,7 @@ class PaymentServicer(PaymentServiceServicer):
             expires_at=expires_at,
         )
         patience = self._patience(current_call().deadline)
-        return self._shown(await self._app.uninterrupted(payments.start(self._app, new, patience)))
+        return self._shown(await self._app.uninterrupted(payments.start(self._app, self._writes, new, patience)))
 
     def _patience(self, deadline: float | None) -> float:
         """Seconds that the gateway may take, so that the caller still gets an answer within its deadline."""

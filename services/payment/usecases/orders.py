@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -22,32 +24,34 @@ ASK_AGAIN: Final = timedelta(minutes=2)
 UNKNOWN_FOR: Final = timedelta(days=1)
 
 
-async def order_cancelled(app: PaymentApp, tx: Transaction, order_id: UUID) -> None:
-    """Closes what is open and gives back what was captured. Remembered when the payment is not there yet."""
-    await tx.run(q.LOCK_ORDER, order_id=order_id)
-    payment = await tx.one(q.LOCK_BY_ORDER, order_id=order_id)
-    if payment is None:
-        await tx.run(q.INSERT_OUTCOME, order_id=order_id, outcome="cancelled", actor=None)
-    elif payment.status in OPEN:
-        await cancel(tx, payment)
-    elif payment.status == COMPLETED:
-        await refunds.return_everything(app, tx, payment.id, "the order was cancelled")
+@dataclass(frozen=True, slots=True)
+class End:
+    """An order was `cancelled`, or `delivered` and paid in cash, which `actor` took."""
+
+    order_id: UUID
+    outcome: str
+    actor: UUID | None = None
+
+
+async def end_all(app: PaymentApp, tx: Transaction, ends: Sequence[End]) -> None:
+    """Applies ends of orders to their payments. Those whose payment is not there yet are remembered."""
+    await tx.run(q.LOCK_ORDERS, order_ids=[end.order_id for end in ends])
+    for end in ends:
+        payment = await tx.one(q.LOCK_BY_ORDER, order_id=end.order_id)
+        if payment is None:
+            await tx.run(q.INSERT_OUTCOME, order_id=end.order_id, outcome=end.outcome, actor=end.actor)
+        elif end.outcome == "delivered":
+            await attempts.take_cash(app, tx, payment, end.actor)
+        elif payment.status in OPEN:
+            await cancel(tx, payment)
+        elif payment.status == COMPLETED:
+            await refunds.return_everything(app, tx, payment.id, "the order was cancelled")
 
 
 async def cancel(tx: Transaction, payment: Row) -> None:
     """Gives an open payment up. Its gateway order may still be paid; that money would come back by itself."""
     step(payment.status, CANCELLED)
     await tx.run(q.SET_CANCELLED, id=payment.id, before=payment.status)
-
-
-async def cash_received(app: PaymentApp, tx: Transaction, order_id: UUID, actor: UUID | None) -> None:
-    """A cash order was delivered: `actor` took the money. Remembered when the payment is not there yet."""
-    await tx.run(q.LOCK_ORDER, order_id=order_id)
-    payment = await tx.one(q.LOCK_BY_ORDER, order_id=order_id)
-    if payment is None:
-        await tx.run(q.INSERT_OUTCOME, order_id=order_id, outcome="delivered", actor=actor)
-    else:
-        await attempts.take_cash(app, tx, payment, actor)
 
 
 async def check_orders(app: PaymentApp) -> None:
@@ -62,7 +66,7 @@ async def check_orders(app: PaymentApp) -> None:
         state = states.get(payment.order_id)
         if state == clients.CANCELLED:
             async with app.db.transaction() as tx:
-                await order_cancelled(app, tx, payment.order_id)
+                await end_all(app, tx, [End(payment.order_id, "cancelled")])
             settled.append(payment.id)
         elif state == clients.SETTLED or _unknown_for_long(payment, state):
             settled.append(payment.id)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from google.protobuf.message import Message
 
 from chassis import Call, idempotency
+from chassis.batching import Batcher
 from chassis.clock import now
 from chassis.db import Jsonb, Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
@@ -56,13 +58,17 @@ class NewPayment:
     expires_at: datetime | None
 
 
-async def start(app: PaymentApp, new: NewPayment, patience: float) -> Row:
+# A payment to be written, with the gateway that takes its money if one does.
+Opening = tuple[NewPayment, Gateway | None]
+
+
+async def start(app: PaymentApp, writes: Batcher[Opening, Row], new: NewPayment, patience: float) -> Row:
     """Writes the payment and opens its order at the gateway, which may stay silent for `patience` seconds.
 
     The same payment again is returned as it is, with the gateway asked again if it was silent.
     """
     gateway = app.accounts.chosen() if new.method != COD and new.amount > 0 else None
-    payment = await _write(app, new, gateway)
+    payment = await writes.do((new, gateway))
     if not _is(payment, new):
         raise OrderHasPayment
     if not _needs_gateway_order(payment):
@@ -75,38 +81,38 @@ async def start(app: PaymentApp, new: NewPayment, patience: float) -> Row:
     return await _read(app, new.id)
 
 
-async def _write(app: PaymentApp, new: NewPayment, gateway: Gateway | None) -> Row:
-    """The payment that is written now, or the one that the order or the id has already."""
-    expires_at = _expiry(app, new) if gateway is not None else None
-    check_order_at = expires_at + timedelta(seconds=app.settings.order_check_seconds) if expires_at else None
+async def write_all(app: PaymentApp, openings: Sequence[Opening]) -> list[Row]:
+    """Writes payments in one transaction. Answers each, or the payment that its order or its id has already."""
+    payments = [_columns(app, new, gateway) for new, gateway in openings]
     async with app.db.transaction() as tx:
-        await tx.run(q.LOCK_ORDER, order_id=new.order_id)
-        written = await tx.one(
-            q.INSERT_PAYMENT,
-            id=new.id,
-            payment_id=str(new.id),
-            order_id=new.order_id,
-            ended_order_id=new.order_id,
-            customer_id=new.customer_id,
-            store_id=new.store_id,
-            order_number=new.order_number,
-            payment_method=new.method,
-            provider=gateway.name if gateway is not None else None,
-            amount=new.amount,
-            currency=new.currency,
-            status=PENDING,
-            expires_at=expires_at,
-            order_check_at=check_order_at,
-        )
-        if written is None:
-            return await tx.one(q.PAYMENT_BY_ORDER, order_id=new.order_id) or await tx.one(q.PAYMENT_BY_ID, id=new.id)
-        if await _catch_up(app, tx, written):
-            return await tx.one(q.PAYMENT_BY_ID, id=new.id)
-    return written
+        await tx.run(q.LOCK_ORDERS, order_ids=[new.order_id for new, _ in openings])
+        rows = await tx.all(q.INSERT_PAYMENTS, payments=json.dumps(payments, default=str))
+        written = {row.order_id: await _catch_up(app, tx, row) for row in rows}
+        return [written.get(new.order_id) or await _find_other(tx, new) for new, _ in openings]
 
 
-async def _catch_up(app: PaymentApp, tx: Transaction, payment: Row) -> bool:
-    """Applies what happened to the order before its payment came; False when nothing did."""
+def _columns(app: PaymentApp, new: NewPayment, gateway: Gateway | None) -> dict[str, Any]:
+    expires_at = check_order_at = None
+    if gateway is not None:
+        expires_at = new.expires_at or now() + timedelta(minutes=app.settings.payment_minutes)
+        check_order_at = expires_at + timedelta(seconds=app.settings.order_check_seconds)
+    return {
+        "id": new.id,
+        "order_id": new.order_id,
+        "customer_id": new.customer_id,
+        "store_id": new.store_id,
+        "order_number": new.order_number,
+        "payment_method": new.method,
+        "provider": gateway.name if gateway is not None else None,
+        "amount": new.amount,
+        "currency": new.currency,
+        "expires_at": expires_at,
+        "order_check_at": check_order_at,
+    }
+
+
+async def _catch_up(app: PaymentApp, tx: Transaction, payment: Row) -> Row:
+    """Applies what happened to the order before its payment came. Returns the payment as it is then."""
     if payment.outcome == "cancelled":
         await orders.cancel(tx, payment)
     elif payment.outcome == "delivered" and payment.payment_method == COD:
@@ -114,12 +120,12 @@ async def _catch_up(app: PaymentApp, tx: Transaction, payment: Row) -> bool:
     elif payment.amount == 0:
         await attempts.complete(app, tx, payment, transaction_id=None, method=None, details=None)
     else:
-        return False
-    return True
+        return payment
+    return await tx.one(q.PAYMENT_BY_ID, id=payment.id)
 
 
-def _expiry(app: PaymentApp, new: NewPayment) -> datetime:
-    return new.expires_at or now() + timedelta(minutes=app.settings.payment_minutes)
+async def _find_other(tx: Transaction, new: NewPayment) -> Row:
+    return await tx.one(q.PAYMENT_BY_ORDER, order_id=new.order_id) or await tx.one(q.PAYMENT_BY_ID, id=new.id)
 
 
 def _is(payment: Row, new: NewPayment) -> bool:
