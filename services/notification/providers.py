@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import unicodedata
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 from enum import StrEnum
 from typing import Final, Literal, Protocol
@@ -24,13 +19,13 @@ from uuid import UUID
 import aiosmtplib
 
 from chassis.clock import now
+from services.notification import mime
 from services.notification.rendering import Rendered
 
 CONNECT_SECONDS: Final = 10.0
 # Twice this and the seconds to connect stay below the time after which a hand-over counts as cut off.
 DATA_SECONDS: Final = 30.0
 MAILS_PER_CONNECTION: Final = 100
-_NAME_LENGTH: Final = 100
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 
@@ -113,7 +108,7 @@ class Mailer:
         sender: str,
     ) -> None:
         self._host, self._port, self._tls, self._user, self._password = host, port, tls, user, password
-        self._sender = _address(*parseaddr(sender))
+        self._sender = mime.mailbox(*parseaddr(sender))
         self._idle: list[tuple[aiosmtplib.SMTP, int]] = []
 
     def address_of(self, recipient: Recipient) -> str:
@@ -143,24 +138,17 @@ class Mailer:
             connection.close()
         return report
 
-    async def _transact(self, connection: aiosmtplib.SMTP, address: str, message: EmailMessage) -> Report:
-        international = not address.isascii()
-        if international and not connection.supports_extension("smtputf8"):
-            return Report(Outcome.REJECTED, "SMTPUTF8")
-        encoding = "utf-8" if international else "ascii"
-        content = message.as_bytes(policy=_POLICY.clone(utf8=international))
+    async def _transact(self, connection: aiosmtplib.SMTP, address: str, message: bytes) -> Report:
         try:
-            await connection.mail(
-                self._sender.addr_spec, options=["SMTPUTF8"] if international else (), encoding=encoding
-            )
-            await connection.rcpt(address, encoding=encoding)
+            await connection.mail(self._sender.addr_spec)
+            await connection.rcpt(address)
         except aiosmtplib.SMTPResponseException as refusal:
             await _reset(connection)
             return _refusal(refusal.code)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise NotReachable(type(error).__name__) from error
         try:
-            await connection.data(content, timeout=DATA_SECONDS)
+            await connection.data(message, timeout=DATA_SECONDS)
         except aiosmtplib.SMTPResponseException as refusal:
             await _reset(connection)
             return _refusal(refusal.code)
@@ -201,34 +189,20 @@ class Mailer:
             connection, _ = self._idle.pop()
             connection.close()
 
-    def compose(self, parcel: Parcel) -> EmailMessage:
+    def compose(self, parcel: Parcel) -> bytes:
         """The mail. ValueError when the address is none. Its Message-ID follows from the parcel's id alone."""
-        message = EmailMessage(policy=_POLICY)
-        message["From"] = self._sender
-        message["To"] = _address(parcel.recipient.name, _ascii_domain(parcel.recipient.email))
-        message["Subject"] = parcel.message.subject
-        message["Date"] = format_datetime(now())
-        message["Message-ID"] = f"<{parcel.id}@{self._sender.domain}>"
-        message["Auto-Submitted"] = "auto-generated"
+        recipient = mime.mailbox(parcel.recipient.name, _ascii_domain(parcel.recipient.email))
+        headers = {
+            "From": mime.mailbox_header(self._sender),
+            "To": mime.mailbox_header(recipient),
+            "Subject": mime.text_header(parcel.message.subject),
+            "Date": format_datetime(now()),
+            "Message-ID": f"<{parcel.id}@{self._sender.domain}>",
+            "Auto-Submitted": "auto-generated",
+        }
         if parcel.bulk:
-            message["Precedence"] = "bulk"
-        message.set_content(parcel.message.text)
-        if parcel.message.html:
-            message.add_alternative(parcel.message.html, subtype="html")
-        return message
-
-
-# Every relay takes seven bits; without 8BITMIME or SMTPUTF8 nothing else is safe.
-_POLICY = SMTP_POLICY.clone(cte_type="7bit")
-
-
-def _address(name: str, address: str) -> Address:
-    """ValueError for what cannot be a mailbox. A name is one line of printable characters."""
-    clean = "".join(" " if unicodedata.category(char).startswith(("C", "Z")) else char for char in name)
-    try:
-        return Address(" ".join(clean.split())[:_NAME_LENGTH], addr_spec=address)
-    except (MessageError, IndexError) as error:
-        raise ValueError("not a mailbox") from error
+            headers["Precedence"] = "bulk"
+        return mime.message(headers, parcel.message.text, parcel.message.html)
 
 
 def _ascii_domain(address: str) -> str:

@@ -8,10 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from services.notification import mime
 from services.notification.providers import Mailer, Parcel, Recipient
 from services.notification.rendering import Rendered
 
 ID = UUID("01990000-0000-7000-8000-000000000001")
+# RFC 5322, 2.1.1
+LINE = 998
 
 
 def mailer() -> Mailer:
@@ -20,21 +23,71 @@ def mailer() -> Mailer:
     )
 
 
-def composed(name: str = "Asha", email: str = "asha@example.org", subject: str = "₹5 नमस्ते") -> EmailMessage:
-    parcel = Parcel(ID, Recipient(ID, name, email), Rendered(subject, "text ₹", "<p>html ₹</p>"))
-    return message_from_bytes(mailer().compose(parcel).as_bytes(), policy=policy.default)
+def composed(
+    name: str = "Asha",
+    email: str = "asha@example.org",
+    subject: str = "₹5 नमस्ते",
+    text: str = "text ₹",
+    html: str = "<p>html ₹</p>",
+    *,
+    bulk: bool = False,
+) -> EmailMessage:
+    """The mail as a reader takes it apart; nothing in it is beyond the rules."""
+    raw = mailer().compose(Parcel(ID, Recipient(ID, name, email), Rendered(subject, text, html), bulk))
+    assert raw.isascii()
+    assert b"\r" not in raw.replace(b"\r\n", b"")
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert max(len(line) for line in raw.split(b"\r\n")) <= LINE
+    message = message_from_bytes(raw, policy=policy.default)
+    assert not [*message.defects, *message["From"].defects, *message["To"].defects, *message["Subject"].defects]
+    return message
 
 
-def test_a_mail_has_both_forms_and_seven_bits() -> None:
-    parcel = Parcel(ID, Recipient(ID, "Asha", "asha@example.org"), Rendered("₹5", "text ₹", "<p>html ₹</p>"))
-    assert mailer().compose(parcel).as_bytes().isascii()
+def content(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_a_mail_has_both_forms() -> None:
     message = composed()
     assert message["Subject"] == "₹5 नमस्ते"
-    plain, html = message.get_body(("plain",)), message.get_body(("html",))
-    assert plain is not None
-    assert plain.get_content().strip() == "text ₹"
-    assert html is not None
-    assert html.get_content().strip() == "<p>html ₹</p>"
+    assert content(message, "plain").strip() == "text ₹"
+    assert content(message, "html").strip() == "<p>html ₹</p>"
+
+
+def test_a_mail_without_html_is_its_text() -> None:
+    message = composed(html="", bulk=True)
+    assert message.get_content_type() == "text/plain"
+    assert content(message, "plain").strip() == "text ₹"
+    assert message["Precedence"] == "bulk"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["--=_part\n--=_part--", "a\rb\r\nc\n\nd", ".\n..\nFrom me \n\tx\t", "नमस्ते " * 200, "x" * 2000, "=?utf-8?q?a?="],
+)
+def test_a_text_arrives_line_by_line(text: str) -> None:
+    assert content(composed(text=text), "plain").splitlines() == text.splitlines()
+
+
+@pytest.mark.parametrize(
+    "subject", ["", "Order ORD-1 is confirmed", "x" * 200, "a, b; c: d " * 15, "पक्का हो गया 🙏 " * 9]
+)
+def test_a_subject_of_any_length_and_script_arrives(subject: str) -> None:
+    assert composed(subject=subject)["Subject"] == subject.strip()
+
+
+def test_a_subject_cannot_add_a_header() -> None:
+    message = composed(subject="hello\r\nBcc: thief@example.org\n\nbody")
+    assert message["Bcc"] is None
+    assert message["Subject"] == "hello Bcc: thief@example.org body"
+
+
+@pytest.mark.parametrize("value", ["a\r\nBcc: b", "a\nBcc: b", "a\rb", "a\r\n", "a\n b"])
+def test_a_header_that_breaks_its_line_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="more than one line"):
+        mime.message({"X": value}, "text")
 
 
 def test_the_message_id_is_the_same_at_every_attempt() -> None:
@@ -42,7 +95,16 @@ def test_the_message_id_is_the_same_at_every_attempt() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Asha\r\nBcc: thief@example.org", "Asha\nX: y", 'A" <thief@example.org>, "B', "अशा \u202e x"]
+    "name",
+    [
+        "Asha\r\nBcc: thief@example.org",
+        "Asha\nX: y",
+        'A" <thief@example.org>, "B',
+        "अशा \u202e x",
+        "अशा <thief@example.org>, B " * 9,
+        "\\",
+        "",
+    ],
 )
 def test_a_name_cannot_add_a_header_or_a_recipient(name: str) -> None:
     message = composed(name)
