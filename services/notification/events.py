@@ -13,12 +13,12 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 
 from chassis import Handlers, batch
 from chassis.bus import EventMeta
-from chassis.db import Jsonb, Transaction
+from chassis.db import Transaction
 from services.notification import queries
 from services.notification.app import NotificationApp
 from services.notification.messages import TOLD, Audience, Told, of_created_order
 from services.notification.usecases.forgetting import erase
-from services.notification.usecases.telling import News, tell
+from services.notification.usecases.telling import News, Ordered, tell
 
 _TOLD: Final = {told.event.DESCRIPTOR.full_name: told for told in TOLD}
 Heard = Sequence[tuple[Any, EventMeta]]
@@ -26,16 +26,22 @@ Heard = Sequence[tuple[Any, EventMeta]]
 
 @batch
 async def tell_people(app: NotificationApp, tx: Transaction, heard: Heard) -> None:
-    """Whatever the table of messages makes of the events, in one statement."""
-    managers = await _managers(tx, heard)
-    await tell(app, tx, [news for event, meta in heard for news in _news(_TOLD[meta.type], event, meta, managers)])
+    """Whatever the table of messages makes of the events, and what mails say of new orders, in one statement.
+
+    An order's first two events come together: with a handler each, a batch of orders would be no batch to either.
+    """
+    orders = [
+        Ordered(UUID(event.order_id), of_created_order(event)) for event, _ in heard if isinstance(event, OrderCreated)
+    ]
+    table = [(_TOLD[meta.type], event, meta) for event, meta in heard if meta.type in _TOLD]
+    managers = await _managers(tx, [event for told, event, _ in table if told.audience is Audience.MANAGERS])
+    await tell(app, tx, [news for told, event, meta in table for news in _news(told, event, meta, managers)], orders)
 
 
-async def _managers(tx: Transaction, heard: Heard) -> dict[UUID, list[UUID]]:
-    stores = {UUID(event.store_id) for event, meta in heard if _TOLD[meta.type].audience is Audience.MANAGERS}
+async def _managers(tx: Transaction, events: Sequence[Any]) -> dict[UUID, list[UUID]]:
     found: dict[UUID, list[UUID]] = {}
-    if stores:
-        for row in await tx.all(queries.MANAGERS, store_ids=sorted(stores)):
+    if events:
+        for row in await tx.all(queries.MANAGERS, store_ids=sorted({UUID(event.store_id) for event in events})):
             found.setdefault(row.store_id, []).append(row.account_id)
     return found
 
@@ -71,16 +77,6 @@ def _optional_id(event: Any, field: str) -> UUID | None:
     return UUID(value) if value else None
 
 
-@batch
-async def remember_orders(_app: NotificationApp, tx: Transaction, heard: Heard) -> None:
-    """Keeps what the mails about an order say of it beside their own event."""
-    await tx.run(
-        queries.REMEMBER_ORDERS,
-        order_ids=[UUID(event.order_id) for event, _ in heard],
-        facts=[Jsonb(of_created_order(event)) for event, _ in heard],
-    )
-
-
 async def employ(_app: NotificationApp, tx: Transaction, event: StaffGranted, _meta: EventMeta) -> None:
     """Somebody works in a store, so that its managers can be told."""
     await _keep_employment(tx, event, active=True)
@@ -110,7 +106,7 @@ async def forget_person(_app: NotificationApp, tx: Transaction, event: CustomerE
 
 HANDLERS: Handlers = {
     **{told.event: tell_people for told in TOLD},
-    OrderCreated: remember_orders,
+    OrderCreated: tell_people,
     StaffGranted: employ,
     StaffRevoked: end_employment,
     CustomerErased: forget_person,

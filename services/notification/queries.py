@@ -9,7 +9,11 @@ from chassis.db import sql
 # One statement for a batch: what was told already (same event, person, message) is left as it is.
 TELL = sql(
     """
-    WITH news AS (
+    WITH ordered AS (
+        INSERT INTO order_facts (order_id, facts)
+        SELECT * FROM unnest(%(order_ids)s::uuid[], %(order_facts)s::jsonb[])
+        ON CONFLICT (order_id) DO NOTHING
+    ), news AS (
         SELECT * FROM jsonb_to_recordset(%(rows)s) AS row(
             id uuid, event_id uuid, user_id uuid, template text, category text, facts jsonb, order_id uuid,
             store_id uuid, sent_by uuid, sent_because text, occurred_at timestamptz, expires_at timestamptz,
@@ -38,13 +42,6 @@ TOLD_BEFORE = sql(
     """
     SELECT id FROM notifications
     WHERE event_id = %(event_id)s AND user_id = %(user_id)s AND template = %(template)s
-    """
-)
-REMEMBER_ORDERS = sql(
-    """
-    INSERT INTO order_facts (order_id, facts)
-    SELECT * FROM unnest(%(order_ids)s::uuid[], %(facts)s::jsonb[])
-    ON CONFLICT (order_id) DO NOTHING
     """
 )
 MANAGERS = sql(

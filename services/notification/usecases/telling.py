@@ -48,11 +48,30 @@ class News:
     sent_because: str | None = None
 
 
-async def tell(app: NotificationApp, tx: Transaction, news: Iterable[News]) -> list[UUID]:
-    """Writes the notifications and their dispatches; what was told before is left as it is. Ids in the given order."""
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A new order, and what mails may say of it beside the event that they tell."""
+
+    order_id: UUID
+    facts: Mapping[str, Any]
+
+
+async def tell(
+    app: NotificationApp, tx: Transaction, news: Iterable[News], orders: Sequence[Ordered] = ()
+) -> list[UUID]:
+    """Writes the notifications and their dispatches; what was told before is left as it is. Ids in the given order.
+
+    New orders are remembered by the same statement, for the mails about them.
+    """
     rows = [_row(app, item) for item in news]
+    if rows or orders:
+        await tx.run(
+            queries.TELL,
+            rows=Jsonb(rows),
+            order_ids=[order.order_id for order in orders],
+            order_facts=[Jsonb(order.facts) for order in orders],
+        )
     if rows:
-        await tx.run(queries.TELL, rows=Jsonb(rows))
         tx.after_commit(app.wake_sender)
     return [UUID(row["id"]) for row in rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,11 +117,14 @@ class World:
 
         More than once, as JetStream may deliver it again.
         """
-        event_type, event_id = event.DESCRIPTOR.full_name, new_id()
-        meta = EventMeta(event_id, event_type, event_type.split(".")[1], "", 0, clock.now())
+        heard = _heard(event)
         for _ in range(times):
-            await self.process.consumer.apply([(event, meta)])
-        return event_id
+            await self.process.consumer.apply([heard])
+        return heard[1].id
+
+    async def publish_together(self, events: Sequence[Message]) -> None:
+        """Hands them over as one batch."""
+        await self.process.consumer.apply([_heard(event) for event in events])
 
     def asking(self, caller: Any) -> Any:
         return self.platform.stub("notification", NotificationServiceStub, caller)
@@ -139,6 +142,11 @@ class World:
 
         notification: Notification = await until(found)
         return notification
+
+
+def _heard(event: Message) -> tuple[Message, EventMeta]:
+    event_type = event.DESCRIPTOR.full_name
+    return event, EventMeta(new_id(), event_type, event_type.split(".")[1], "", 0, clock.now())
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -102,6 +102,21 @@ async def test_a_confirmed_order_is_mailed_with_its_lines_once_though_its_event_
     assert len([mail for mail in await world.mailbox.mails(person.email) if "ORD-AAAA" in mail["subject"]]) == 1
 
 
+async def test_orders_that_are_heard_together_are_each_mailed_with_their_lines(world: World) -> None:
+    people = [await world.register() for _ in range(3)]
+    events: list[Any] = []
+    for number, person in enumerate(people):
+        order_id = str(new_id())
+        events += [
+            created(person, f"ORD-F{number:03}", order_id),
+            later(order_events.OrderConfirmed, person, f"ORD-F{number:03}", order_id),
+        ]
+    await world.publish_together(events)
+    for number, person in enumerate(people):
+        mail = await world.mailbox.mail(person.email, f"ORD-F{number:03}")
+        assert "2 x Jain Pav Bhaji: ₹498.00" in mail["text"]
+
+
 async def test_an_event_that_the_inbox_has_forgotten_still_tells_nobody_twice(world: World) -> None:
     person = await world.register()
     event = later(order_events.OrderDelivered, person, "ORD-BBBB", str(new_id()))
