@@ -58,7 +58,6 @@ class NotificationApp(App):
         self.stores = StoreNames()
         self.retries = Retries(timedelta(seconds=self.settings.retry_seconds), self.settings.attempts)
         self.providers: dict[Channel, Provider] = _providers(self.settings)
-        self.places = asyncio.Semaphore(self.settings.smtp_connections)
         # Set when this replica has written something to send; the sender also looks by itself.
         self.woken = asyncio.Event()
 

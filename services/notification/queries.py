@@ -79,7 +79,9 @@ CLAIM = sql(
     SELECT claimed.*, told.user_id, told.template, told.category, told.facts, told.store_id, told.occurred_at,
            orders.facts AS order_facts, secret.sealed,
            wishes.email, wishes.sms, wishes.push, wishes.marketing, wishes.quiet_start, wishes.quiet_end,
-           wishes.quiet_zone, wishes.language
+           wishes.quiet_zone, wishes.language,
+           (SELECT jsonb_object_agg(language, jsonb_build_object('subject', subject, 'text', text, 'html', html))
+            FROM templates WHERE name = told.template AND channel = claimed.channel) AS replaced
     FROM claimed
     JOIN notifications told ON told.id = claimed.notification_id
     LEFT JOIN order_facts orders ON orders.order_id = told.order_id
@@ -88,27 +90,32 @@ CLAIM = sql(
     ORDER BY told.occurred_at, told.id
     """
 )
-# Recorded before the provider hears anything: a process that dies after this leaves a message that is not repeated.
+# Recorded before the provider hears anything: a process that dies after this leaves messages that are not repeated.
 BEGIN = sql(
     """
     UPDATE dispatches SET state = 'sending', attempts = attempts + 1, sending_at = now()
-    WHERE notification_id = %(notification_id)s AND channel = %(channel)s AND state = 'pending' AND claim = %(claim)s
-    RETURNING attempts
+    WHERE notification_id = ANY(%(notification_ids)s::uuid[]) AND channel = %(channel)s AND state = 'pending'
+      AND claim = %(claim)s
+    RETURNING notification_id, attempts
     """
 )
 END = sql(
     """
     WITH ended AS (
         UPDATE dispatches
-        SET state = %(state)s::text, reason = %(reason)s, due_at = now() + %(again_in)s::interval, claim = NULL,
-            sent_at = CASE WHEN %(state)s::text = 'sent' THEN now() END
+        SET state = row.state, reason = row.reason, due_at = now() + row.again_in, claim = NULL,
+            sent_at = CASE WHEN row.state = 'sent' THEN now() END
+        FROM unnest(%(notification_ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(pauses)s::interval[],
+                    %(outcomes)s::text[], %(replies)s::text[])
+             AS row(notification_id, state, reason, again_in, outcome, reply)
         -- A hand-over that was given up as cut off and ends after all is what it is.
-        WHERE notification_id = %(notification_id)s AND channel = %(channel)s AND state IN ('sending', 'unknown')
-          AND claim = %(claim)s
-        RETURNING notification_id, channel, attempts, sending_at, state
+        WHERE dispatches.notification_id = row.notification_id AND dispatches.channel = %(channel)s
+          AND dispatches.state IN ('sending', 'unknown') AND dispatches.claim = %(claim)s
+        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, dispatches.sending_at, row.state,
+                  row.reason, row.outcome, row.reply
     ), logged AS (
         INSERT INTO deliveries (notification_id, channel, attempt, outcome, reason, reply, attempted_at)
-        SELECT notification_id, channel, attempts, %(outcome)s, %(reason)s, %(reply)s, sending_at FROM ended
+        SELECT notification_id, channel, attempts, outcome, reason, reply, sending_at FROM ended
     )
     DELETE FROM sealed_facts USING ended
     WHERE sealed_facts.notification_id = ended.notification_id AND ended.state <> 'pending'

@@ -1,8 +1,9 @@
 """Working off what is due: who may be written to now, in which words, and what became of it.
 
-A dispatch is claimed for a while, looked at, recorded as SENDING, handed over and recorded again. A process that dies
-before SENDING leaves a claim that runs out, so somebody else sends; one that dies after it leaves a SENDING that
-becomes UNKNOWN and is never sent again, because it may have arrived.
+A dispatch is claimed for a while, looked at, recorded as SENDING, handed over and recorded again; those that are handed
+over at a time share both records. A process that dies before SENDING leaves claims that run out, so somebody else
+sends; one that dies after it leaves a SENDING that becomes UNKNOWN and is never sent again, because it may have
+arrived.
 """
 
 from __future__ import annotations
@@ -68,14 +69,32 @@ class Ready:
         return Channel(self.row.channel)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt, and what its outcome means for the dispatch."""
+
+    notification_id: UUID
+    report: Report
+    state: State
+    reason: Reason | None
+    again_in: timedelta
+
+
 async def send_due(app: NotificationApp) -> None:
-    """Sends until nothing is due. Raises when the database does not answer; the loop comes again."""
-    while True:
-        claim = new_id()
-        rows = await app.db.all(queries.CLAIM, size=BATCH, lease=CLAIM, claim=claim)
-        if not rows:
-            return
+    """Sends what is due. What comes due meanwhile wakes the loop, or is seen when it looks again by itself.
+
+    Raises when the database does not answer.
+    """
+    while await _send_batch(app) == BATCH:
+        pass
+
+
+async def _send_batch(app: NotificationApp) -> int:
+    claim = new_id()
+    rows = await app.db.all(queries.CLAIM, size=BATCH, lease=CLAIM, claim=claim)
+    if rows:
         await _work_off(app, claim, rows)
+    return len(rows)
 
 
 async def give_up_interrupted(app: NotificationApp) -> None:
@@ -161,11 +180,10 @@ async def _prepare(app: NotificationApp, claim: UUID, rows: Sequence[Row]) -> li
         await _postpone(app, claim, [row for row in rows if row.sealed is None], PEER_PAUSE)
         rows, found = [row for row in rows if row.sealed is not None], {}
     stores = await app.stores.get(app.peers, [row.store_id for row in rows])
-    replaced = await _replaced_texts(app) if rows else {}
     ready: list[Ready] = []
     left: list[tuple[Row, Leave]] = []
     for row in rows:
-        prepared = _prepare_one(app, row, found, stores, replaced)
+        prepared = _prepare_one(app, row, found, stores)
         if isinstance(prepared, Ready):
             ready.append(prepared)
         else:
@@ -175,11 +193,7 @@ async def _prepare(app: NotificationApp, claim: UUID, rows: Sequence[Row]) -> li
 
 
 def _prepare_one(
-    app: NotificationApp,
-    row: Row,
-    found: dict[UUID, Contact],
-    stores: dict[UUID, StoreFacts],
-    replaced: dict[tuple[str, str, str], Text],
+    app: NotificationApp, row: Row, found: dict[UUID, Contact], stores: dict[UUID, StoreFacts]
 ) -> Ready | Leave:
     contact = found.get(row.user_id)
     secret: dict[str, Any] = {}
@@ -189,9 +203,11 @@ def _prepare_one(
         return Leave(State.SKIPPED, Reason.NO_ADDRESS)
     language = choose_language(row.language, contact.locale)
     facts = context(row, stores.get(row.store_id, StoreFacts()), name=contact.recipient.name, **secret)
-    override = replaced.get((row.template, row.channel, language))
+    replaced = (row.replaced or {}).get(language)
     try:
-        message = app.texts.render(row.template, Channel(row.channel), language, facts, override)
+        message = app.texts.render(
+            row.template, Channel(row.channel), language, facts, Text(**replaced) if replaced else None
+        )
     except Exception:
         log.exception("a text cannot be rendered", template=row.template, channel=row.channel, language=language)
         return Leave(State.FAILED, Reason.REJECTED)
@@ -212,11 +228,6 @@ def _opened(app: NotificationApp, row: Row) -> tuple[Contact | None, dict[str, A
     return Contact(recipient, secret["locale"]), {"code": secret["code"], "expires_at": secret["expires_at"]}
 
 
-async def _replaced_texts(app: NotificationApp) -> dict[tuple[str, str, str], Text]:
-    rows = await app.db.all(queries.REPLACED)
-    return {(row.name, row.channel, row.language): Text(row.subject, row.text, row.html) for row in rows}
-
-
 async def _hand_over_all(app: NotificationApp, claim: UUID, channel: Channel, items: Sequence[Ready]) -> None:
     try:
         await app.providers[channel].prepare()
@@ -225,37 +236,64 @@ async def _hand_over_all(app: NotificationApp, claim: UUID, channel: Channel, it
         await _postpone(app, claim, [item.row for item in items], PROVIDER_PAUSE)
         return
     # Once begun, a hand-over is not cut off by a shutdown.
-    await asyncio.gather(*(app.uninterrupted(_hand_over(app, claim, item)) for item in items))
+    await app.uninterrupted(_hand_over_in_groups(app, claim, channel, items))
 
 
-async def _hand_over(app: NotificationApp, claim: UUID, item: Ready) -> None:
-    async with app.places:
-        key = {"notification_id": item.row.notification_id, "channel": item.row.channel, "claim": claim}
-        attempt = await app.db.value(queries.BEGIN, **key)
-        if attempt is None:  # the claim ran out and somebody else has it
-            return
-        try:
-            report = await app.providers[item.channel].hand_over(item.parcel)
-        except NotReachable as error:
-            log.warning("a provider went away; the message waits", channel=item.channel, error=str(error))
-            await _postpone(app, claim, [item.row], PROVIDER_PAUSE)
-            return
-        await _record(app, key, attempt, report)
+async def _hand_over_in_groups(app: NotificationApp, claim: UUID, channel: Channel, items: Sequence[Ready]) -> None:
+    """As many at a time as there are connections: what begins together is also recorded together."""
+    size = app.settings.smtp_connections
+    for start in range(0, len(items), size):
+        await _hand_over_group(app, claim, channel, items[start : start + size])
 
 
-async def _record(app: NotificationApp, key: dict[str, Any], attempt: int, report: Report) -> None:
-    state, reason, again_in = conclude(app, attempt, report.outcome)
+async def _hand_over_group(app: NotificationApp, claim: UUID, channel: Channel, items: Sequence[Ready]) -> None:
+    ids = [item.row.notification_id for item in items]
+    rows = await app.db.all(queries.BEGIN, claim=claim, channel=channel, notification_ids=ids)
+    attempts = {row.notification_id: row.attempts for row in rows}
+    # Of what did not begin the claim ran out, and somebody else has it.
+    begun = [item for item in items if item.row.notification_id in attempts]
+    reports = await asyncio.gather(*(_hand_over(app, item) for item in begun))
+    ended: list[Ended] = []
+    untried: list[Row] = []
+    for item, report in zip(begun, reports, strict=True):
+        if report is None:
+            untried.append(item.row)
+        else:
+            notification_id = item.row.notification_id
+            ended.append(Ended(notification_id, report, *conclude(app, attempts[notification_id], report.outcome)))
+    await _record(app, claim, channel, ended)
+    await _postpone(app, claim, untried, PROVIDER_PAUSE)
+
+
+async def _hand_over(app: NotificationApp, item: Ready) -> Report | None:
+    """What became of it; None when the provider went away before it heard of the message."""
+    try:
+        return await app.providers[item.channel].hand_over(item.parcel)
+    except NotReachable as error:
+        log.warning("a provider went away; the message waits", channel=item.channel, error=str(error))
+        return None
+    except Exception:  # what the others of the group came to is recorded all the same
+        log.exception("a hand-over broke off", channel=item.channel)
+        return Report(Outcome.UNKNOWN)
+
+
+async def _record(app: NotificationApp, claim: UUID, channel: Channel, ended: Sequence[Ended]) -> None:
+    if not ended:
+        return
     await app.db.run(
         queries.END,
-        **key,
-        state=state,
-        reason=reason,
-        again_in=again_in,
-        outcome=report.outcome,
-        reply=report.reply[:20] or None,
+        claim=claim,
+        channel=channel,
+        notification_ids=[attempt.notification_id for attempt in ended],
+        states=[attempt.state for attempt in ended],
+        reasons=[attempt.reason for attempt in ended],
+        pauses=[attempt.again_in for attempt in ended],
+        outcomes=[attempt.report.outcome for attempt in ended],
+        replies=[attempt.report.reply[:20] or None for attempt in ended],
     )
-    if state is not State.PENDING:
-        SENT.labels(key["channel"], state).inc()
+    for attempt in ended:
+        if attempt.state is not State.PENDING:
+            SENT.labels(channel, attempt.state).inc()
 
 
 def conclude(app: NotificationApp, attempt: int, outcome: Outcome) -> tuple[State, Reason | None, timedelta]:

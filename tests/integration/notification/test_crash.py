@@ -1,4 +1,4 @@
-"""The process dies while a mail is being handed over: it may have arrived, so nobody sends it again."""
+"""The process dies while mails are being handed over: they may have arrived, so nobody sends them again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITH told AS (
 )
 INSERT INTO dispatches (notification_id, channel, expires_at) SELECT id, 'email', now() + interval '1 day' FROM told
 """
-STATE = "SELECT state, reason, attempts FROM dispatches"
+STATES = "SELECT state, reason, attempts FROM dispatches ORDER BY notification_id"
 
 
 class SlowRelay:
@@ -66,7 +66,7 @@ def environment(world: World, database: str, relay: SlowRelay) -> dict[str, str]
     return {**os.environ, **{f"NOTIFICATION_{name.upper()}": value for name, value in settings.items()}}
 
 
-async def test_a_mail_whose_sender_was_killed_is_unknown_and_never_sent_again(world: World) -> None:
+async def test_mails_whose_sender_was_killed_are_unknown_and_never_sent_again(world: World) -> None:
     person = await world.register()
     await world.mailbox.mail(person.email, "Welcome")
     database = "notification_crash"
@@ -79,33 +79,34 @@ async def test_a_mail_whose_sender_was_killed_is_unknown_and_never_sent_again(wo
     env = environment(world, database, relay)
     async with server, await psycopg.AsyncConnection.connect(url, autocommit=True) as database_connection:
 
-        async def state() -> Any:
-            return await (await database_connection.execute(STATE)).fetchone()
+        async def states() -> list[Any]:
+            return await (await database_connection.execute(STATES)).fetchall()
 
+        # Both wait before anybody sends, so they are handed over together.
+        for _ in range(2):
+            await database_connection.execute(QUEUE, (person.id,))
         first = await asyncio.create_subprocess_exec(*command, env=env)
         try:
-            await database_connection.execute(QUEUE, (person.id,))
-            await until(lambda: relay.taken)
+            await until(lambda: len(relay.taken) == 2)
         finally:
             first.send_signal(signal.SIGKILL)
             await first.wait()
-        assert await state() == ("sending", None, 1)
+        assert await states() == [("sending", None, 1)] * 2
 
         relay.answers.set()
         second = await asyncio.create_subprocess_exec(*command, env=env)
         try:
 
-            async def is_unknown() -> bool:
-                return bool((await state())[0] == "unknown")
+            async def are_unknown() -> bool:
+                return [state for state, _, _ in await states()] == ["unknown"] * 2
 
-            await until(is_unknown)
-            # A mail that comes later goes out, so the sender is at work; the first one stays as it is.
+            await until(are_unknown)
+            # A mail that comes later goes out, so the sender is at work; the first ones stay as they are.
             await database_connection.execute(QUEUE, (person.id,))
-            await until(lambda: len(relay.taken) == 2)
+            await until(lambda: len(relay.taken) == 3)
         finally:
             second.send_signal(signal.SIGTERM)
             assert await second.wait() == 0
-        rows = await (await database_connection.execute(STATE + " ORDER BY notification_id")).fetchall()
-        assert rows == [("unknown", "INTERRUPTED", 1), ("sent", None, 1)]
+        assert await states() == [("unknown", "INTERRUPTED", 1)] * 2 + [("sent", None, 1)]
         ids = [content.split(b"Message-ID: ")[1].split(b"\r\n")[0] for content in relay.taken]
-        assert len(set(ids)) == 2
+        assert len(set(ids)) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from jainshikanji.inventory.v1.events_pb2 import StockLow
 from jainshikanji.loyalty.v1.events_pb2 import PointsEarned
 from jainshikanji.notification.v1.notification_pb2 import Channel, DispatchState
@@ -18,6 +19,7 @@ from chassis import clock
 from chassis.bus import EventMeta
 from chassis.db import sql
 from chassis.ids import new_id
+from services.notification.providers import Parcel, Report
 from tests.integration.notification.conftest import Person, World, until
 
 ORDER_ID, STORE_ID = str(new_id()), str(new_id())
@@ -193,6 +195,79 @@ async def test_an_address_that_bounces_fails_once_and_one_that_is_busy_is_tried_
     log = sql("SELECT outcome, reply FROM deliveries WHERE notification_id = %(id)s ORDER BY attempt")
     attempts = await world.process.app.db.all(log, id=told.id)
     assert [tuple(row) for row in attempts] == [("refused", "451")] * 3
+
+
+async def test_mails_that_go_out_together_come_to_different_ends(world: World) -> None:
+    people = [
+        await world.register(email=f"{word}+{new_id().hex[-8:]}@example.org")
+        for word in ("bounce", "fine", "busy", "good")
+    ]
+    for person in people:
+        await world.told(person, "welcome")
+    events = [later(order_events.OrderConfirmed, person, "ORD-GGGG", str(new_id())) for person in people]
+    await world.publish_together(events)
+    ends = []
+    for person in people:
+        told = await world.told(person, "order_confirmed")
+        ends += [(item.state, item.reason, item.attempts) for item in told.dispatches if item.channel == Channel.EMAIL]
+    sent = (DispatchState.SENT, "", 1)
+    failed = DispatchState.FAILED
+    assert ends == [(failed, "REJECTED", 1), sent, (failed, "ATTEMPTS_EXHAUSTED", 3), sent]
+
+
+async def test_of_mails_that_go_out_together_one_whose_claim_ran_out_is_left_to_its_new_owner(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [await world.register() for _ in range(3)]
+    for person in people:
+        await world.told(person, "welcome")
+    app, prepare = world.process.app, world.process.app.providers["email"].prepare
+    # As another replica leaves it that came after the claim had run out, and died.
+    taken_over = sql(
+        "UPDATE dispatches SET claim = uuidv7(), due_at = now() + interval '1 hour' FROM notifications "
+        "WHERE id = notification_id AND user_id = %(user_id)s AND channel = 'email' AND state = 'pending'"
+    )
+
+    async def prepare_too_slowly() -> None:
+        await prepare()
+        await app.db.run(taken_over, user_id=people[1].id)
+
+    monkeypatch.setattr(app.providers["email"], "prepare", prepare_too_slowly)
+    events = [later(order_events.OrderConfirmed, person, "ORD-HHHH", str(new_id())) for person in people]
+    await world.publish_together(events)
+    for person in (people[0], people[2]):
+        await world.mailbox.mail(person.email, "ORD-HHHH")
+        await world.told(person, "order_confirmed")
+    left = sql(
+        "SELECT state, attempts FROM dispatches JOIN notifications ON id = notification_id "
+        "WHERE user_id = %(user_id)s AND template = 'order_confirmed' AND channel = 'email'"
+    )
+    assert tuple(await app.db.one(left, user_id=people[1].id)) == ("pending", 0)
+    assert not [mail for mail in await world.mailbox.mails(people[1].email) if "ORD-HHHH" in mail["subject"]]
+
+
+async def test_a_hand_over_that_breaks_off_leaves_the_others_as_they_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlucky, person = await world.register(), await world.register()
+    for somebody in (unlucky, person):
+        await world.told(somebody, "welcome")
+    provider = world.process.app.providers["email"]
+    hand_over = provider.hand_over
+
+    async def break_off(parcel: Parcel) -> Report:
+        if parcel.recipient.email == unlucky.email:
+            raise RuntimeError
+        return await hand_over(parcel)
+
+    monkeypatch.setattr(provider, "hand_over", break_off)
+    events = [later(order_events.OrderConfirmed, somebody, "ORD-JJJJ", str(new_id())) for somebody in (unlucky, person)]
+    await world.publish_together(events)
+    ends = []
+    for somebody in (unlucky, person):
+        told = await world.told(somebody, "order_confirmed")
+        ends += [(item.state, item.reason) for item in told.dispatches if item.channel == Channel.EMAIL]
+    assert ends == [(DispatchState.UNKNOWN, "INTERRUPTED"), (DispatchState.SENT, "")]
 
 
 async def test_mails_wait_while_the_relay_is_away_and_none_is_lost_or_doubled(world: World) -> None:
