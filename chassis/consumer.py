@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -21,6 +22,7 @@ from prometheus_client import Counter, Histogram
 from chassis.bus import Bus, EventMeta, publisher, read_meta
 from chassis.clock import now
 from chassis.db import Database, Transaction, sql
+from chassis.pacing import rest_after
 
 log = structlog.get_logger(__name__)
 
@@ -104,10 +106,13 @@ class Consumer:
             messages = [await queue.get()]
             while len(messages) < BATCH and not queue.empty():
                 messages.append(queue.get_nowait())
+            begun = monotonic()
             try:
                 await self.handle(messages)
             except Exception as error:  # an acknowledgement was not sent; the event comes again, the inbox knows it
                 log.warning("a batch was not settled", stream=stream, error=str(error) or type(error).__name__)
+            if len(messages) < BATCH:
+                await rest_after(monotonic() - begun)
 
     async def handle(self, messages: Sequence[Msg]) -> None:
         """Handles a batch and acknowledges what is settled. Raises only when an acknowledgement cannot be sent."""

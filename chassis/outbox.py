@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ from chassis import ids
 from chassis.bus import Bus
 from chassis.db import Database, Transaction, sql
 from chassis.lease import Lease
+from chassis.pacing import rest_after
 
 log = structlog.get_logger(__name__)
 
@@ -129,8 +131,10 @@ class Relay:
         async with self._bus.listening(CHANNEL, self._outbox.woken):
             while self._lease.is_held():
                 self._outbox.woken.clear()
+                begun = monotonic()
                 while await self.publish_batch() == BATCH:
-                    pass
+                    begun = monotonic()
+                await rest_after(monotonic() - begun)
                 LAG.labels(self._service).set(0)
                 try:
                     await asyncio.wait_for(self._outbox.woken.wait(), POLL_SECONDS)
