@@ -16,6 +16,7 @@ from bench.baseline.tables import Table
 from bench.stack import Stack
 from devstack import seed
 from devstack.menu import OUTLETS
+from devstack.postgres import DATABASES
 from devstack.rest import Json, Mailbox, Session
 
 # Rows in the catalogue; products that are read; products that the store has in stock.
@@ -96,12 +97,13 @@ class Material:
         with psycopg.connect(postgres.url("inventory"), autocommit=True) as connection:
             for statement in (_FILL, _FILL_CUSTOMIZATIONS, _FILL_OPTIONS):
                 connection.execute(statement, {"products": PRODUCTS})
-            connection.execute("VACUUM ANALYZE products, product_customizations, customization_options")
         stores = {store["slug"]: store["id"] for store in self._stack.rest.pages("/api/stores", "stores")}
         self.store_id = stores[OUTLETS[0].slug]
         self._fill_stock()
         self.customers = _in_parallel(self._customer, range(CUSTOMERS))
         self._tokens_at = time.monotonic()
+        for service in DATABASES:
+            _analyze(postgres.url(service))
 
     def tokens(self) -> list[str]:
         """An access token of each customer, good for some minutes more."""
@@ -156,8 +158,7 @@ class Material:
                         _copy(source, target, name)
             for customer in self.customers:
                 self._insert_customer(target, customer)
-        with psycopg.connect(url, autocommit=True) as target:
-            target.execute("VACUUM ANALYZE")
+        _analyze(url)
         return url
 
     def _insert_customer(self, target: psycopg.Connection[Any], customer: Customer) -> None:
@@ -196,6 +197,12 @@ _ADDRESS: Json = {
         "location": {"latitude": 19.06, "longitude": 72.83},
     },
 }
+
+
+def _analyze(url: str) -> None:
+    """What PostgreSQL does by itself within minutes of a change of this size."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
 
 
 def _copy(source: psycopg.Connection[Any], target: psycopg.Connection[Any], name: str) -> None:
