@@ -1,7 +1,7 @@
 """Natural batching: what arrives while a flush is under way goes together in the next one.
 
-An idle batcher flushes at once, so nobody waits for company or a timer; under load many share one round trip and one
-commit.
+An idle batcher flushes in the same turn of the loop, so nobody waits for company or a timer; under load many share one
+round trip and one commit.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ Result = TypeVar("Result")
 class Batcher(Generic[Item, Result]):
     """`flush` does up to `limit` items at once and answers a result each, in their order; one flush at a time.
 
-    When a flush of several fails, each is done alone, so that one bad item harms only itself.
+    A result that is an exception is raised to its item's caller. When a flush of several fails, each is done alone, so
+    that one bad item harms only itself.
     """
 
-    def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], limit: int = 64) -> None:
+    def __init__(
+        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], limit: int = 64
+    ) -> None:
         self._flush, self._limit = flush, limit
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._flushing: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Result:
-        """Does the item with whatever else is waiting. Raises what its flush raises.
+        """Does the item with whatever else is waiting. Raises what its flush raises, or answers for it.
 
         A caller that goes away takes its item out again, unless its flush has begun.
         """
@@ -40,9 +43,9 @@ class Batcher(Generic[Item, Result]):
         return await waiting.result
 
     def _begin(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
-        # The trace of the first request is that of the flush.
-        self._flushing = asyncio.get_running_loop().create_task(self._settle(batch), context=batch[0].context)
+        # The youngest request lends its context, and so its trace and the most time that is left to any of them.
+        youngest = self._waiting[min(self._limit, len(self._waiting)) - 1]
+        self._flushing = asyncio.get_running_loop().create_task(self._flush_waiting(), context=youngest.context)
         self._flushing.add_done_callback(self._go_on)
 
     def _go_on(self, _: asyncio.Task[None]) -> None:
@@ -50,22 +53,31 @@ class Batcher(Generic[Item, Result]):
         if self._waiting:
             self._begin()
 
-    async def _settle(self, everything: Sequence[_Waiting[Item, Result]]) -> None:
-        batch = [waiting for waiting in everything if not waiting.result.done()]
-        if not batch:
-            return
+    async def _flush_waiting(self) -> None:
+        # Taken here and not in `_begin`: requests that the loop found in the same turn go together.
+        taken = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+        batch = [waiting for waiting in taken if not waiting.result.done()]
+        if batch and not await self._settle(batch):
+            await asyncio.gather(
+                *(asyncio.get_running_loop().create_task(self._alone(each), context=each.context) for each in batch)
+            )
+
+    async def _settle(self, batch: Sequence[_Waiting[Item, Result]]) -> bool:
+        """False when the flush of several failed and nobody has an answer."""
         try:
             results = await self._flush([waiting.item for waiting in batch])
         except Exception as error:
             if len(batch) > 1:
-                for waiting in batch:
-                    await self._settle([waiting])
-            elif not batch[0].result.done():
-                batch[0].result.set_exception(error)
+                return False
+            batch[0].answer(error)
         else:
             for waiting, result in zip(batch, results, strict=True):
-                if not waiting.result.done():
-                    waiting.result.set_result(result)
+                waiting.answer(result)
+        return True
+
+    async def _alone(self, waiting: _Waiting[Item, Result]) -> None:
+        if not waiting.result.done():
+            await self._settle([waiting])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +85,11 @@ class _Waiting(Generic[Item, Result]):
     item: Item
     result: asyncio.Future[Result]
     context: Context
+
+    def answer(self, result: Result | Exception) -> None:
+        if self.result.done():
+            return
+        if isinstance(result, Exception):
+            self.result.set_exception(result)
+        else:
+            self.result.set_result(result)

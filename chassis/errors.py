@@ -185,8 +185,17 @@ def from_rpc(error: grpc.aio.AioRpcError, peer: str) -> Refusal:
     """What a failed call to `peer` means here: its refusal, or Unavailable when the call did not get an answer."""
     status = status_from_rpc(error)
     if status is None or error.code() in _TRANSPORT:
-        return Unavailable(f"{peer} is not available", peer=peer)
+        return _not_available(peer)
     return PeerRefused(status)
+
+
+def from_status(status: status_pb2.Status, peer: str) -> Refusal:
+    """What a refusal within an answer of `peer` means here: the same as that of a failed call."""
+    return _not_available(peer) if _CODES.get(status.code) in _TRANSPORT else PeerRefused(status)
+
+
+def _not_available(peer: str) -> Unavailable:
+    return Unavailable(f"{peer} is not available", peer=peer)
 
 
 def status_from_rpc(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:

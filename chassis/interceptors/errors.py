@@ -27,14 +27,20 @@ class Internal(Refusal):
 async def translate(call: Call) -> AsyncIterator[None]:
     try:
         yield
-    except ResourceExhausted as refusal:
-        call.set_header("retry-after", str(max(1, round(refusal.retry_after))))
+    except Refusal as refusal:
+        if isinstance(refusal, ResourceExhausted):
+            call.set_header("retry-after", str(max(1, round(refusal.retry_after))))
         raise
-    except Refusal:
-        raise
-    except (psycopg.OperationalError, PoolTimeout, TooManyRequests) as error:
-        log.warning("the database did not answer", method=call.method.name, error=str(error))
-        raise Unavailable from error
     except Exception as error:
-        log.exception("unhandled", method=call.method.name)
-        raise Internal("internal error", request_id=call.request_id) from error
+        raise as_refusal(error, call) from error
+
+
+def as_refusal(error: Exception, call: Call) -> Refusal:
+    """What the caller is told of an exception; what only operators may know is logged."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, (psycopg.OperationalError, PoolTimeout, TooManyRequests)):
+        log.warning("the database did not answer", method=call.method.name, error=str(error))
+        return Unavailable()
+    log.error("unhandled", method=call.method.name, exc_info=error)
+    return Internal("internal error", request_id=call.request_id)

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from chassis import App
+from chassis.lookups import Lookup
 from services.customer.cookies import Cookies
 from services.customer.keys import Keyring
 from services.customer.passwords import Passwords
+from services.customer.queries import ordering
 from services.customer.settings import CustomerSettings
 from services.customer.throttle import Throttle
 from services.customer.tokens import RefreshTokens
@@ -38,6 +40,7 @@ class CustomerApp(App):
             access_seconds=self.settings.access_token_seconds,
             refresh_seconds=self.settings.refresh_token_seconds,
         )
+        self.ordering_customers = Lookup(self.db, ordering.ORDERING_CUSTOMER, "customer_ids", "address_ids")
         # Set when a code waits to be handed over.
         self.codes_wait = asyncio.Event()
 

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from jainshikanji.customer.v1.customer_service_pb2 import GetOrderingCustomerRequest, OrderingCustomer
+from jainshikanji.customer.v1.customer_service_pb2 import (
+    BatchGetOrderingCustomerRequest,
+    GetOrderingCustomerRequest,
+    OrderingCustomer,
+)
 from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
-from jainshikanji.inventory.v1.product_service_pb2 import LineRequest, PriceLinesRequest
+from jainshikanji.inventory.v1.product_service_pb2 import (
+    BatchPriceLinesRequest,
+    LineRequest,
+    PriceLinesRequest,
+    PriceLinesResponse,
+)
 from jainshikanji.inventory.v1.product_service_pb2 import PricedLine as InventoryLine
 from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStub
-from jainshikanji.inventory.v1.stock_service_pb2 import ReleaseStockRequest, ReserveStockRequest, StockLine
+from jainshikanji.inventory.v1.stock_service_pb2 import (
+    BatchReserveStockRequest,
+    ReleaseStockRequest,
+    ReserveStockRequest,
+    ReserveStockResponse,
+    StockLine,
+)
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 from jainshikanji.loyalty.v1 import loyalty_service_pb2 as loyalty
 from jainshikanji.loyalty.v1.loyalty_service_pb2_grpc import LoyaltyServiceStub
 from jainshikanji.payment.v1.payment_pb2 import Payment
 from jainshikanji.payment.v1.payment_service_pb2 import (
+    BatchStartPaymentRequest,
     ReconcileOrderPaymentRequest,
     ReconcileOrderPaymentResponse,
     StartPaymentRequest,
 )
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
-from jainshikanji.store.v1.store_service_pb2 import QuoteFulfilmentRequest
+from jainshikanji.store.v1.store_service_pb2 import (
+    BatchQuoteFulfilmentRequest,
+    QuoteFulfilmentRequest,
+    QuoteFulfilmentResponse,
+)
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
+from chassis.batch_calls import BatchedCall
 from chassis.peers import Peers
 from chassis.times import timestamp
 from services.order.model.cart import Cart
@@ -42,16 +62,43 @@ PATIENT_SECONDS = 5.0
 Request = TypeVar("Request", loyalty.QuoteBenefitsRequest, loyalty.ReserveBenefitsRequest)
 
 
-async def ordering_customer(peers: Peers, cart: Cart) -> OrderingCustomer:
+class Together:
+    """What every order asks. Orders that wait for the same thing ask for it in one call."""
+
+    def __init__(self, peers: Peers) -> None:
+        self.ordering_customer: BatchedCall[GetOrderingCustomerRequest, OrderingCustomer] = BatchedCall(
+            peers, "customer", CustomerServiceStub, "GetOrderingCustomer", BatchGetOrderingCustomerRequest
+        )
+        self.quote_fulfilment: BatchedCall[QuoteFulfilmentRequest, QuoteFulfilmentResponse] = BatchedCall(
+            peers, "store", StoreServiceStub, "QuoteFulfilment", BatchQuoteFulfilmentRequest
+        )
+        self.price_lines: BatchedCall[PriceLinesRequest, PriceLinesResponse] = BatchedCall(
+            peers, "inventory", ProductServiceStub, "PriceLines", BatchPriceLinesRequest
+        )
+        self.reserve_stock: BatchedCall[ReserveStockRequest, ReserveStockResponse] = BatchedCall(
+            peers, "inventory", StockServiceStub, "ReserveStock", BatchReserveStockRequest
+        )
+        self.start_payment: BatchedCall[StartPaymentRequest, Payment] = BatchedCall(
+            peers, "payment", PaymentServiceStub, "StartPayment", BatchStartPaymentRequest, START_PAYMENT_SECONDS
+        )
+        self._peers = peers
+
+    async def start_online_payment(self, request: StartPaymentRequest) -> Payment:
+        """Asked alone: the slowest answer of a gateway would be everybody's."""
+        stub = self._peers.stub("payment", PaymentServiceStub)
+        payment: Payment = await stub.StartPayment(request, timeout=START_PAYMENT_SECONDS)
+        return payment
+
+
+async def ordering_customer(together: Together, cart: Cart) -> OrderingCustomer:
     """Who orders and, for a delivery, where to."""
     request = GetOrderingCustomerRequest(customer_id=str(cart.customer_id))
     if cart.address_id:
         request.address_id = cart.address_id
-    answer: OrderingCustomer = await peers.stub("customer", CustomerServiceStub).GetOrderingCustomer(request)
-    return answer
+    return await together.ordering_customer(request)
 
 
-async def quote_fulfilment(peers: Peers, cart: Cart, address: PostalAddress | None) -> Fulfilment:
+async def quote_fulfilment(together: Together, cart: Cart, address: PostalAddress | None) -> Fulfilment:
     """Whether, when and for which fee the store serves the cart."""
     request = QuoteFulfilmentRequest(
         store_id=str(cart.store_id),
@@ -62,11 +109,10 @@ async def quote_fulfilment(peers: Peers, cart: Cart, address: PostalAddress | No
         request.postal_code = address.postal_code
         if address.HasField("location"):
             request.location.CopyFrom(address.location)
-    answer = await peers.stub("store", StoreServiceStub).QuoteFulfilment(request)
-    return carts.fulfilment(cart.fulfilment_type, answer)
+    return carts.fulfilment(cart.fulfilment_type, await together.quote_fulfilment(request))
 
 
-async def price_lines(peers: Peers, cart: Cart) -> Sequence[InventoryLine]:
+async def price_lines(together: Together, cart: Cart) -> Sequence[InventoryLine]:
     """Today's names and prices, a line each in the cart's order."""
     request = PriceLinesRequest(
         store_id=str(cart.store_id),
@@ -75,15 +121,14 @@ async def price_lines(peers: Peers, cart: Cart) -> Sequence[InventoryLine]:
             for line in cart.lines
         ],
     )
-    answer = await peers.stub("inventory", ProductServiceStub).PriceLines(request)
-    return list(answer.lines)
+    return (await together.price_lines(request)).lines
 
 
-async def reserve_stock(peers: Peers, order_id: UUID, cart: Cart) -> None:
+async def reserve_stock(together: Together, order_id: UUID, cart: Cart) -> None:
     """All lines or none; repeatable."""
     lines = [StockLine(product_id=product, quantity=pieces) for product, pieces in cart.pieces().items()]
     request = ReserveStockRequest(order_id=str(order_id), store_id=str(cart.store_id), lines=lines)
-    await peers.stub("inventory", StockServiceStub).ReserveStock(request)
+    await together.reserve_stock(request)
 
 
 async def release_stock(peers: Peers, order_id: UUID) -> None:
@@ -127,33 +172,24 @@ def _benefits(request: Request, cart: Cart, lines: Sequence[Line], subtotal: int
     return request
 
 
-async def start_payment(
-    peers: Peers,
-    *,
-    order_id: UUID,
-    payment_id: UUID,
-    customer_id: UUID,
-    store_id: UUID,
-    total: int,
-    method: str,
-    order_number: str,
-    expires: datetime | None,
-) -> Payment:
-    """Writes the payment of an order; its provider_order_id is empty while the gateway is silent. Repeatable."""
+async def start_payment(together: Together, order: Any) -> Payment:
+    """Writes the payment of an order, given as its row; provider_order_id is empty while the gateway is silent.
+
+    Repeatable.
+    """
     request = StartPaymentRequest(
-        order_id=str(order_id),
-        payment_id=str(payment_id),
-        customer_id=str(customer_id),
-        store_id=str(store_id),
-        amount=money(total),
+        order_id=str(order.id),
+        payment_id=str(order.payment_id),
+        customer_id=str(order.customer_id),
+        store_id=str(order.store_id),
+        amount=money(order.total),
         # payment has an enum of its own with the same words and numbers.
-        method=PAYMENT_METHOD.value(method),
-        order_number=order_number,
-        expires_at=timestamp(expires),
+        method=PAYMENT_METHOD.value(order.payment_method),
+        order_number=order.order_number,
+        expires_at=timestamp(order.payment_expires_at),
     )
-    stub = peers.stub("payment", PaymentServiceStub)
-    payment: Payment = await stub.StartPayment(request, timeout=START_PAYMENT_SECONDS)
-    return payment
+    online = order.payment_expires_at is not None
+    return await (together.start_online_payment(request) if online else together.start_payment(request))
 
 
 async def reconcile_payment(peers: Peers, order_id: UUID) -> ReconcileOrderPaymentResponse:

@@ -61,16 +61,26 @@ def update_store(columns: tuple[str, ...]) -> Statement:
     )
 
 
-_ZONE_OF_CODE = """
+def _zone_of(postal_code: str) -> str:
+    return f"""
     LEFT JOIN LATERAL (
         SELECT id, delivery_fee, estimated_time_minutes FROM delivery_zones
-        WHERE store_id = s.id AND is_active AND postal_codes @> ARRAY[%(postal_code)s::text]
+        WHERE store_id = s.id AND is_active AND postal_codes @> ARRAY[{postal_code}]
         ORDER BY delivery_fee, id LIMIT 1
     ) z ON true
-"""
+    """  # noqa: S608 - a name or a parameter of this module
+
+
 _ZONE_TERMS = "z.id AS zone_id, z.delivery_fee AS zone_fee, z.estimated_time_minutes AS zone_minutes"
 
-SERVING = sql(f"SELECT s.*, {_ZONE_TERMS} FROM stores s {_ZONE_OF_CODE} WHERE s.id = %(store_id)s")  # noqa: S608
+SERVING = sql(
+    f"""
+    SELECT wanted.place, s.*, {_ZONE_TERMS}
+    FROM unnest((SELECT %(places)s::int[]), (SELECT %(store_ids)s::uuid[]), (SELECT %(postal_codes)s::text[]))
+        AS wanted(place, store_id, postal_code)
+    JOIN stores s ON s.id = wanted.store_id {_zone_of("wanted.postal_code")}
+    """  # noqa: S608 - parts written above
+)
 
 # Haversine over what the bounding box lets through; the box is what idx_stores_location serves.
 NEARBY = sql(
@@ -81,7 +91,7 @@ NEARBY = sql(
                 power(sin(radians(s.latitude::float8 - %(latitude)s) / 2), 2)
                 + cos(radians(%(latitude)s)) * cos(radians(s.latitude::float8))
                   * power(sin(radians(s.longitude::float8 - %(longitude)s) / 2), 2)))) AS metres
-        FROM stores s {_ZONE_OF_CODE}
+        FROM stores s {_zone_of("%(postal_code)s::text")}
         WHERE s.is_active AND s.latitude BETWEEN %(south)s::numeric AND %(north)s::numeric
           AND CASE WHEN %(west)s <= %(east)s THEN s.longitude BETWEEN %(west)s::numeric AND %(east)s::numeric
                    ELSE s.longitude >= %(west)s::numeric OR s.longitude <= %(east)s::numeric END

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from jainshikanji.options.v1 import access_pb2, pii_pb2
 
+from chassis.batch_calls import AT_ONCE
 from chassis.contract import EVERY_SERVICE
 from tests.contract.contracts import (
     PACKAGE,
@@ -96,6 +97,24 @@ def test_an_rpc_says_whether_it_repeats(rpc: Rpc) -> None:
     for verb, path in rpc.routes:
         assert rpc.idempotency_level == IDEMPOTENCY.get(verb, rpc.idempotency_level), f"{verb} {path}"
         assert verb in IDEMPOTENCY or verb in {"POST", "PATCH"}
+
+
+@every_rpc()
+def test_a_batch_is_many_requests_of_its_single_rpc_for_the_same_callers(rpc: Rpc) -> None:
+    requests = rpc.request.fields_by_name.get("requests")
+    if requests is None:
+        return
+    name = rpc.method.name.removeprefix("Batch")
+    single = rpc.method.containing_service.methods_by_name[name]
+    outcome = rpc.method.output_type.fields_by_name["results"].message_type.oneofs_by_name["outcome"]
+    assert requests.message_type == single.input_type
+    assert [(field.name, field.message_type.full_name) for field in outcome.fields] == [
+        ("response", single.output_type.full_name),
+        ("refusal", "google.rpc.Status"),
+    ]
+    assert _rules(requests).repeated.max_items == AT_ONCE
+    other = Rpc(single)
+    assert (rpc.access.services, rpc.idempotency_level) == (other.access.services, other.idempotency_level)
 
 
 def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:

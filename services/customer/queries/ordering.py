@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from chassis.db import sql
 
-from chassis.db import statement
-from services.customer.model import Address, Customer
-from services.customer.queries.accounts import EXISTS
-
-_WHO = (
-    Customer.id,
-    Customer.email,
-    Customer.phone,
-    Customer.first_name,
-    Customer.last_name,
-    Customer.display_name,
-    Customer.is_active,
-)
-ORDERING_CUSTOMER = statement(select(*_WHO).where(Customer.id == bindparam("customer_id"), EXISTS))
-# Customer and address in one row; no row when the address is another customer's.
-ORDERING_CUSTOMER_WITH_ADDRESS = statement(
-    select(
-        *_WHO,
-        Address.address_line1,
-        Address.address_line2,
-        Address.landmark,
-        Address.city,
-        Address.state,
-        Address.postal_code,
-        Address.country,
-        Address.latitude,
-        Address.longitude,
-    )
-    .join(Address, Address.customer_id == Customer.id)
-    .where(Customer.id == bindparam("customer_id"), Address.id == bindparam("address_id"), EXISTS)
+# Many at once. With an address that is asked for and not the customer's, `address_id` is null.
+ORDERING_CUSTOMER = sql(
+    """
+    SELECT wanted.place, c.id, c.email, c.phone, c.first_name, c.last_name, c.display_name, c.is_active,
+           a.id AS address_id, a.address_line1, a.address_line2, a.landmark, a.city, a.state, a.postal_code, a.country,
+           a.latitude, a.longitude
+    FROM unnest((SELECT %(places)s::int[]), (SELECT %(customer_ids)s::uuid[]), (SELECT %(address_ids)s::uuid[]))
+        AS wanted(place, customer_id, address_id)
+    JOIN customers c ON c.id = wanted.customer_id AND c.erased_at IS NULL
+    LEFT JOIN customer_addresses a ON a.id = wanted.address_id AND a.customer_id = c.id
+    """
 )

@@ -14,7 +14,6 @@ from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.model import AccountInactive, PhoneAlreadyRegistered
 from services.customer.queries import accounts as q
-from services.customer.queries import ordering
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,8 @@ def _columns(app: CustomerApp, row: Row, change: ProfileChange) -> dict[str, Any
 
 async def get_ordering(app: CustomerApp, customer_id: UUID, address_id: UUID | None) -> Row:
     """Who orders and, with an address, where to. Raises NotFound, AccountInactive."""
-    if address_id is None:
-        row = await app.db.one(ordering.ORDERING_CUSTOMER, customer_id=customer_id)
-    else:
-        row = await app.db.one(ordering.ORDERING_CUSTOMER_WITH_ADDRESS, customer_id=customer_id, address_id=address_id)
-    if row is None:
+    row = await app.ordering_customers.one(customer_id, address_id)
+    if row is None or row.address_id != address_id:
         raise NotFound
     if not row.is_active:
         raise AccountInactive

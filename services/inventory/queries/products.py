@@ -202,22 +202,21 @@ SET_OFFER = sql(
     """
 )
 
-# What the lines of a cart need, all products in one go. A deleted product is one that cannot be ordered. The array is
-# hidden in a sub-select, because PostgreSQL would plan anew each time for an array whose length it sees, and planning
-# costs four times as much as running.
+# What the lines of carts need, all products in one go. A deleted product is one that cannot be ordered.
 PRICES = sql(
     f"""
-    SELECT products.id, products.name, products.sku, products.category,
+    SELECT wanted.place, products.id, products.name, products.sku, products.category,
            coalesce(offer.price, products.price) AS price,
            products.tax_rate_basis_points, products.prep_time_minutes, products.scheduled_availability,
            products.deleted_at IS NULL AND products.is_available AND coalesce(offer.is_available, true)
                AS is_available,
            coalesce(item.current_stock, 0) AS current_stock,
            {_OPTIONS_OF_PRODUCT} AS customizations
-    FROM unnest((SELECT %(product_ids)s::uuid[])) AS wanted(id)
+    FROM unnest((SELECT %(places)s::int[]), (SELECT %(store_ids)s::uuid[]), (SELECT %(product_ids)s::uuid[]))
+        AS wanted(place, store_id, id)
     JOIN products ON products.id = wanted.id
-    LEFT JOIN product_store_offers offer ON offer.product_id = products.id AND offer.store_id = %(store_id)s
-    LEFT JOIN inventory item ON item.product_id = products.id AND item.store_id = %(store_id)s
+    LEFT JOIN product_store_offers offer ON offer.product_id = products.id AND offer.store_id = wanted.store_id
+    LEFT JOIN inventory item ON item.product_id = products.id AND item.store_id = wanted.store_id
     """  # noqa: S608 - both parts are constants of this module
 )
 

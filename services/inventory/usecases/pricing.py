@@ -14,17 +14,16 @@ from services.inventory.app import InventoryApp
 from services.inventory.model import menu
 from services.inventory.model.refusals import ProductUnavailable
 from services.inventory.model.stock import sum_lines
-from services.inventory.queries import products as q
 
 
 async def price_lines(app: InventoryApp, store_id: UUID, lines: Sequence[LineRequest]) -> list[PricedLine]:
-    """Prices the lines in their order, in one statement.
+    """Prices the lines in their order, in one statement with the carts that ask at the same moment.
 
     Raises ProductUnavailable for one that cannot be ordered in the store now, InvalidArgument for an unknown product
     and for options that may not be chosen so.
     """
     wanted = sum_lines((UUID(line.product_id), line.quantity) for line in lines)
-    rows = await app.db.all(q.PRICES, store_id=store_id, product_ids=list(wanted))
+    rows = await app.prices.all([(store_id, product_id) for product_id in wanted])
     found = {row.id: row for row in rows}
     today = menu.today(now())
     priced = []

@@ -113,7 +113,7 @@ async def _hold(app: OrderApp, order_id: UUID, cart: Cart, offered: Offer, held:
     async def stock() -> None:
         held.stock = True
         try:
-            await clients.reserve_stock(app.peers, order_id, cart)
+            await clients.reserve_stock(app.together, order_id, cart)
         except PeerRefused:
             held.stock = False
             raise
@@ -154,17 +154,7 @@ async def _write(app: OrderApp, ready: Draft) -> SimpleNamespace:
 async def _start_payment(app: OrderApp, row: SimpleNamespace) -> str:
     """Starts the payment of a written order; the provider's order, or empty when payment or its gateway is silent."""
     try:
-        payment = await clients.start_payment(
-            app.peers,
-            order_id=row.id,
-            payment_id=row.payment_id,
-            customer_id=row.customer_id,
-            store_id=row.store_id,
-            total=row.total,
-            method=row.payment_method,
-            order_number=row.order_number,
-            expires=row.payment_expires_at,
-        )
+        payment = await clients.start_payment(app.together, row)
         await app.finish_saga.do(Finished(row.id, payment.provider_order_id))
     except Exception as failure:
         # The order stands; the recovery loop starts its payment.

@@ -45,7 +45,7 @@ async def quote_fulfilment(
     scheduled: dt.datetime | None,
 ) -> tuple[Row, Fulfilment]:
     """The store's row and its answer. Raises NotFound, and what the model's `fulfil` raises."""
-    row = await app.db.one(q.SERVING, store_id=store_id, postal_code=plain_postal_code(postal_code))
+    row = await app.serving.one(store_id, plain_postal_code(postal_code))
     if row is None:
         raise NotFound
     schedule = (await schedules(app, [row]))[row.id]

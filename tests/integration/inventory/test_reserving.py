@@ -10,6 +10,7 @@ from jainshikanji.inventory.v1 import stock_service_pb2
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
 from chassis import ids
+from chassis.errors import PeerRefused
 from tests.harness import refusal, service
 from tests.integration.inventory.shop import Shop, refused
 
@@ -46,6 +47,24 @@ async def test_an_order_that_is_short_of_one_line_holds_nothing(shop: Shop) -> N
     assert refusal_.metadata["product_ids"].split(",") == sorted([lassi.id, nowhere.id])
     assert await shop.left(tea.id) == 10
     assert await shop.told(order) == []
+    await shop.check_books()
+
+
+async def test_a_batch_answers_each_order_for_itself(shop: Shop) -> None:
+    tea, rare = await shop.product(stock=10), await shop.product(stock=1)
+    orders = [ids.new_id() for _ in range(3)]
+    wanted = [[(tea.id, 3)], [(tea.id, 1), (rare.id, 2)], [(rare.id, 1)]]
+    stub = shop.platform.stub("inventory", StockServiceStub, service("order"))
+    request = stock_service_pb2.BatchReserveStockRequest()
+    for order, lines in zip(orders, wanted, strict=True):
+        one = request.requests.add(order_id=str(order), store_id=str(shop.store_id))
+        for product_id, quantity in lines:
+            one.lines.add(product_id=product_id, quantity=quantity)
+    answer = await stub.BatchReserveStock(request)
+    assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "refusal", "response"]
+    why = PeerRefused(answer.results[1].refusal)
+    assert (why.peer_reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
+    assert (await shop.left(tea.id), await shop.left(rare.id)) == (7, 0)
     await shop.check_books()
 
 

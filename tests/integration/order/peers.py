@@ -31,6 +31,7 @@ from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from chassis import interceptors, tls
+from chassis.batch_calls import answer_each
 from chassis.errors import Conflict, NotFound, ResourceExhausted, Unavailable
 from chassis.service import add_to_server
 from chassis.settings import TRUST_DOMAIN
@@ -157,6 +158,11 @@ class Customers(CustomerServiceServicer):
 
         return await self._peers.step("GetOrderingCustomer", answer)
 
+    async def BatchGetOrderingCustomer(self, request: customers.BatchGetOrderingCustomerRequest, context: Any) -> Any:
+        self._peers.calls.append("BatchGetOrderingCustomer")
+        answer = customers.BatchGetOrderingCustomerResponse()
+        return await answer_each(self.GetOrderingCustomer, request.requests, context, answer)
+
 
 class Stores(StoreServiceServicer):
     def __init__(self, peers: Peers) -> None:
@@ -181,6 +187,11 @@ class Stores(StoreServiceServicer):
             return found
 
         return await self._peers.step("QuoteFulfilment", answer)
+
+    async def BatchQuoteFulfilment(self, request: stores.BatchQuoteFulfilmentRequest, context: Any) -> Any:
+        self._peers.calls.append("BatchQuoteFulfilment")
+        answer = stores.BatchQuoteFulfilmentResponse()
+        return await answer_each(self.QuoteFulfilment, request.requests, context, answer)
 
 
 class Products(ProductServiceServicer):
@@ -215,6 +226,10 @@ class Products(ProductServiceServicer):
 
         return await self._peers.step("PriceLines", answer)
 
+    async def BatchPriceLines(self, request: products.BatchPriceLinesRequest, context: Any) -> Any:
+        self._peers.calls.append("BatchPriceLines")
+        return await answer_each(self.PriceLines, request.requests, context, products.BatchPriceLinesResponse())
+
 
 class Stock(StockServiceServicer):
     def __init__(self, peers: Peers) -> None:
@@ -228,6 +243,10 @@ class Stock(StockServiceServicer):
             return stock.ReserveStockResponse()
 
         return await self._peers.step("ReserveStock", hold)
+
+    async def BatchReserveStock(self, request: stock.BatchReserveStockRequest, context: Any) -> Any:
+        self._peers.calls.append("BatchReserveStock")
+        return await answer_each(self.ReserveStock, request.requests, context, stock.BatchReserveStockResponse())
 
     async def ReleaseStock(self, request: stock.ReleaseStockRequest, context: Any) -> Any:
         def give_back() -> stock.ReleaseStockResponse:
@@ -287,6 +306,10 @@ class Payments(PaymentServiceServicer):
             )
 
         return await self._peers.step("StartPayment", start)
+
+    async def BatchStartPayment(self, request: payments.BatchStartPaymentRequest, context: Any) -> Any:
+        self._peers.calls.append("BatchStartPayment")
+        return await answer_each(self.StartPayment, request.requests, context, payments.BatchStartPaymentResponse())
 
     async def ReconcileOrderPayment(self, request: payments.ReconcileOrderPaymentRequest, context: Any) -> Any:
         def answer() -> payments.ReconcileOrderPaymentResponse:

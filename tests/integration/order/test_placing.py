@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -15,6 +17,7 @@ from chassis.db import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
+from tests.integration.order.peers import OutOfStock, Stock
 
 TABLES_TEXT = sql("SELECT orders::text FROM orders WHERE id = %(id)s")
 NUMBERED = sql("SELECT order_id FROM order_numbers WHERE number = %(number)s")
@@ -161,6 +164,47 @@ async def test_many_orders_at_once_are_all_placed(world: World, guest: Guest) ->
     assert await world.sagas_of(guest) == []
     for order in orders[:5]:
         assert await world.events(order.id) == ["OrderCreated", "OrderConfirmed"]
+
+
+async def test_orders_that_wait_together_ask_together(world: World, guest: Guest) -> None:
+    await asyncio.gather(*(world.place(guest) for _ in range(40)))
+    asked = Counter(world.peers.calls)
+    for method in ("GetOrderingCustomer", "QuoteFulfilment", "PriceLines", "ReserveStock", "StartPayment"):
+        together = asked[f"Batch{method}"]
+        assert asked[method] == 40
+        assert 1 <= together <= 20, f"{method} was asked {together} times for 40 orders"
+
+
+async def test_of_orders_that_ask_together_only_those_refused_fail(world: World, guest: Guest) -> None:
+    held = 0
+
+    async def short_of_stock_for_every_third() -> None:
+        nonlocal held
+        held += 1
+        if held % 3 == 0:
+            raise OutOfStock("sold out", product_ids=world.product_id)
+
+    world.peers.before["ReserveStock"] = short_of_stock_for_every_third
+    outcomes = await asyncio.gather(*(world.place(guest) for _ in range(30)), return_exceptions=True)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    assert {refusal(error).reason for error in failed} == {"OUT_OF_STOCK"}
+    assert len(failed) == 10
+    assert len(await world.orders_of(guest)) == 20
+    assert await world.sagas_of(guest) == []
+    assert Counter(world.peers.calls)["BatchReserveStock"] >= 1
+
+
+async def test_a_peer_without_batches_is_asked_one_by_one(
+    world: World, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As during an upgrade, when order is newer than its peer."""
+
+    async def unknown(self: Stock, request: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+
+    monkeypatch.setattr(Stock, "BatchReserveStock", unknown)
+    orders = await asyncio.gather(*(world.place(guest) for _ in range(20)))
+    assert len({order.id for order in orders}) == 20
 
 
 @pytest.mark.parametrize(

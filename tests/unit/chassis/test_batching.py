@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -15,11 +16,12 @@ class Flushes:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.gate = asyncio.Event()
+        self.begun, self.gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
     async def __call__(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
+        self.begun.set()
         await self.gate.wait()
         if 13 in items:
             raise ValueError("13")
@@ -32,12 +34,17 @@ async def test_one_alone_is_flushed_at_once() -> None:
     assert flush.batches == [[4]]
 
 
+async def test_what_the_loop_finds_in_one_turn_goes_together() -> None:
+    flush = Flushes()
+    batcher = Batcher(flush, 10)
+    assert await asyncio.gather(*(batcher.do(number) for number in (1, 2, 3))) == [2, 4, 6]
+    assert flush.batches == [[1, 2, 3]]
+
+
 async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 3)
-    flush.gate.clear()
-    first = asyncio.create_task(batcher.do(0))
-    await asyncio.sleep(0)
+    first = await under_way(flush, batcher, 0)
     others = [asyncio.create_task(batcher.do(number)) for number in range(1, 6)]
     await asyncio.sleep(0)
     flush.gate.set()
@@ -48,25 +55,58 @@ async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
 async def test_an_item_that_fails_fails_alone() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)
-    flush.gate.clear()
-    first = asyncio.create_task(batcher.do(0))
-    await asyncio.sleep(0)
     others = [asyncio.create_task(batcher.do(number)) for number in (12, 13, 14)]
-    await asyncio.sleep(0)
-    flush.gate.set()
-    assert await first == 0
     assert await others[0] == 24
     with pytest.raises(ValueError, match="13"):
         await others[1]
     assert await others[2] == 28
+    assert flush.batches == [[12, 13, 14], [12], [13], [14]]
+
+
+async def test_an_exception_among_the_results_is_raised_to_its_own_item() -> None:
+    async def halve(items: Sequence[int]) -> list[int | Exception]:
+        return [ValueError(str(item)) if item % 2 else item // 2 for item in items]
+
+    batcher: Batcher[int, int] = Batcher(halve)
+    even, odd = asyncio.create_task(batcher.do(4)), asyncio.create_task(batcher.do(5))
+    assert await even == 2
+    with pytest.raises(ValueError, match="5"):
+        await odd
+
+
+async def test_a_flush_runs_in_the_context_of_its_youngest_and_an_item_alone_in_its_own() -> None:
+    who: ContextVar[str] = ContextVar("who")
+    seen: list[tuple[str, list[str]]] = []
+    gate = asyncio.Event()
+
+    async def flush(items: Sequence[str]) -> list[str]:
+        seen.append((who.get(), list(items)))
+        await gate.wait()
+        if len(items) > 1:
+            raise ValueError
+        return list(items)
+
+    batcher: Batcher[str, str] = Batcher(flush)
+
+    async def do(name: str) -> None:
+        who.set(name)
+        await batcher.do(name)
+
+    tasks = [asyncio.create_task(do("first"))]
+    while not seen:
+        await asyncio.sleep(0)
+    tasks += [asyncio.create_task(do(name)) for name in ("older", "younger")]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert seen[:2] == [("first", ["first"]), ("younger", ["older", "younger"])]
+    assert sorted(seen[2:]) == [("older", ["older"]), ("younger", ["younger"])]
 
 
 async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)
-    flush.gate.clear()
-    flushed = asyncio.create_task(batcher.do(1))
-    await asyncio.sleep(0)
+    flushed = await under_way(flush, batcher, 1)
     waiting = asyncio.create_task(batcher.do(2))
     staying = asyncio.create_task(batcher.do(3))
     await asyncio.sleep(0)
@@ -76,3 +116,11 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     flush.gate.set()
     assert await staying == 6
     assert flush.batches == [[1], [3]]
+
+
+async def under_way(flush: Flushes, batcher: Batcher[int, int], item: int) -> asyncio.Task[int]:
+    """An item whose flush has begun and waits at the gate."""
+    flush.gate.clear()
+    task = asyncio.create_task(batcher.do(item))
+    await flush.begun.wait()
+    return task

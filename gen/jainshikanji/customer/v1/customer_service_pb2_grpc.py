@@ -115,6 +115,11 @@ class CustomerServiceStub:
                 request_serializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.GetOrderingCustomerRequest.SerializeToString,
                 response_deserializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.OrderingCustomer.FromString,
                 _registered_method=True)
+        self.BatchGetOrderingCustomer = channel.unary_unary(
+                '/jainshikanji.customer.v1.CustomerService/BatchGetOrderingCustomer',
+                request_serializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerRequest.SerializeToString,
+                response_deserializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerResponse.FromString,
+                _registered_method=True)
         self.BatchGetContacts = channel.unary_unary(
                 '/jainshikanji.customer.v1.CustomerService/BatchGetContacts',
                 request_serializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetContactsRequest.SerializeToString,
@@ -238,6 +243,13 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetOrderingCustomer(self, request, context):
+        """GetOrderingCustomer for several orders; one that is refused is no reason to refuse another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BatchGetContacts(self, request, context):
         """How to reach customers. Unknown and erased ones are left out.
         """
@@ -322,6 +334,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.GetOrderingCustomer,
                     request_deserializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.GetOrderingCustomerRequest.FromString,
                     response_serializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.OrderingCustomer.SerializeToString,
+            ),
+            'BatchGetOrderingCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetOrderingCustomer,
+                    request_deserializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerRequest.FromString,
+                    response_serializer=jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerResponse.SerializeToString,
             ),
             'BatchGetContacts': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetContacts,
@@ -735,6 +752,33 @@ class CustomerService:
             '/jainshikanji.customer.v1.CustomerService/GetOrderingCustomer',
             jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.GetOrderingCustomerRequest.SerializeToString,
             jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.OrderingCustomer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetOrderingCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jainshikanji.customer.v1.CustomerService/BatchGetOrderingCustomer',
+            jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerRequest.SerializeToString,
+            jainshikanji_dot_customer_dot_v1_dot_customer__service__pb2.BatchGetOrderingCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

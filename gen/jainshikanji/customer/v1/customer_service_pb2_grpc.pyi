@@ -81,6 +81,8 @@ class CustomerServiceStub:
     """Who orders, and where to. NOT_FOUND when there is no such account or the address is not the customer's;
     ABORTED (ACCOUNT_INACTIVE) when the account is locked.
     """
+    BatchGetOrderingCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BatchGetOrderingCustomerRequest, _customer_service_pb2.BatchGetOrderingCustomerResponse]
+    """GetOrderingCustomer for several orders; one that is refused is no reason to refuse another."""
     BatchGetContacts: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BatchGetContactsRequest, _customer_service_pb2.BatchGetContactsResponse]
     """How to reach customers. Unknown and erased ones are left out."""
 
@@ -132,6 +134,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """Who orders, and where to. NOT_FOUND when there is no such account or the address is not the customer's;
     ABORTED (ACCOUNT_INACTIVE) when the account is locked.
     """
+    BatchGetOrderingCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchGetOrderingCustomerRequest, _customer_service_pb2.BatchGetOrderingCustomerResponse]  # type: ignore[assignment]
+    """GetOrderingCustomer for several orders; one that is refused is no reason to refuse another."""
     BatchGetContacts: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchGetContactsRequest, _customer_service_pb2.BatchGetContactsResponse]  # type: ignore[assignment]
     """How to reach customers. Unknown and erased ones are left out."""
 
@@ -270,6 +274,14 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Who orders, and where to. NOT_FOUND when there is no such account or the address is not the customer's;
         ABORTED (ACCOUNT_INACTIVE) when the account is locked.
         """
+
+    @_abc_1.abstractmethod
+    def BatchGetOrderingCustomer(
+        self,
+        request: _customer_service_pb2.BatchGetOrderingCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.BatchGetOrderingCustomerResponse, _abc.Awaitable[_customer_service_pb2.BatchGetOrderingCustomerResponse]]:
+        """GetOrderingCustomer for several orders; one that is refused is no reason to refuse another."""
 
     @_abc_1.abstractmethod
     def BatchGetContacts(

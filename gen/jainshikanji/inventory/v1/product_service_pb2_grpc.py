@@ -103,6 +103,11 @@ class ProductServiceStub:
                 request_serializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesRequest.SerializeToString,
                 response_deserializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesResponse.FromString,
                 _registered_method=True)
+        self.BatchPriceLines = channel.unary_unary(
+                '/jainshikanji.inventory.v1.ProductService/BatchPriceLines',
+                request_serializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesRequest.SerializeToString,
+                response_deserializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesResponse.FromString,
+                _registered_method=True)
 
 
 class ProductServiceServicer:
@@ -207,6 +212,13 @@ class ProductServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchPriceLines(self, request, context):
+        """PriceLines for several carts; one that is refused is no reason to refuse another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProductServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -274,6 +286,11 @@ def add_ProductServiceServicer_to_server(servicer, server):
                     servicer.PriceLines,
                     request_deserializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesRequest.FromString,
                     response_serializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesResponse.SerializeToString,
+            ),
+            'BatchPriceLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchPriceLines,
+                    request_deserializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesRequest.FromString,
+                    response_serializer=jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -628,6 +645,33 @@ class ProductService:
             '/jainshikanji.inventory.v1.ProductService/PriceLines',
             jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesRequest.SerializeToString,
             jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.PriceLinesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchPriceLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jainshikanji.inventory.v1.ProductService/BatchPriceLines',
+            jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesRequest.SerializeToString,
+            jainshikanji_dot_inventory_dot_v1_dot_product__service__pb2.BatchPriceLinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -74,6 +74,8 @@ class ProductServiceStub:
     PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
     for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
     """
+    BatchPriceLines: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.BatchPriceLinesRequest, _product_service_pb2.BatchPriceLinesResponse]
+    """PriceLines for several carts; one that is refused is no reason to refuse another."""
 
 @_typing.type_check_only
 class ProductServiceAsyncStub(ProductServiceStub):
@@ -118,6 +120,8 @@ class ProductServiceAsyncStub(ProductServiceStub):
     PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
     for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
     """
+    BatchPriceLines: _aio.UnaryUnaryMultiCallable[_product_service_pb2.BatchPriceLinesRequest, _product_service_pb2.BatchPriceLinesResponse]  # type: ignore[assignment]
+    """PriceLines for several carts; one that is refused is no reason to refuse another."""
 
 class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
     """The menu: products, their options, categories, and what they cost in a store."""
@@ -237,5 +241,13 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
         for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
         """
+
+    @_abc_1.abstractmethod
+    def BatchPriceLines(
+        self,
+        request: _product_service_pb2.BatchPriceLinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.BatchPriceLinesResponse, _abc.Awaitable[_product_service_pb2.BatchPriceLinesResponse]]:
+        """PriceLines for several carts; one that is refused is no reason to refuse another."""
 
 def add_ProductServiceServicer_to_server(servicer: ProductServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

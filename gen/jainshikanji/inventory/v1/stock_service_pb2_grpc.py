@@ -71,6 +71,11 @@ class StockServiceStub:
                 request_serializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockRequest.SerializeToString,
                 response_deserializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockResponse.FromString,
                 _registered_method=True)
+        self.BatchReserveStock = channel.unary_unary(
+                '/jainshikanji.inventory.v1.StockService/BatchReserveStock',
+                request_serializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockRequest.SerializeToString,
+                response_deserializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockResponse.FromString,
+                _registered_method=True)
         self.ReleaseStock = channel.unary_unary(
                 '/jainshikanji.inventory.v1.StockService/ReleaseStock',
                 request_serializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReleaseStockRequest.SerializeToString,
@@ -136,6 +141,13 @@ class StockServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchReserveStock(self, request, context):
+        """ReserveStock for several orders; one that is refused is no reason to refuse another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReleaseStock(self, request, context):
         """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
         A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
@@ -181,6 +193,11 @@ def add_StockServiceServicer_to_server(servicer, server):
                     servicer.ReserveStock,
                     request_deserializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockRequest.FromString,
                     response_serializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockResponse.SerializeToString,
+            ),
+            'BatchReserveStock': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchReserveStock,
+                    request_deserializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockRequest.FromString,
+                    response_serializer=jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockResponse.SerializeToString,
             ),
             'ReleaseStock': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseStock,
@@ -378,6 +395,33 @@ class StockService:
             '/jainshikanji.inventory.v1.StockService/ReserveStock',
             jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockRequest.SerializeToString,
             jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.ReserveStockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchReserveStock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jainshikanji.inventory.v1.StockService/BatchReserveStock',
+            jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockRequest.SerializeToString,
+            jainshikanji_dot_inventory_dot_v1_dot_stock__service__pb2.BatchReserveStockResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,8 @@ class StockServiceStub:
     OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
     RESERVATION_MISMATCH when the order holds other lines already.
     """
+    BatchReserveStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.BatchReserveStockRequest, _stock_service_pb2.BatchReserveStockResponse]
+    """ReserveStock for several orders; one that is refused is no reason to refuse another."""
     ReleaseStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ReleaseStockRequest, _stock_service_pb2.ReleaseStockResponse]
     """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
     A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
@@ -88,6 +90,8 @@ class StockServiceAsyncStub(StockServiceStub):
     OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
     RESERVATION_MISMATCH when the order holds other lines already.
     """
+    BatchReserveStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.BatchReserveStockRequest, _stock_service_pb2.BatchReserveStockResponse]  # type: ignore[assignment]
+    """ReserveStock for several orders; one that is refused is no reason to refuse another."""
     ReleaseStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ReleaseStockRequest, _stock_service_pb2.ReleaseStockResponse]  # type: ignore[assignment]
     """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
     A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
@@ -159,6 +163,14 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
         RESERVATION_MISMATCH when the order holds other lines already.
         """
+
+    @_abc_1.abstractmethod
+    def BatchReserveStock(
+        self,
+        request: _stock_service_pb2.BatchReserveStockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stock_service_pb2.BatchReserveStockResponse, _abc.Awaitable[_stock_service_pb2.BatchReserveStockResponse]]:
+        """ReserveStock for several orders; one that is refused is no reason to refuse another."""
 
     @_abc_1.abstractmethod
     def ReleaseStock(

@@ -88,6 +88,11 @@ class PaymentServiceStub:
                 request_serializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.StartPaymentRequest.SerializeToString,
                 response_deserializer=jainshikanji_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
                 _registered_method=True)
+        self.BatchStartPayment = channel.unary_unary(
+                '/jainshikanji.payment.v1.PaymentService/BatchStartPayment',
+                request_serializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentRequest.SerializeToString,
+                response_deserializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentResponse.FromString,
+                _registered_method=True)
         self.ReconcileOrderPayment = channel.unary_unary(
                 '/jainshikanji.payment.v1.PaymentService/ReconcileOrderPayment',
                 request_serializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.ReconcileOrderPaymentRequest.SerializeToString,
@@ -184,6 +189,14 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchStartPayment(self, request, context):
+        """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
+        so what a gateway is asked for is better started alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReconcileOrderPayment(self, request, context):
         """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
         the gateway has captured is applied first. UNAVAILABLE (GATEWAY_SILENT) when it cannot be asked: not paid is then
@@ -245,6 +258,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.StartPayment,
                     request_deserializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.StartPaymentRequest.FromString,
                     response_serializer=jainshikanji_dot_payment_dot_v1_dot_payment__pb2.Payment.SerializeToString,
+            ),
+            'BatchStartPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchStartPayment,
+                    request_deserializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentRequest.FromString,
+                    response_serializer=jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentResponse.SerializeToString,
             ),
             'ReconcileOrderPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.ReconcileOrderPayment,
@@ -523,6 +541,33 @@ class PaymentService:
             '/jainshikanji.payment.v1.PaymentService/StartPayment',
             jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.StartPaymentRequest.SerializeToString,
             jainshikanji_dot_payment_dot_v1_dot_payment__pb2.Payment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchStartPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jainshikanji.payment.v1.PaymentService/BatchStartPayment',
+            jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentRequest.SerializeToString,
+            jainshikanji_dot_payment_dot_v1_dot_payment__service__pb2.BatchStartPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

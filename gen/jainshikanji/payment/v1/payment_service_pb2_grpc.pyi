@@ -76,6 +76,10 @@ class PaymentServiceStub:
     under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
     at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
     """
+    BatchStartPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.BatchStartPaymentRequest, _payment_service_pb2.BatchStartPaymentResponse]
+    """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
+    so what a gateway is asked for is better started alone.
+    """
     ReconcileOrderPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ReconcileOrderPaymentRequest, _payment_service_pb2.ReconcileOrderPaymentResponse]
     """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
     the gateway has captured is applied first. UNAVAILABLE (GATEWAY_SILENT) when it cannot be asked: not paid is then
@@ -126,6 +130,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     payment as it is; ALREADY_EXISTS (ORDER_HAS_PAYMENT) for a second payment of an order or other facts
     under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
     at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
+    """
+    BatchStartPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.BatchStartPaymentRequest, _payment_service_pb2.BatchStartPaymentResponse]  # type: ignore[assignment]
+    """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
+    so what a gateway is asked for is better started alone.
     """
     ReconcileOrderPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ReconcileOrderPaymentRequest, _payment_service_pb2.ReconcileOrderPaymentResponse]  # type: ignore[assignment]
     """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
@@ -234,6 +242,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         payment as it is; ALREADY_EXISTS (ORDER_HAS_PAYMENT) for a second payment of an order or other facts
         under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
         at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchStartPayment(
+        self,
+        request: _payment_service_pb2.BatchStartPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_service_pb2.BatchStartPaymentResponse, _abc.Awaitable[_payment_service_pb2.BatchStartPaymentResponse]]:
+        """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
+        so what a gateway is asked for is better started alone.
         """
 
     @_abc_1.abstractmethod

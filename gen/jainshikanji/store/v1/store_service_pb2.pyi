@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 from jainshikanji.store.v1 import delivery_zone_pb2 as _delivery_zone_pb2
 from jainshikanji.store.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.store.v1 import operating_hours_pb2 as _operating_hours_pb2
@@ -920,3 +921,83 @@ class BatchGetStoresResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchGetStoresResponse: _TypeAlias = BatchGetStoresResponse  # noqa: Y015
+
+@_typing.final
+class BatchQuoteFulfilmentRequest(_message.Message):
+    """Several orders to be served."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteFulfilmentRequest]:
+        """1 to 64."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___QuoteFulfilmentRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchQuoteFulfilmentRequest: _TypeAlias = BatchQuoteFulfilmentRequest  # noqa: Y015
+
+@_typing.final
+class BatchQuoteFulfilmentResponse(_message.Message):
+    """What became of each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteFulfilmentResult]:
+        """One for each request, in that order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___QuoteFulfilmentResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchQuoteFulfilmentResponse: _TypeAlias = BatchQuoteFulfilmentResponse  # noqa: Y015
+
+@_typing.final
+class QuoteFulfilmentResult(_message.Message):
+    """What became of one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___QuoteFulfilmentResponse:
+        """It was done."""
+
+    @_builtins.property
+    def refusal(self) -> _status_pb2.Status:
+        """What QuoteFulfilment would have been refused with."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___QuoteFulfilmentResponse | None = ...,
+        refusal: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___QuoteFulfilmentResult: _TypeAlias = QuoteFulfilmentResult  # noqa: Y015

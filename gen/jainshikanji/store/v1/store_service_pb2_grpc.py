@@ -109,6 +109,11 @@ class StoreServiceStub:
                 request_serializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentRequest.SerializeToString,
                 response_deserializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentResponse.FromString,
                 _registered_method=True)
+        self.BatchQuoteFulfilment = channel.unary_unary(
+                '/jainshikanji.store.v1.StoreService/BatchQuoteFulfilment',
+                request_serializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentRequest.SerializeToString,
+                response_deserializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentResponse.FromString,
+                _registered_method=True)
         self.BatchGetStores = channel.unary_unary(
                 '/jainshikanji.store.v1.StoreService/BatchGetStores',
                 request_serializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchGetStoresRequest.SerializeToString,
@@ -226,6 +231,13 @@ class StoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchQuoteFulfilment(self, request, context):
+        """QuoteFulfilment for several orders; one that is refused is no reason to refuse another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BatchGetStores(self, request, context):
         """Stores by id, in no order; unknown ids are left out.
         """
@@ -305,6 +317,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.QuoteFulfilment,
                     request_deserializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentRequest.FromString,
                     response_serializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentResponse.SerializeToString,
+            ),
+            'BatchQuoteFulfilment': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchQuoteFulfilment,
+                    request_deserializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentRequest.FromString,
+                    response_serializer=jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentResponse.SerializeToString,
             ),
             'BatchGetStores': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetStores,
@@ -691,6 +708,33 @@ class StoreService:
             '/jainshikanji.store.v1.StoreService/QuoteFulfilment',
             jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentRequest.SerializeToString,
             jainshikanji_dot_store_dot_v1_dot_store__service__pb2.QuoteFulfilmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchQuoteFulfilment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jainshikanji.store.v1.StoreService/BatchQuoteFulfilment',
+            jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentRequest.SerializeToString,
+            jainshikanji_dot_store_dot_v1_dot_store__service__pb2.BatchQuoteFulfilmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,8 @@ class StoreServiceStub:
     OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
     scheduledDeliveryAt: not in the future, or more than 8 days off.
     """
+    BatchQuoteFulfilment: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.BatchQuoteFulfilmentRequest, _store_service_pb2.BatchQuoteFulfilmentResponse]
+    """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
     BatchGetStores: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]
     """Stores by id, in no order; unknown ids are left out."""
 
@@ -127,6 +129,8 @@ class StoreServiceAsyncStub(StoreServiceStub):
     OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
     scheduledDeliveryAt: not in the future, or more than 8 days off.
     """
+    BatchQuoteFulfilment: _aio.UnaryUnaryMultiCallable[_store_service_pb2.BatchQuoteFulfilmentRequest, _store_service_pb2.BatchQuoteFulfilmentResponse]  # type: ignore[assignment]
+    """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
     BatchGetStores: _aio.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]  # type: ignore[assignment]
     """Stores by id, in no order; unknown ids are left out."""
 
@@ -257,6 +261,14 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
         scheduledDeliveryAt: not in the future, or more than 8 days off.
         """
+
+    @_abc_1.abstractmethod
+    def BatchQuoteFulfilment(
+        self,
+        request: _store_service_pb2.BatchQuoteFulfilmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_service_pb2.BatchQuoteFulfilmentResponse, _abc.Awaitable[_store_service_pb2.BatchQuoteFulfilmentResponse]]:
+        """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
 
     @_abc_1.abstractmethod
     def BatchGetStores(
