@@ -102,7 +102,7 @@ class Arena:
         names = ("edge", *SERVICES, "postgres", "nats", "mailbox")
         roots = {name: self._root(name) for name in names}
         if settle:
-            return Contender(PLATFORM, self.stack.url, roots, self.settle)
+            return Contender(PLATFORM, self.stack.url, roots, settle=self.settle)
         return Contender(PLATFORM, self.stack.url, roots)
 
     def _root(self, name: str) -> Roots:

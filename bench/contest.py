@@ -35,6 +35,8 @@ class Contender:
     url: str
     # Whose processor time counts, by name.
     roots: Mapping[str, Roots]
+    # Done before each turn, which it is no part of.
+    prepare: Callable[[], None] = nothing
     # Waits until what requests have set off in the background is done; its processor time counts too.
     settle: Callable[[], None] = nothing
 
@@ -139,6 +141,7 @@ def compete(
     for number in range(rounds):
         for contender, result, length in zip(contenders, results, lengths, strict=True):
             tell(f"round {number + 1} of {rounds}: {contender.name}")
+            contender.prepare()
             meter = Meter(contender.roots)
             meter.start()
             load = run(contender, length)

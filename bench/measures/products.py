@@ -44,7 +44,7 @@ def measure(arena: Arena) -> Section:
             script = _SCRIPT % next(seeds)
             return load.run(contender.url, script, connections=CONNECTIONS, seconds=seconds, directory=arena.directory)
 
-        rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
+        rounds, seconds = (3, 1.0) if arena.fast else (5, 6.0)
         answers = ANSWERS_PER_CONNECTION * CONNECTIONS
         results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     arena.tell("pgbench")

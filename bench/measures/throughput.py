@@ -101,8 +101,9 @@ class _Flow:
         self._payload = self._event.SerializeToString()
 
     def contender(self, name: str, *processes: str) -> Contender:
-        all_processes = self._arena.stack.processes.all()
-        return Contender(name, self.url, {each: all_processes[each].process for each in processes})
+        """Its turn begins when nobody works on events of the turn before."""
+        roots = self._arena.stack.processes.all()
+        return Contender(name, self.url, {each: roots[each].process for each in processes}, self._arena.settle)
 
     def publish(self) -> Load:
         return self._timed(lambda: uvloop.run(_publish(self.url, self._payload, self._count)))
