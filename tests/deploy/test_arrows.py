@@ -19,7 +19,7 @@ from tests.deploy.chart import RENDERS, SETS, Object, of_kind, rendered
 from tools.deploy import CHART, CLUSTER, ROOT, architecture, nats_users, values
 
 ARROWS = architecture()
-STUB = re.compile(r"\.stub\(\s*\"([a-z]+)\"")
+STUB = re.compile(r"(?:\.stub\(|BatchedCall\(\s*peers,)\s*\"([a-z]+)\"")
 
 
 @cache
@@ -60,7 +60,8 @@ def test_contracts_admit_the_services_that_call_and_no_others() -> None:
     for rpc in rpcs():
         admitted = set(rpc.access.services) & set(ARROWS)
         if admitted:
-            call = re.compile(rf"\.{rpc.method.name}\(")
+            single = rpc.method.name.removeprefix("Batch")
+            call = re.compile(rf"\.{rpc.method.name}\(|BatchedCall\([^)]*\"{single}\"")
             calling = {name for name in ARROWS if any(map(call.search, sources(name)))}
             if calling != admitted:
                 differences[rpc.method.full_name] = (admitted, calling)
