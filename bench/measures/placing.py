@@ -54,7 +54,9 @@ def measure(arena: Arena, connections: int) -> Section:
             contender.url, script(arena), connections=connections, seconds=seconds, directory=arena.directory
         )
 
-    rounds, seconds = (5, 6.0) if not arena.fast else (2, 2.0) if connections > FLOOR_CLIENTS else (3, 2.0)
+    rounds, seconds = (3, 2.0) if arena.fast else (5, 6.0)
+    if arena.fast and connections > FLOOR_CLIENTS:
+        rounds = 2  # each is long: see ANSWERS_PER_CONNECTION
     answers = ANSWERS_PER_CONNECTION * connections
     results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
     section = Section(

@@ -103,7 +103,7 @@ class _Flow:
     def contender(self, name: str, *processes: str) -> Contender:
         """Its turn begins when nobody works on events of the turn before."""
         roots = self._arena.stack.processes.all()
-        return Contender(name, self.url, {each: roots[each].process for each in processes}, self._arena.settle)
+        return Contender(name, self.url, {each: roots[each].process for each in processes}, prepare=self._arena.settle)
 
     def publish(self) -> Load:
         return self._timed(lambda: uvloop.run(_publish(self.url, self._payload, self._count)))

@@ -1,27 +1,29 @@
 """A mail as SMTP carries it: seven bits, which every relay takes.
 
-`email.message` parses and folds every header by a grammar, which takes many times as long as rendering the texts, so
-the few headers of our mails are put together here. They cannot be forged: an address is one that `email.headerregistry`
-accepts, what is not ASCII becomes encoded words, and a line break that does not fold is refused.
+`email.message.EmailMessage` parses and folds every header by a grammar, which takes many times as long as rendering the
+texts, so a mail is made of `email.mime` with headers that are encoded here. They cannot be forged: an address is one
+that `email.headerregistry` accepts, what is not ASCII becomes encoded words, and a line break that does not fold is
+refused.
 """
 
 from __future__ import annotations
 
-import base64
-import quopri
 import re
 import unicodedata
 from collections.abc import Mapping
+from email.charset import BASE64, QP, Charset
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import compat32
 from typing import Final
 
 CRLF: Final = "\r\n"
 _NAME_LENGTH: Final = 100
 _LINE_LENGTH: Final = 65
-# Neither of the two encodings of a part can bring this forth (RFC 2045, 6.7).
-_BOUNDARY: Final = "=_part"
+_POLICY: Final = compat32.clone(linesep=CRLF)
 _NEW_LINE: Final = re.compile(r"\r(?!\n[ \t])|(?<!\r)\n")
 
 
@@ -51,23 +53,30 @@ def text_header(text: str) -> str:
 
 def message(headers: Mapping[str, str], plain: str, html: str = "") -> bytes:
     """The whole mail, with HTML as an alternative where there is one. ValueError for a header that breaks its line."""
-    lines = [f"{name}: {value}" for name, value in {**headers, "MIME-Version": "1.0"}.items()]
-    if any(_NEW_LINE.search(line) for line in lines):
-        raise ValueError("a header has more than one line")
-    if html:
-        separator = f"--{_BOUNDARY}"
-        lines += [f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"', "", separator]
-        lines += [_part("plain", plain), separator, _part("html", html), f"{separator}--"]
-    else:
-        lines += [_part("plain", plain)]
-    return CRLF.join([*lines, ""]).encode("ascii")
+    mail = (
+        MIMEMultipart("alternative", None, [_part("plain", plain), _part("html", html)])
+        if html
+        else _part("plain", plain)
+    )
+    for name, value in headers.items():
+        if _NEW_LINE.search(value):
+            raise ValueError("a header has more than one line")
+        mail[name] = value
+    return mail.as_bytes(policy=_POLICY)
 
 
-def _part(kind: str, text: str) -> str:
-    """A text with its own headers, in the shorter of the two encodings."""
-    content = b"".join(line + CRLF.encode() for line in text.encode().splitlines())
-    quoted = quopri.encodestring(content)
-    encoded = base64.encodebytes(content).strip().replace(b"\n", CRLF.encode())
-    encoding, body = min(("quoted-printable", quoted), ("base64", encoded), key=lambda either: len(either[1]))
-    headers = [f'Content-Type: text/{kind}; charset="utf-8"', f"Content-Transfer-Encoding: {encoding}"]
-    return CRLF.join([*headers, "", body.decode("ascii")])
+def _part(kind: str, text: str) -> MIMENonMultipart:
+    """A text in the encoding that is likely the shorter."""
+    part = MIMENonMultipart("text", kind, charset="utf-8")
+    part.set_payload(text, _QUOTED if text.isascii() else _BASE64)
+    return part
+
+
+def _utf_8(encoding: int) -> Charset:
+    charset = Charset("utf-8")
+    charset.body_encoding = encoding
+    return charset
+
+
+_QUOTED: Final = _utf_8(QP)
+_BASE64: Final = _utf_8(BASE64)

@@ -62,7 +62,7 @@ PATIENT_SECONDS = 5.0
 Request = TypeVar("Request", loyalty.QuoteBenefitsRequest, loyalty.ReserveBenefitsRequest)
 
 
-class Together:
+class BatchedCalls:
     """What every order asks. Orders that wait for the same thing ask for it in one call."""
 
     def __init__(self, peers: Peers) -> None:
@@ -90,15 +90,15 @@ class Together:
         return payment
 
 
-async def ordering_customer(together: Together, cart: Cart) -> OrderingCustomer:
+async def ordering_customer(calls: BatchedCalls, cart: Cart) -> OrderingCustomer:
     """Who orders and, for a delivery, where to."""
     request = GetOrderingCustomerRequest(customer_id=str(cart.customer_id))
     if cart.address_id:
         request.address_id = cart.address_id
-    return await together.ordering_customer(request)
+    return await calls.ordering_customer(request)
 
 
-async def quote_fulfilment(together: Together, cart: Cart, address: PostalAddress | None) -> Fulfilment:
+async def quote_fulfilment(calls: BatchedCalls, cart: Cart, address: PostalAddress | None) -> Fulfilment:
     """Whether, when and for which fee the store serves the cart."""
     request = QuoteFulfilmentRequest(
         store_id=str(cart.store_id),
@@ -109,10 +109,10 @@ async def quote_fulfilment(together: Together, cart: Cart, address: PostalAddres
         request.postal_code = address.postal_code
         if address.HasField("location"):
             request.location.CopyFrom(address.location)
-    return carts.fulfilment(cart.fulfilment_type, await together.quote_fulfilment(request))
+    return carts.fulfilment(cart.fulfilment_type, await calls.quote_fulfilment(request))
 
 
-async def price_lines(together: Together, cart: Cart) -> Sequence[InventoryLine]:
+async def price_lines(calls: BatchedCalls, cart: Cart) -> Sequence[InventoryLine]:
     """Today's names and prices, a line each in the cart's order."""
     request = PriceLinesRequest(
         store_id=str(cart.store_id),
@@ -121,14 +121,14 @@ async def price_lines(together: Together, cart: Cart) -> Sequence[InventoryLine]
             for line in cart.lines
         ],
     )
-    return (await together.price_lines(request)).lines
+    return (await calls.price_lines(request)).lines
 
 
-async def reserve_stock(together: Together, order_id: UUID, cart: Cart) -> None:
+async def reserve_stock(calls: BatchedCalls, order_id: UUID, cart: Cart) -> None:
     """All lines or none; repeatable."""
     lines = [StockLine(product_id=product, quantity=pieces) for product, pieces in cart.pieces().items()]
     request = ReserveStockRequest(order_id=str(order_id), store_id=str(cart.store_id), lines=lines)
-    await together.reserve_stock(request)
+    await calls.reserve_stock(request)
 
 
 async def release_stock(peers: Peers, order_id: UUID) -> None:
@@ -172,7 +172,7 @@ def _benefits(request: Request, cart: Cart, lines: Sequence[Line], subtotal: int
     return request
 
 
-async def start_payment(together: Together, order: Any) -> Payment:
+async def start_payment(calls: BatchedCalls, order: Any) -> Payment:
     """Writes the payment of an order, given as its row; provider_order_id is empty while the gateway is silent.
 
     Repeatable.
@@ -189,7 +189,7 @@ async def start_payment(together: Together, order: Any) -> Payment:
         expires_at=timestamp(order.payment_expires_at),
     )
     online = order.payment_expires_at is not None
-    return await (together.start_online_payment(request) if online else together.start_payment(request))
+    return await (calls.start_online_payment(request) if online else calls.start_payment(request))
 
 
 async def reconcile_payment(peers: Peers, order_id: UUID) -> ReconcileOrderPaymentResponse:

@@ -113,7 +113,7 @@ async def _hold(app: OrderApp, order_id: UUID, cart: Cart, offered: Offer, held:
     async def stock() -> None:
         held.stock = True
         try:
-            await clients.reserve_stock(app.together, order_id, cart)
+            await clients.reserve_stock(app.calls, order_id, cart)
         except PeerRefused:
             held.stock = False
             raise
@@ -154,7 +154,7 @@ async def _write(app: OrderApp, ready: Draft) -> SimpleNamespace:
 async def _start_payment(app: OrderApp, row: SimpleNamespace) -> str:
     """Starts the payment of a written order; the provider's order, or empty when payment or its gateway is silent."""
     try:
-        payment = await clients.start_payment(app.together, row)
+        payment = await clients.start_payment(app.calls, row)
         await app.finish_saga.do(Finished(row.id, payment.provider_order_id))
     except Exception as failure:
         # The order stands; the recovery loop starts its payment.

@@ -67,7 +67,7 @@ async def offer(app: OrderApp, cart: Cart) -> Offer:
     if cart.scheduled is not None and cart.scheduled <= now():
         raise InvalidArgument("scheduledDeliveryAt", "must be in the future")
     (customer, fulfilment), priced = await both(
-        _customer_and_fulfilment(app, cart), clients.price_lines(app.together, cart)
+        _customer_and_fulfilment(app, cart), clients.price_lines(app.calls, cart)
     )
     lines = tuple(carts.line(asked, answer) for asked, answer in zip(cart.lines, priced, strict=True))
     subtotal = pricing.subtotal_of(lines)
@@ -85,9 +85,9 @@ async def offer(app: OrderApp, cart: Cart) -> Offer:
 async def _customer_and_fulfilment(app: OrderApp, cart: Cart) -> tuple[Any, Fulfilment]:
     """A delivery's fee and time depend on the address; without one both are asked at once."""
     if cart.fulfilment_type == DELIVERY:
-        customer = await clients.ordering_customer(app.together, cart)
-        return customer, await clients.quote_fulfilment(app.together, cart, customer.address)
-    return await both(clients.ordering_customer(app.together, cart), clients.quote_fulfilment(app.together, cart, None))
+        customer = await clients.ordering_customer(app.calls, cart)
+        return customer, await clients.quote_fulfilment(app.calls, cart, customer.address)
+    return await both(clients.ordering_customer(app.calls, cart), clients.quote_fulfilment(app.calls, cart, None))
 
 
 async def both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:

@@ -70,7 +70,7 @@ async def _finish(app: OrderApp, saga: Any) -> bool:
     provider_order_id = ""
     if order is not None and order.payment_id is not None and order.status not in states.GIVEN_UP:
         try:
-            provider_order_id = (await clients.start_payment(app.together, order)).provider_order_id
+            provider_order_id = (await clients.start_payment(app.calls, order)).provider_order_id
         except PeerRefused as refusal:
             # It will not be otherwise; an online order runs into its timeout.
             log.warning("payment refuses an order", order_id=str(order.id), reason=refusal.peer_reason)

@@ -98,10 +98,13 @@ class Peers:
         self.missing.clear()
         self.unit_price = 12_000
 
-    async def step(self, method: str, effect: Callable[[], Any]) -> Any:
+    async def begin(self, method: str) -> None:
         self.calls.append(method)
         if fault := self.before.get(method):
             await fault()
+
+    async def step(self, method: str, effect: Callable[[], Any]) -> Any:
+        await self.begin(method)
         result = effect()
         if fault := self.after.get(method):
             await fault()
@@ -159,7 +162,7 @@ class Customers(CustomerServiceServicer):
         return await self._peers.step("GetOrderingCustomer", answer)
 
     async def BatchGetOrderingCustomer(self, request: customers.BatchGetOrderingCustomerRequest, context: Any) -> Any:
-        self._peers.calls.append("BatchGetOrderingCustomer")
+        await self._peers.begin("BatchGetOrderingCustomer")
         answer = customers.BatchGetOrderingCustomerResponse()
         return await answer_each(self.GetOrderingCustomer, request.requests, context, answer)
 
@@ -189,7 +192,7 @@ class Stores(StoreServiceServicer):
         return await self._peers.step("QuoteFulfilment", answer)
 
     async def BatchQuoteFulfilment(self, request: stores.BatchQuoteFulfilmentRequest, context: Any) -> Any:
-        self._peers.calls.append("BatchQuoteFulfilment")
+        await self._peers.begin("BatchQuoteFulfilment")
         answer = stores.BatchQuoteFulfilmentResponse()
         return await answer_each(self.QuoteFulfilment, request.requests, context, answer)
 
@@ -227,7 +230,7 @@ class Products(ProductServiceServicer):
         return await self._peers.step("PriceLines", answer)
 
     async def BatchPriceLines(self, request: products.BatchPriceLinesRequest, context: Any) -> Any:
-        self._peers.calls.append("BatchPriceLines")
+        await self._peers.begin("BatchPriceLines")
         return await answer_each(self.PriceLines, request.requests, context, products.BatchPriceLinesResponse())
 
 
@@ -245,7 +248,7 @@ class Stock(StockServiceServicer):
         return await self._peers.step("ReserveStock", hold)
 
     async def BatchReserveStock(self, request: stock.BatchReserveStockRequest, context: Any) -> Any:
-        self._peers.calls.append("BatchReserveStock")
+        await self._peers.begin("BatchReserveStock")
         return await answer_each(self.ReserveStock, request.requests, context, stock.BatchReserveStockResponse())
 
     async def ReleaseStock(self, request: stock.ReleaseStockRequest, context: Any) -> Any:
@@ -308,7 +311,7 @@ class Payments(PaymentServiceServicer):
         return await self._peers.step("StartPayment", start)
 
     async def BatchStartPayment(self, request: payments.BatchStartPaymentRequest, context: Any) -> Any:
-        self._peers.calls.append("BatchStartPayment")
+        await self._peers.begin("BatchStartPayment")
         return await answer_each(self.StartPayment, request.requests, context, payments.BatchStartPaymentResponse())
 
     async def ReconcileOrderPayment(self, request: payments.ReconcileOrderPaymentRequest, context: Any) -> Any:

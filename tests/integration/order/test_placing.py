@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
 from uuid import UUID
 
 import grpc
@@ -17,7 +16,7 @@ from chassis.db import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.peers import OutOfStock, Stock
+from tests.integration.order.peers import OutOfStock, breakdown, refusing
 
 TABLES_TEXT = sql("SELECT orders::text FROM orders WHERE id = %(id)s")
 NUMBERED = sql("SELECT order_id FROM order_numbers WHERE number = %(number)s")
@@ -194,17 +193,23 @@ async def test_of_orders_that_ask_together_only_those_refused_fail(world: World,
     assert Counter(world.peers.calls)["BatchReserveStock"] >= 1
 
 
-async def test_a_peer_without_batches_is_asked_one_by_one(
-    world: World, guest: Guest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As during an upgrade, when order is newer than its peer."""
+async def test_a_peer_that_is_silent_is_not_asked_again_for_each(world: World, guest: Guest) -> None:
+    world.peers.before["BatchReserveStock"] = breakdown
+    outcomes = await asyncio.gather(*(world.place(guest) for _ in range(20)), return_exceptions=True)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    assert len(failed) > 1
+    assert {error.code() for error in failed} == {grpc.StatusCode.UNAVAILABLE}
+    assert Counter(world.peers.calls)["ReserveStock"] == 20 - len(failed)
+    assert await world.sagas_of(guest) == []
 
-    async def unknown(self: Stock, request: Any, context: Any) -> None:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
 
-    monkeypatch.setattr(Stock, "BatchReserveStock", unknown)
+async def test_a_batch_that_breaks_is_asked_one_by_one(world: World, guest: Guest) -> None:
+    world.peers.before["BatchReserveStock"] = refusing(RuntimeError())
     orders = await asyncio.gather(*(world.place(guest) for _ in range(20)))
     assert len({order.id for order in orders}) == 20
+    asked = Counter(world.peers.calls)
+    assert asked["BatchReserveStock"] >= 1
+    assert asked["ReserveStock"] == 20
 
 
 @pytest.mark.parametrize(

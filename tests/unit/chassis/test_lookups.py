@@ -1,0 +1,38 @@
+"""Rows that are looked up together come back to whoever asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from chassis.db import sql
+from chassis.lookups import Lookup
+
+ROWS = {("a", 1): ["a1"], ("a", 2): ["a2", "a2 again"], ("b", 1): ["b1"]}
+
+
+class Database:
+    """Answers by ROWS, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    async def all(self, _: object, **parameters: Any) -> list[SimpleNamespace]:
+        self.asked.append(parameters)
+        keys = zip(parameters["places"], parameters["letters"], parameters["numbers"], strict=True)
+        return [
+            SimpleNamespace(place=place, text=text)
+            for place, letter, number in reversed(list(keys))
+            for text in ROWS.get((letter, number), [])
+        ]
+
+
+async def test_everybody_gets_their_own_rows_from_one_statement() -> None:
+    db = Database()
+    lookup = Lookup(db, sql("SELECT"), "letters", "numbers")  # type: ignore[arg-type]
+    both, one, none = await asyncio.gather(lookup.all([("a", 1), ("a", 2)]), lookup.one("b", 1), lookup.one("c", 9))
+    assert {row.text for row in both} == {"a1", "a2", "a2 again"}
+    assert one.text == "b1"
+    assert none is None
+    assert db.asked == [{"places": [0, 0, 1, 2], "letters": ["a", "a", "b", "c"], "numbers": [1, 2, 1, 9]}]
