@@ -28,6 +28,8 @@ from nats.js.api import (
 )
 from nats.js.errors import BadRequestError, NotFoundError
 
+from chassis import tasks
+
 log = structlog.get_logger(__name__)
 
 MAX_AGE_SECONDS = 14 * 24 * 3600.0
@@ -256,9 +258,7 @@ class Bus:
         try:
             yield
         finally:
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            await tasks.end(listener)
 
     async def _listen(self, channel: str, woken: asyncio.Event) -> None:
         while True:

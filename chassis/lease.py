@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from chassis import ids
+from chassis import ids, tasks
 from chassis.db import Database, sql
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class Lease:
         try:
             yield
         finally:
-            renewing.cancel()
+            await tasks.end(renewing)
             self._good_until = 0.0
             await self._give_up()
 

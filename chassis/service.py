@@ -24,7 +24,7 @@ from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import add_DeadLett
 from nats.aio.msg import Msg
 from sqlalchemy import MetaData
 
-from chassis import consumer, idempotency, interceptors, logs, migrations, outbox, tls, tracing
+from chassis import consumer, idempotency, interceptors, logs, migrations, outbox, tasks, tls, tracing
 from chassis.app import App
 from chassis.bus import Bus
 from chassis.consumer import Consumer, Handlers
@@ -145,7 +145,7 @@ class Process:
         await self.app.drain()
         await self._mesh.stop(self.settings.drain_seconds)
         await self.app.finish(self.settings.drain_seconds)
-        await _cancel(self._tasks)
+        await tasks.end(*self._tasks)
         await self.bus.close()
         await self.app.close()
         await self._plain.stop(None)
@@ -230,16 +230,6 @@ class Process:
             log.debug("the database does not answer", error=str(error) or type(error).__name__)
             return False
         return version is not None and version >= wanted
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancels until all have ended: Python 3.11's wait_for may swallow a cancellation that comes with its result."""
-    pending = {task for task in tasks if not task.done()}
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1.0)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 _HOUSEKEEPING = [

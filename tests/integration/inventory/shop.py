@@ -150,10 +150,12 @@ class Shop:
         return self.for_orders.ReleaseStock(stock_service_pb2.ReleaseStockRequest(order_id=str(order_id)))
 
     def confirmed(self, order_id: UUID) -> OrderConfirmed:
-        return OrderConfirmed(order_id=str(order_id), store_id=str(self.store_id))
+        return OrderConfirmed(order_id=str(order_id), store_id=str(self.store_id), customer_id=str(ids.new_id()))
 
     def cancelled(self, order_id: UUID, *, restock: bool = True) -> OrderCancelled:
-        return OrderCancelled(order_id=str(order_id), store_id=str(self.store_id), restock=restock)
+        return OrderCancelled(
+            order_id=str(order_id), store_id=str(self.store_id), customer_id=str(ids.new_id()), restock=restock
+        )
 
     async def hear(self, *events: Message, event_ids: list[UUID] | None = None) -> None:
         """Publishes events as their services do, and waits until inventory has handled them."""
