@@ -14,6 +14,11 @@ _REST = 4.0
 _LONGEST_SECONDS = 0.25
 
 
+def rest_seconds(worked: float) -> float:
+    """How long to rest after so many seconds of work: in proportion, a quarter of a second at most."""
+    return min(_REST * worked, _LONGEST_SECONDS)
+
+
 async def rest_after(worked: float) -> None:
-    """Sleeps in proportion to the seconds that were worked, a quarter of a second at most."""
-    await asyncio.sleep(min(_REST * worked, _LONGEST_SECONDS))
+    """Rests after so many seconds of work."""
+    await asyncio.sleep(rest_seconds(worked))
