@@ -20,6 +20,7 @@ from bench.contest import Contender
 from bench.cpu import Roots
 from bench.material import Material
 from bench.stack import Stack, StackFailed
+from chassis.bus import stream_name
 from devstack.certificates import SERVICES
 from devstack.daemons import Daemon, inherited
 from devstack.place import ROOT
@@ -141,12 +142,12 @@ _UNSENT = "SELECT 1 FROM dispatches WHERE state IN ('pending', 'sending') AND du
 
 
 async def _consumed(url: str) -> bool:
-    """Whether every durable consumer has acknowledged everything in its stream."""
+    """Whether every service has acknowledged everything in the streams that it hears."""
     client = await nats.connect(url)
     try:
         js = client.jetstream()
-        for stream in await js.streams_info():
-            for consumer in await js.consumers_info(str(stream.config.name)):
+        for service in SERVICES:
+            for consumer in await js.consumers_info(stream_name(service)):
                 if consumer.num_pending or consumer.num_ack_pending:
                     return False
         return True
