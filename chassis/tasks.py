@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 
@@ -13,7 +12,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     Once is not enough: Python 3.11's `wait_for` may swallow a cancellation that comes together with its result, and a
     task that never notices it runs on beside the pools and connections that are closed under it.
     """
-    pending: Sequence[asyncio.Task[Any]] | set[asyncio.Task[Any]] = [task for task in tasks if not task.done()]
+    pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
