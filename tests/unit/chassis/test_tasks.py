@@ -31,6 +31,8 @@ async def test_what_has_failed_does_not_fail_the_end() -> None:
     async def fail() -> None:
         raise ValueError
 
-    failed = asyncio.create_task(fail())
-    await tasks.end(failed, asyncio.create_task(asyncio.sleep(60.0)))
-    assert failed.done()
+    failed, waiting = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(60.0))
+    await asyncio.sleep(0)
+    await tasks.end(failed, waiting)
+    assert isinstance(failed.exception(), ValueError)
+    assert waiting.cancelled()
