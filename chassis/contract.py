@@ -1,4 +1,5 @@
-"""What the contracts say of a method beside its messages: who may call it, whether it repeats, which route it has.
+"""What the contracts say beside the messages: of a method who may call it, whether it repeats and which route it has;
+of a field what interceptors ask before they look into it.
 
 Read from the descriptors of the generated code; the edge, the documentation and the tests read the same.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from buf.validate import validate_pb2
 from google.api import annotations_pb2
 from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
@@ -50,6 +52,33 @@ class Method:
 
     def admits_service(self, service: str) -> bool:
         return service in self.services or EVERY_SERVICE in self.services
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a message."""
+
+    json_name: str
+    is_text: bool
+    is_repeated: bool
+    # False for maps, whose entries are messages only on paper.
+    holds_messages: bool
+    # How many items it may have; 0 without a bound.
+    most_items: int
+
+
+@cache
+def field(of: descriptor.FieldDescriptor) -> Field:
+    """The descriptor's field. Kept: asking for options takes longer than everything that depends on them."""
+    is_map = of.message_type is not None and of.message_type.GetOptions().map_entry
+    options: Any = of.GetOptions()
+    return Field(
+        json_name=of.json_name,
+        is_text=of.type == of.TYPE_STRING,
+        is_repeated=of.is_repeated,
+        holds_messages=of.type == of.TYPE_MESSAGE and not is_map,
+        most_items=options.Extensions[validate_pb2.field].repeated.max_items if of.is_repeated else 0,
+    )
 
 
 @cache

@@ -75,8 +75,11 @@ def configure(service: str, level: str) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":"))
+
+
 def _dumps(event: Any, **_: Any) -> str:
-    return json.dumps(event, default=str, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(event)
 
 
 def _pii_fields() -> set[str]:

@@ -27,6 +27,8 @@ MARGIN_SECONDS = 0.05
 # A name that is not there is looked up by grpc with pauses that grow to two minutes; a new channel looks at once.
 LOOK_AGAIN_SECONDS = 2.0
 _UNRESOLVED = "errors resolving"
+# How long a look at the certificates' files is good for.
+LOOK_SECONDS = 1.0
 # No call lasts so long.
 _RETIREMENT_SECONDS = 60.0
 
@@ -77,6 +79,8 @@ class Peers:
 
     def __init__(self, files: tls.IdentityFiles, targets: dict[str, str], template: str) -> None:
         self._files, self._targets, self._template = files, targets, template
+        self._stamp: tuple[int, ...] = ()
+        self._looked_at = -LOOK_SECONDS
         self._channels: dict[str, _Kept] = {}
         self._stubs: dict[tuple[str, type], Any] = {}
         self._retired: list[tuple[float, grpc.aio.Channel]] = []
@@ -84,16 +88,21 @@ class Peers:
 
     def stub(self, service: str, stub: Callable[[grpc.aio.Channel], Stub]) -> Stub:
         """The peer's stub, kept for the life of its channel. Get it for each call: certificates rotate."""
-        stamp = self._files.stamp()
+        self._look_at_files()
         kept = self._channels.get(service)
-        if kept is not None and kept.stamp != stamp:
+        if kept is not None and kept.stamp != self._stamp:
             self._retire(service)
         if service not in self._channels:
-            self._channels[service] = _Kept(self._connect(service), stamp, monotonic())
+            self._channels[service] = _Kept(self._connect(service), self._stamp, monotonic())
         key = (service, stub)
         if key not in self._stubs:
             self._stubs[key] = stub(self._channels[service].channel)  # type: ignore[index]
         return self._stubs[key]  # type: ignore[index,no-any-return]
+
+    def _look_at_files(self) -> None:
+        at = monotonic()
+        if at - self._looked_at >= LOOK_SECONDS:
+            self._stamp, self._looked_at = self._files.stamp(), at
 
     def _look_again(self, service: str) -> None:
         """The peer's name was not there: the next call looks it up, unless that was done a moment ago."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,7 +15,7 @@ from chassis.errors import InvalidArgument, Refusal, abort
 
 Check = Callable[[Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Around = Callable[[Call], AbstractAsyncContextManager[None]]
+Around = Callable[[Call], AbstractContextManager[None]]
 
 # Services of gRPC itself; they carry no contract of this platform.
 _PLUMBING = ("/grpc.health.v1.", "/grpc.reflection.")
@@ -54,8 +54,8 @@ class Chain(grpc.aio.ServerInterceptor):
         async def serve(raw: bytes, context: Any) -> Any:
             call = self._call(method, raw, context)
             try:
-                async with AsyncExitStack() as stack:
-                    await self._enter(call, stack)
+                with ExitStack() as stack:
+                    self._enter(call, stack)
                     response = await behaviour(call.request, context)
             except Refusal as refusal:
                 await _send_headers(call)
@@ -72,8 +72,8 @@ class Chain(grpc.aio.ServerInterceptor):
         async def serve(raw: bytes, context: Any) -> AsyncIterator[Any]:
             call = self._call(method, raw, context)
             try:
-                async with AsyncExitStack() as stack:
-                    await self._enter(call, stack)
+                with ExitStack() as stack:
+                    self._enter(call, stack)
                     await _send_headers(call)
                     async for response in behaviour(call.request, context):
                         for check in self._lasting:
@@ -90,9 +90,9 @@ class Chain(grpc.aio.ServerInterceptor):
         enter(call)
         return call
 
-    async def _enter(self, call: Call, stack: AsyncExitStack) -> None:
+    def _enter(self, call: Call, stack: ExitStack) -> None:
         for around in self._around:
-            await stack.enter_async_context(around(call))
+            stack.enter_context(around(call))
         try:
             call.request = call.method.request.FromString(call.raw_request)
         except DecodeError:

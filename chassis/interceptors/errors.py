@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import psycopg
@@ -23,8 +23,8 @@ class Internal(Refusal):
     deterministic = False
 
 
-@asynccontextmanager
-async def translate(call: Call) -> AsyncIterator[None]:
+@contextmanager
+def translate(call: Call) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:

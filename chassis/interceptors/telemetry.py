@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import structlog
@@ -35,8 +35,8 @@ class Telemetry:
         self._service = service
         self._in_flight = IN_FLIGHT.labels(service)
 
-    @asynccontextmanager
-    async def observe(self, call: Call) -> AsyncIterator[None]:
+    @contextmanager
+    def observe(self, call: Call) -> Iterator[None]:
         started, wall = time.perf_counter(), time.time_ns()
         code = grpc.StatusCode.OK
         self._in_flight.inc()

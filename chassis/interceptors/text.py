@@ -7,10 +7,10 @@ one letter in order takes quadratic time: no letter may have more than Unicode's
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
 
 from google.protobuf.message import Message
 
+from chassis import contract
 from chassis.call import Call
 from chassis.errors import InvalidArgument
 
@@ -25,22 +25,24 @@ def normalise(call: Call) -> None:
 
 
 def _normalise(message: Message, prefix: str) -> None:
-    for field, value in message.ListFields():
-        name = f"{prefix}{camel(field.name)}"
-        if field.type == field.TYPE_STRING:
+    for descriptor, value in message.ListFields():
+        field = contract.field(descriptor)
+        if field.is_text:
             if field.is_repeated:
-                value[:] = [_nfc(item, name) for item in value]
-            else:
-                setattr(message, field.name, _nfc(value, name))
-        elif field.type == field.TYPE_MESSAGE and not is_map(field):
+                value[:] = [_nfc(item, f"{prefix}{field.json_name}") for item in value]
+            elif (text := _nfc(value, f"{prefix}{field.json_name}")) is not value:
+                setattr(message, descriptor.name, text)
+        elif field.holds_messages:
             for item in value if field.is_repeated else [value]:
-                _normalise(item, f"{name}.")
+                _normalise(item, f"{prefix}{field.json_name}.")
 
 
 def _nfc(text: str, name: str) -> str:
     if "\0" in text:
         raise InvalidArgument(name, "must not contain NUL")
-    if len(text) > MOST_MARKS and not text.isascii():
+    if text.isascii():
+        return text
+    if len(text) > MOST_MARKS:
         _refuse_heaps(text, name)
     return unicodedata.normalize("NFC", text)
 
@@ -51,14 +53,3 @@ def _refuse_heaps(text: str, name: str) -> None:
         marks = marks + 1 if unicodedata.combining(letter) else 0
         if marks > MOST_MARKS:
             raise InvalidArgument(name, f"must not have more than {MOST_MARKS} marks on one letter")
-
-
-def is_map(field: Any) -> bool:
-    """Whether the field is a map, whose entries are messages only on paper."""
-    return bool(field.message_type.GetOptions().map_entry)
-
-
-def camel(name: str) -> str:
-    """A field's name as JSON has it."""
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)

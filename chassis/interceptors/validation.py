@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 import protovalidate
-from buf.validate import validate_pb2
 from google.protobuf.message import Message
 
+from chassis import contract
 from chassis.call import Call
 from chassis.errors import InvalidArgument
-from chassis.interceptors.text import camel, is_map
 
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 _validator = protovalidate.Validator()
@@ -36,16 +35,13 @@ def validate(call: Call) -> None:
 
 def _refuse_long_lists(message: Message, prefix: str) -> None:
     """Before rules run on each item: ten thousand items would take seconds in which nobody else is served."""
-    for field, value in message.ListFields():
-        name = f"{prefix}{camel(field.name)}"
-        options: Any = field.GetOptions()
-        if field.is_repeated:
-            most = options.Extensions[validate_pb2.field].repeated.max_items
-            if most and len(value) > most:
-                raise InvalidArgument(name, f"must have at most {most} items")
-        if field.type == field.TYPE_MESSAGE and not is_map(field):
+    for descriptor, value in message.ListFields():
+        field = contract.field(descriptor)
+        if field.most_items and len(value) > field.most_items:
+            raise InvalidArgument(f"{prefix}{field.json_name}", f"must have at most {field.most_items} items")
+        if field.holds_messages:
             for item in value if field.is_repeated else [value]:
-                _refuse_long_lists(item, f"{name}.")
+                _refuse_long_lists(item, f"{prefix}{field.json_name}.")
 
 
 def _said(violation: Any) -> str:
@@ -57,10 +53,16 @@ def _json_path(violation: Any) -> str:
     """`lines[0].productId`, as the client wrote it. A rule on a message as a whole names its field in its id."""
     path: list[str] = []
     for element in violation.field.elements if violation.field is not None else ():
-        path.append(camel(element.field_name))
+        path.append(_camel(element.field_name))
         subscript = element.subscript
         if subscript is not None:
             path[-1] += f"[{subscript.value}]"
     if violation.rule is None and "." in violation.rule_id:
-        path.append(camel(violation.rule_id.rpartition(".")[2]))
+        path.append(_camel(violation.rule_id.rpartition(".")[2]))
     return ".".join(path)
+
+
+def _camel(name: str) -> str:
+    """A field's name as JSON has it."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
