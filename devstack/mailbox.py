@@ -2,8 +2,8 @@
 
     python -m devstack.mailbox --smtp-port 2525 --http-port 8025 --dir .run/mailbox
 
-Nothing leaves the machine: every mail that is handed in is kept as a file, the newest `--keep` of them, and survives a
-restart. Over HTTP, on loopback only:
+Nothing leaves the machine: every mail that is handed in is kept, the newest `--keep` of them, and survives a restart.
+Over HTTP, on loopback only:
 
     GET    /                  every mail, readable, newest first
     GET    /messages?to=…     the same as JSON, for one recipient or for all
@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import html
 import os
+import sqlite3
 import time
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -30,6 +31,7 @@ from typing import Any
 from uuid import uuid4
 
 import uvicorn
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -43,7 +45,16 @@ LOOPBACK = "127.0.0.1"
 KEEP = 2000
 MAX_BYTES = 1_000_000
 SHOWN = 100
-ENVELOPE_TO = "X-Envelope-To"
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS mails (
+        number INTEGER PRIMARY KEY, id TEXT UNIQUE, received_at REAL, recipients TEXT, content BLOB)
+"""
+_NEWEST = """
+    SELECT id, received_at, recipients, content FROM mails
+    WHERE :to = '' OR instr(char(10) || lower(recipients) || char(10), char(10) || lower(:to) || char(10))
+    ORDER BY number DESC LIMIT :limit
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,63 +86,43 @@ class Mail:
 
 
 class Mailbox:
-    """The directory of mails. File names sort by the time of arrival; who each is for is kept in memory."""
+    """The mails of one directory, in an SQLite file."""
 
     def __init__(self, directory: Path, keep: int = KEEP) -> None:
-        self._directory, self._keep = directory, keep
         directory.mkdir(parents=True, exist_ok=True)
-        self._recipients = {path.stem: _envelope(path) for path in sorted(directory.glob("*.eml"))}
+        self._keep = keep
+        self._mails = sqlite3.connect(directory / "mails.sqlite", isolation_level=None)
+        # A crash of the machine may lose the last mails, nothing else.
+        self._mails.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
 
     def put(self, recipients: list[str], content: bytes) -> str:
-        """Keeps a mail and drops the oldest beyond the bound; returns its id. Raises OSError when the disk is full."""
-        mail_id = f"{time.time_ns():020d}-{uuid4().hex[:8]}"
-        header = f"{ENVELOPE_TO}: {','.join(recipients)}\r\n".encode()
-        unfinished = self._directory / f"{mail_id}.part"
-        unfinished.write_bytes(header + content)
-        unfinished.rename(self._path(mail_id))
-        self._recipients[mail_id] = recipients
-        while len(self._recipients) > self._keep:
-            self._drop(next(iter(self._recipients)))
+        """Keeps a mail and drops the oldest beyond the bound; returns its id. Raises sqlite3.Error on a full disk."""
+        mail_id = uuid4().hex
+        put = self._mails.execute(
+            "INSERT INTO mails (id, received_at, recipients, content) VALUES (?, ?, ?, ?)",
+            (mail_id, time.time(), "\n".join(recipients), content),
+        )
+        self._mails.execute("DELETE FROM mails WHERE number <= ?", ((put.lastrowid or 0) - self._keep,))
         return mail_id
 
     def newest(self, to: str = "", limit: int = KEEP) -> list[Mail]:
         """Mails, newest first; only those to the address when one is given, in whatever case it is written."""
-        wanted = to.strip().lower()
-        ids = [
-            mail_id
-            for mail_id, recipients in reversed(self._recipients.items())
-            if not wanted or wanted in (address.lower() for address in recipients)
-        ]
-        return [self._read(mail_id) for mail_id in ids[:limit]]
+        return [_mail(*row) for row in self._mails.execute(_NEWEST, {"to": to.strip(), "limit": limit})]
 
     def get(self, mail_id: str) -> Mail | None:
         """The mail, or None."""
-        return self._read(mail_id) if mail_id in self._recipients else None
+        row = self._mails.execute(
+            "SELECT id, received_at, recipients, content FROM mails WHERE id = ?", (mail_id,)
+        ).fetchone()
+        return _mail(*row) if row else None
 
     def clear(self) -> None:
         """Empties the mailbox."""
-        for mail_id in list(self._recipients):
-            self._drop(mail_id)
-
-    def _drop(self, mail_id: str) -> None:
-        del self._recipients[mail_id]
-        self._path(mail_id).unlink(missing_ok=True)
-
-    def _path(self, mail_id: str) -> Path:
-        return self._directory / f"{mail_id}.eml"
-
-    def _read(self, mail_id: str) -> Mail:
-        message = message_from_bytes(self._path(mail_id).read_bytes(), policy=policy.default)
-        del message[ENVELOPE_TO]
-        received_at = int(mail_id.partition("-")[0]) / 1e9
-        return Mail(mail_id, received_at, self._recipients[mail_id], message)
+        self._mails.execute("DELETE FROM mails")
 
 
-def _envelope(path: Path) -> list[str]:
-    """The recipients in the first line of a kept mail."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        name, _, addresses = file.readline().strip().partition(": ")
-    return addresses.split(",") if name == ENVELOPE_TO and addresses else []
+def _mail(mail_id: str, received_at: float, recipients: str, content: bytes) -> Mail:
+    return Mail(mail_id, received_at, recipients.split("\n"), message_from_bytes(content, policy=policy.default))
 
 
 class Receiver:
@@ -158,8 +149,8 @@ class Receiver:
         assert isinstance(content, bytes)
         try:
             mail_id = self._mailbox.put(list(envelope.rcpt_tos), content)
-        except OSError as error:
-            return f"452 4.3.1 not kept: {error.strerror}"
+        except sqlite3.Error as error:
+            return f"452 4.3.1 not kept: {error}"
         return f"250 2.0.0 kept as {mail_id}"
 
 
@@ -252,8 +243,8 @@ def main() -> None:
     options = parser.parse_args()
     os.umask(0o077)
     try:
-        asyncio.run(serve(Mailbox(options.dir, options.keep), options.smtp_port, options.http_port))
-    except OSError as error:
+        uvloop.run(serve(Mailbox(options.dir, options.keep), options.smtp_port, options.http_port))
+    except (OSError, sqlite3.Error) as error:
         raise SystemExit(f"the mailbox cannot start: {error}") from None
 
 

@@ -25,7 +25,7 @@ class NotificationSettings(ServiceSettings):
     )
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
-    smtp_connections: PositiveInt = Field(4, description="mails handed over at a time, per replica")
+    smtp_connections: PositiveInt = Field(8, description="mails handed over at a time, per replica")
     mail_from: str = Field("Jain Shikanji <no-reply@jainshikanji.local>", description="sender of every mail")
     sms_url: str | None = Field(None, description="HTTP gateway that takes text messages; unset: SMS is off")
     sms_token: SecretStr | None = None

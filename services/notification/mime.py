@@ -9,6 +9,7 @@ refused.
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from email.charset import BASE64, QP, Charset
@@ -17,14 +18,23 @@ from email.header import Header
 from email.headerregistry import Address
 from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
-from email.policy import compat32
+from email.policy import Compat32
 from typing import Final
 
 CRLF: Final = "\r\n"
 _NAME_LENGTH: Final = 100
 _LINE_LENGTH: Final = 65
-_POLICY: Final = compat32.clone(linesep=CRLF)
 _NEW_LINE: Final = re.compile(r"\r(?!\n[ \t])|(?<!\r)\n")
+
+
+class _Folded(Compat32):
+    """Headers as they are: those here are encoded and folded already, which the library would find out line by line."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}{CRLF}".encode("ascii")
+
+
+_POLICY: Final = _Folded(linesep=CRLF)
 
 
 def mailbox(name: str, address: str) -> Address:
@@ -53,16 +63,17 @@ def text_header(text: str) -> str:
 
 def message(headers: Mapping[str, str], plain: str, html: str = "") -> bytes:
     """The whole mail, with HTML as an alternative where there is one. ValueError for a header that breaks its line."""
-    mail = (
-        MIMEMultipart("alternative", None, [_part("plain", plain), _part("html", html)])
-        if html
-        else _part("plain", plain)
-    )
+    mail = _alternatives(plain, html) if html else _part("plain", plain)
     for name, value in headers.items():
         if _NEW_LINE.search(value):
             raise ValueError("a header has more than one line")
         mail[name] = value
     return mail.as_bytes(policy=_POLICY)
+
+
+def _alternatives(plain: str, html: str) -> MIMEMultipart:
+    # A boundary that nobody can guess is in no text; the library would search the texts for its own.
+    return MIMEMultipart("alternative", secrets.token_hex(16), [_part("plain", plain), _part("html", html)])
 
 
 def _part(kind: str, text: str) -> MIMENonMultipart:

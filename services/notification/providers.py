@@ -26,6 +26,8 @@ CONNECT_SECONDS: Final = 10.0
 # Twice this and the seconds to connect stay below the time after which a hand-over counts as cut off.
 DATA_SECONDS: Final = 30.0
 MAILS_PER_CONNECTION: Final = 100
+# The relay closes the connection: it is idle for too long, or there are too many.
+_CLOSING: Final = 421
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 
@@ -94,6 +96,14 @@ class Provider(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A connection, and how many mails went over it."""
+
+    connection: aiosmtplib.SMTP
+    mails: int = 0
+
+
 class Mailer:
     """Mail by SMTP, over a few kept connections."""
 
@@ -109,7 +119,7 @@ class Mailer:
     ) -> None:
         self._host, self._port, self._tls, self._user, self._password = host, port, tls, user, password
         self._sender = mime.mailbox(*parseaddr(sender))
-        self._idle: list[tuple[aiosmtplib.SMTP, int]] = []
+        self._idle: list[_Kept] = []
 
     def address_of(self, recipient: Recipient) -> str:
         """The mail address."""
@@ -117,8 +127,8 @@ class Mailer:
 
     async def prepare(self) -> None:
         """Connects when no connection is idle."""
-        if not any(connection.is_connected for connection, _ in self._idle):
-            self._idle.append((await self._connect(), 0))
+        if not any(kept.connection.is_connected for kept in self._idle):
+            self._idle.append(await self._connect())
 
     async def hand_over(self, parcel: Parcel) -> Report:
         """Hands the mail over. Only after its text went out can the outcome be unknown."""
@@ -126,16 +136,26 @@ class Mailer:
             message = self.compose(parcel)
         except (ValueError, UnicodeError):
             return Report(Outcome.REJECTED, "address")
-        connection, used = await self._take()
-        try:
-            report = await self._transact(connection, _ascii_domain(parcel.recipient.email), message)
-        except BaseException:
-            connection.close()
-            raise
-        if used + 1 < MAILS_PER_CONNECTION and connection.is_connected:
-            self._idle.append((connection, used + 1))
+        address = _ascii_domain(parcel.recipient.email)
+        while True:
+            kept = self._idle.pop() if self._idle else await self._connect()
+            try:
+                report = await self._transact(kept.connection, address, message)
+            except NotReachable:
+                kept.connection.close()
+                # The relay had closed one that was idle: nothing was handed over.
+                if kept.mails == 0:
+                    raise
+            except BaseException:
+                kept.connection.close()
+                raise
+            else:
+                break
+        kept.mails += 1
+        if kept.mails < MAILS_PER_CONNECTION and kept.connection.is_connected:
+            self._idle.append(kept)
         else:
-            connection.close()
+            kept.connection.close()
         return report
 
     async def _transact(self, connection: aiosmtplib.SMTP, address: str, message: bytes) -> Report:
@@ -143,6 +163,8 @@ class Mailer:
             await connection.mail(self._sender.addr_spec)
             await connection.rcpt(address)
         except aiosmtplib.SMTPResponseException as refusal:
+            if refusal.code == _CLOSING:
+                raise NotReachable(str(_CLOSING)) from refusal
             await _reset(connection)
             return _refusal(refusal.code)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
@@ -156,18 +178,7 @@ class Mailer:
             return Report(Outcome.UNKNOWN)
         return Report(Outcome.SENT, "250")
 
-    async def _take(self) -> tuple[aiosmtplib.SMTP, int]:
-        while self._idle:
-            connection, used = self._idle.pop()
-            try:
-                await connection.noop()
-            except (aiosmtplib.SMTPException, OSError):
-                connection.close()
-            else:
-                return connection, used
-        return await self._connect(), 0
-
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> _Kept:
         connection = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -181,13 +192,12 @@ class Mailer:
             await connection.connect()
         except (aiosmtplib.SMTPException, OSError) as error:
             raise NotReachable(f"{self._host}:{self._port}: {error}") from error
-        return connection
+        return _Kept(connection)
 
     async def close(self) -> None:
         """Says goodbye on idle connections."""
         while self._idle:
-            connection, _ = self._idle.pop()
-            connection.close()
+            self._idle.pop().connection.close()
 
     def compose(self, parcel: Parcel) -> bytes:
         """The mail. ValueError when the address is none. Its Message-ID follows from the parcel's id alone."""
