@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -61,20 +62,36 @@ class App:
 
     async def uninterrupted(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work` to its end even when the client that waits for it goes away; shutdown waits for it too."""
+        return await asyncio.shield(self._begin(work))
+
+    def later(self, work: Coroutine[Any, Any, object]) -> None:
+        """Runs `work` when its client has the answer already; shutdown waits for it, a failure is logged.
+
+        A process that dies does not get to it: what must happen is recorded first, so that a loop finds it.
+        """
+        self._begin(work).add_done_callback(self._log_failure)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._unfinished.add(task)
         task.add_done_callback(self._finished)
-        return await asyncio.shield(task)
+        return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._unfinished.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited has seen it; nobody waiting is no reason for a warning
 
+    def _log_failure(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.warning("work after an answer failed", error=f"{type(error).__name__}: {error}")
+
     async def finish(self, seconds: float) -> None:
-        """Waits for uninterrupted work, at most so long."""
-        if self._unfinished:
-            await asyncio.wait(self._unfinished, timeout=seconds)
+        """Waits for uninterrupted work and what it left for later, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._unfinished:
+                    await asyncio.wait(self._unfinished)
 
     async def open(self) -> None:
         await self.db.open()

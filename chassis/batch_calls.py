@@ -41,10 +41,11 @@ class BatchedCall(Generic[Request, Response]):
         method: str,
         batch: Callable[..., Message],
         timeout: float | None = None,
+        linger: float = 0.0,
     ) -> None:
         self._peers, self._peer, self._stub = peers, peer, stub
         self._method, self._batch, self._timeout = method, batch, timeout
-        self._batcher: Batcher[Request, Response] = Batcher(self._flush, AT_ONCE)
+        self._batcher: Batcher[Request, Response] = Batcher(self._flush, AT_ONCE, linger)
 
     async def __call__(self, request: Request) -> Response:
         """The response to this request. Raises the refusal of the peer, Unavailable when it does not answer."""

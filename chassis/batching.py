@@ -1,7 +1,7 @@
 """Natural batching: what arrives while a flush is under way goes together in the next one.
 
 An idle batcher flushes in the same turn of the loop, so nobody waits for company or a timer; under load many share one
-round trip and one commit.
+round trip and one commit. Only for what nobody waits for there is a `linger`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ class Batcher(Generic[Item, Result]):
     """`flush` does up to `limit` items at once and answers a result each, in their order; one flush at a time.
 
     A result that is an exception is raised to its item's caller. When a flush of several fails, each is done alone, so
-    that one bad item harms only itself.
+    that one bad item harms only itself. Each flush waits `linger` seconds for company.
     """
 
     def __init__(
-        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], limit: int = 64
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        limit: int = 64,
+        linger: float = 0.0,
     ) -> None:
-        self._flush, self._limit = flush, limit
+        self._flush, self._limit, self._linger = flush, limit, linger
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._flushing: asyncio.Task[None] | None = None
 
@@ -54,6 +57,8 @@ class Batcher(Generic[Item, Result]):
             self._begin()
 
     async def _flush_waiting(self) -> None:
+        if self._linger and len(self._waiting) < self._limit:
+            await asyncio.sleep(self._linger)
         # Taken here and not in `_begin`: requests that the loop found in the same turn go together.
         taken = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
         batch = [waiting for waiting in taken if not waiting.result.done()]

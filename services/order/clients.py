@@ -56,6 +56,8 @@ from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, money
 
 # A gateway gets 2.5 seconds from payment; what is left is payment's own.
 START_PAYMENT_SECONDS = 3.0
+# A payment that is not made online is started when its customer has the answer: so long it waits for others.
+UNHURRIED_SECONDS = 0.05
 # Asked by loops, with nobody waiting.
 PATIENT_SECONDS = 5.0
 
@@ -79,7 +81,13 @@ class BatchedCalls:
             peers, "inventory", StockServiceStub, "ReserveStock", BatchReserveStockRequest
         )
         self.start_payment: BatchedCall[StartPaymentRequest, Payment] = BatchedCall(
-            peers, "payment", PaymentServiceStub, "StartPayment", BatchStartPaymentRequest, START_PAYMENT_SECONDS
+            peers,
+            "payment",
+            PaymentServiceStub,
+            "StartPayment",
+            BatchStartPaymentRequest,
+            timeout=START_PAYMENT_SECONDS,
+            linger=UNHURRIED_SECONDS,
         )
         self._peers = peers
 

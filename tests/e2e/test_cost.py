@@ -105,11 +105,17 @@ def test_an_order_of_three_lines_costs_what_is_written_here(
 
     def place(_: int) -> httpx.Response:
         headers = {**_token(customer), "idempotency-key": str(uuid4())}
-        return platform.http.post("/api/orders", json=body, headers=headers)
+        answer = platform.http.post("/api/orders", json=body, headers=headers).raise_for_status()
+        eventually(lambda: _saga_is_deleted(heard) or None, "what is left for after the answer is done")
+        return answer
 
-    place(0).raise_for_status()
     with _listening(platform) as heard:
+        place(0)
         assert _cost_of(platform, heard, place) == PLACED_ORDER
+
+
+def _saga_is_deleted(heard: Heard) -> bool:
+    return any("DELETE FROM order_sagas" in statement.text for statement in heard.statements())
 
 
 def _token(who: Session) -> dict[str, str]:

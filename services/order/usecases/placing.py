@@ -1,20 +1,21 @@
 """Placing an order: one saga over five services that neither a crash nor a disconnecting client can tear.
 
     1. the key is claimed and the saga recorded                             one statement, one commit
-    2. customer ∥ store ∥ prices                                            nothing is held yet
-    3. stock ∥ coupon and points                                            held under the order's id
-    4. the order is written, its events, and the answer to the key          one transaction
-    5. the payment is started                                               3 seconds at most
-    6. the saga is deleted                                                  one statement
+       ∥ customer, store and prices                                         asked only, nothing is held
+    2. stock ∥ coupon and points                                            held under the order's id
+    3. the order is written, its events, and the answer to the key          one transaction
+    4. the payment is started                                               3 seconds at most
+    5. the saga is deleted                                                  one statement
 
-Whoever refuses in 2 or 3 undoes 3 and answers the key. A process that dies leaves the saga: the recovery loop undoes
-what was not written and starts the payment of what was (usecases.recovery).
+Whoever refuses in 1 or 2 undoes 2 and answers the key. Where nothing is paid online the customer has the answer after
+3. A process that dies leaves the saga: the recovery loop undoes what was not written and starts the payment of what was
+(usecases.recovery).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +29,7 @@ import structlog
 from jainshikanji.order.v1.order_pb2 import Order
 from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest
 
-from chassis import idempotency, ids
+from chassis import idempotency, ids, tasks
 from chassis.call import Call
 from chassis.clock import now
 from chassis.errors import PeerRefused, Refusal, Unavailable
@@ -60,8 +61,12 @@ async def place(app: OrderApp, call: Call, cart: Cart, request: CreateOrderReque
 async def _place(app: OrderApp, claim: Claim, cart: Cart, request: CreateOrderRequest) -> Order:
     while True:
         saga = Saga(ids.new_id(), cart.customer_id, cart.store_id, cart.wants_benefits, claim)
-        if await app.begin.do(saga):
-            return await _carry_out(app, saga, cart, request)
+        offered = asyncio.create_task(offer(app, cart))
+        try:
+            if await app.begin.do(saga):
+                return await _carry_out(app, saga, cart, request, offered)
+        finally:
+            await tasks.end(offered)
         known = await idempotency.outcome(app.db, claim)
         if known is not None:
             return await reading.own_order(app, known)
@@ -75,10 +80,12 @@ class Held:
     benefits: bool = False
 
 
-async def _carry_out(app: OrderApp, saga: Saga, cart: Cart, request: CreateOrderRequest) -> Order:
+async def _carry_out(
+    app: OrderApp, saga: Saga, cart: Cart, request: CreateOrderRequest, offered: Awaitable[Offer]
+) -> Order:
     held = Held()
     try:
-        ready = await _reserve(app, saga.order_id, cart, request, held)
+        ready = await _reserve(app, saga.order_id, cart, request, await offered, held)
     except Exception as failure:
         await _in_peace(_give_up(app, saga, held, failure))
         raise
@@ -87,17 +94,20 @@ async def _carry_out(app: OrderApp, saga: Saga, cart: Cart, request: CreateOrder
     except Exception as failure:
         await _in_peace(_give_up_unless_written(app, saga, held, failure))
         raise
-    if row.payment_id is None:
-        await app.finish_saga.do(Finished(saga.order_id, ""))
-    else:
+    if row.payment_expires_at is not None:
         row.provider_order_id = await _start_payment(app, row)
+    elif row.payment_id is not None:
+        app.later(_start_payment(app, row))
+    else:
+        app.later(app.finish_saga.do(Finished(saga.order_id, "")))
     return orders.order(row, ready.offer.contact)
 
 
-async def _reserve(app: OrderApp, order_id: UUID, cart: Cart, request: CreateOrderRequest, held: Held) -> Draft:
+async def _reserve(
+    app: OrderApp, order_id: UUID, cart: Cart, request: CreateOrderRequest, offered: Offer, held: Held
+) -> Draft:
     """Prices the cart and holds what it needs. Sets in `held` what may be held, whatever happens."""
     promise = app.quotes.open(request.quote, cart, now()) if request.quote else None
-    offered = await offer(app, cart)
     rate = app.settings.delivery_tax_basis_points
     if promise is not None and not cart.wants_benefits:
         # Known before anything is held.

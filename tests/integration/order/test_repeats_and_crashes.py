@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import Order, OrderStatus, PaymentMethod
 
 from chassis.ids import new_id
 from services.order.usecases import recovery
@@ -78,7 +78,7 @@ async def test_a_client_that_disconnects_tears_nothing(world: World, guest: Gues
     call.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     gate.opened.set()
-    await asyncio.gather(*world.app._unfinished, return_exceptions=True)
+    await world.app.finish(10)
     (placed,) = await world.orders_of(guest)
     assert placed.status == "confirmed"
     assert await world.sagas_of(guest) == []
@@ -98,8 +98,7 @@ async def test_impatient_clients_leave_no_reservation_without_an_order(world: Wo
         calls.append(asyncio.ensure_future(call))
         asyncio.get_running_loop().call_later(number * 0.0007, call.cancel)
     await asyncio.gather(*calls, return_exceptions=True)
-    while world.app._unfinished:
-        await asyncio.gather(*world.app._unfinished, return_exceptions=True)
+    await world.app.finish(10)
     placed = {str(row.id) for row in await world.orders_of(guest)}
     assert set(world.peers.stock) == placed
     assert placed <= set(world.peers.payments)
@@ -141,6 +140,42 @@ async def test_a_process_that_dies_before_the_payment_is_finished_by_another(wor
     order = await world.place(guest, key, payment_method=PaymentMethod.UPI)
     assert order.payment.provider_order_id.startswith("order_")
     assert await world.sagas_of(guest) == []
+
+
+async def test_an_order_in_cash_is_answered_before_its_payment_is_opened(world: World, guest: Guest) -> None:
+    gate, key = Gate(), str(new_id())
+    world.peers.before["StartPayment"] = gate
+    order = await answer(world, guest, key)
+    assert order.status == OrderStatus.CONFIRMED
+    await gate.reached.wait()
+    assert order.id not in world.peers.payments
+    assert [str(saga.order_id) for saga in await world.sagas_of(guest)] == [order.id]
+    gate.opened.set()
+    await world.app.finish(10)
+    assert order.id in world.peers.payments
+    assert await world.sagas_of(guest) == []
+
+
+async def test_a_process_that_dies_after_its_answer_leaves_the_payment_to_another(world: World, guest: Guest) -> None:
+    gate, key = Gate(), str(new_id())
+    world.peers.before["StartPayment"] = gate
+    placing = asyncio.ensure_future(answer(world, guest, key))
+    order = await placing
+    await gate.reached.wait()
+    await die(world, placing)
+    gate.opened.set()
+    world.peers.behave()
+    world.peers.payments.pop(order.id, None)
+    await world.expire_lock(guest)
+    await recovery.recover_sagas(world.app)
+    assert order.id in world.peers.payments
+    assert await world.sagas_of(guest) == []
+
+
+async def answer(world: World, guest: Guest, key: str) -> Order:
+    """To an order in cash, with what is left for after it still to be done."""
+    stub = world.stub(guest.identity.sending(idempotency_key=key))
+    return await stub.CreateOrder(api.CreateOrderRequest(**world.cart(payment_method=PaymentMethod.COD)))
 
 
 async def test_a_process_that_was_only_asleep_writes_nothing(world: World, guest: Guest) -> None:

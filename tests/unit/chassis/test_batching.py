@@ -52,6 +52,15 @@ async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
     assert flush.batches == [[0], [1, 2, 3], [4, 5]]
 
 
+async def test_with_a_linger_one_alone_waits_for_company() -> None:
+    flush = Flushes()
+    batcher = Batcher(flush, 10, linger=0.05)
+    first = asyncio.create_task(batcher.do(1))
+    await asyncio.sleep(0.01)
+    assert await asyncio.gather(first, batcher.do(2)) == [2, 4]
+    assert flush.batches == [[1, 2]]
+
+
 async def test_an_item_that_fails_fails_alone() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)

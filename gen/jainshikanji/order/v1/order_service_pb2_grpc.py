@@ -138,7 +138,8 @@ class OrderServiceServicer:
 
     def CreateOrder(self, request, context):
         """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-        to be paid online, else PENDING with what the client needs to pay within 15 minutes.
+        to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
+        minutes.
         ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
         OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
         QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.

@@ -46,7 +46,8 @@ class OrderServiceStub:
     """
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_pb2.Order]
     """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-    to be paid online, else PENDING with what the client needs to pay within 15 minutes.
+    to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
+    minutes.
     ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
     OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
     QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
@@ -107,7 +108,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     CreateOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_pb2.Order]  # type: ignore[assignment]
     """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-    to be paid online, else PENDING with what the client needs to pay within 15 minutes.
+    to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
+    minutes.
     ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
     OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
     QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
@@ -177,7 +179,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
         """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-        to be paid online, else PENDING with what the client needs to pay within 15 minutes.
+        to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
+        minutes.
         ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
         OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
         QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.

@@ -56,7 +56,9 @@ class PaymentServiceStub:
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
     GetOrderPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise."""
+    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
+    in cash was placed: its payment is opened after the answer.
+    """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]
     """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
     at the gateway right after: read it again for its end. ABORTED: PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE (metadata
@@ -111,7 +113,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
     GetOrderPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise."""
+    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
+    in cash was placed: its payment is opened after the answer.
+    """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]  # type: ignore[assignment]
     """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
     at the gateway right after: read it again for its end. ABORTED: PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE (metadata
@@ -193,7 +197,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.GetOrderPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise."""
+        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
+        in cash was placed: its payment is opened after the answer.
+        """
 
     @_abc_1.abstractmethod
     def RefundPayment(
