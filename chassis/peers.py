@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
 import grpc
-from grpc.aio import ClientCallDetails, Metadata, UnaryUnaryClientInterceptor
 from opentelemetry.propagate import inject
 
 from chassis import tls
@@ -33,36 +32,49 @@ LOOK_SECONDS = 1.0
 _RETIREMENT_SECONDS = 60.0
 
 
-class _Outgoing(UnaryUnaryClientInterceptor):
-    """Deadline, request id and trace out; a failed call comes back as a Refusal."""
+class _Outgoing:
+    """A channel as stubs see it. Calls go out with deadline, request id and trace; a failed one comes back as Refusal.
 
-    def __init__(self, peer: str, absent: Callable[[str], None]) -> None:
-        self._peer, self._absent = peer, absent
+    In place of an interceptor of grpc, which wraps each call in another call and a task.
+    """
 
-    async def intercept_unary_unary(
-        self, continuation: Callable[..., Any], client_call_details: ClientCallDetails, request: Any
-    ) -> Any:
-        call = find_call()
-        timeout = client_call_details.timeout or DEADLINE_SECONDS
-        metadata = client_call_details.metadata or Metadata()
-        carrier: dict[str, str] = {}
-        inject(carrier)
-        for key, value in carrier.items():
-            metadata.add(key, value)
-        if call is not None:
-            metadata.add("x-request-id", call.request_id)
-            if call.deadline is not None:
-                timeout = min(timeout, call.deadline - now().timestamp() - MARGIN_SECONDS)
+    def __init__(self, channel: grpc.aio.Channel, peer: str, absent: Callable[[str], None]) -> None:
+        self._channel, self._peer, self._absent = channel, peer, absent
+
+    def unary_unary(self, path: str, **options: Any) -> Callable[..., Awaitable[Any]]:
+        """The one kind of method that services call of each other."""
+        send = self._channel.unary_unary(path, **options)
+
+        async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - as grpc's stubs take it
+            try:
+                return await send(request, timeout=self._time_left(timeout), metadata=_metadata())
+            except grpc.aio.AioRpcError as error:
+                if _UNRESOLVED in (error.details() or ""):
+                    self._absent(self._peer)
+                raise from_rpc(error, self._peer) from error
+
+        return call
+
+    def unary_stream(self, path: str, **options: Any) -> Any:
+        """Stubs make one of each method; services do not call those that stream."""
+        return self._channel.unary_stream(path, **options)
+
+    def _time_left(self, wanted: float | None) -> float:
+        served = find_call()
+        timeout = wanted or DEADLINE_SECONDS
+        if served is not None and served.deadline is not None:
+            timeout = min(timeout, served.deadline - now().timestamp() - MARGIN_SECONDS)
         if timeout <= 0:
             raise Unavailable("no time is left for this request", peer=self._peer)
-        details = ClientCallDetails(client_call_details.method, timeout, metadata, None, None)
-        rpc = await continuation(details, request)
-        try:
-            return await rpc
-        except grpc.aio.AioRpcError as error:
-            if _UNRESOLVED in (error.details() or ""):
-                self._absent(self._peer)
-            raise from_rpc(error, self._peer) from error
+        return timeout
+
+
+def _metadata() -> tuple[tuple[str, str], ...]:
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    if (served := find_call()) is not None:
+        carrier["x-request-id"] = served.request_id
+    return tuple(carrier.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,8 @@ class Peers:
             self._channels[service] = _Kept(self._connect(service), self._stamp, monotonic())
         key = (service, stub)
         if key not in self._stubs:
-            self._stubs[key] = stub(self._channels[service].channel)  # type: ignore[index]
+            outgoing: Any = _Outgoing(self._channels[service].channel, service, self._look_again)
+            self._stubs[key] = stub(outgoing)  # type: ignore[index]
         return self._stubs[key]  # type: ignore[index,no-any-return]
 
     def _look_at_files(self) -> None:
@@ -137,7 +150,6 @@ class Peers:
                 # Replicas come and go; grpc's own half a minute between two look-ups would be a peer's absence.
                 ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ],
-            interceptors=[_Outgoing(service, self._look_again)],
         )
 
     async def close(self) -> None:

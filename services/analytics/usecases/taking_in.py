@@ -62,8 +62,11 @@ async def _zones(tx: Transaction, store_ids: set[UUID]) -> dict[UUID, tuple[str,
     wanted = sorted(store_ids)
     if not wanted:
         return {}
-    await tx.run(queries.KNOW_STORE_IDS, store_ids=wanted)
-    return {row.store_id: zones_of(row.time_zone) for row in await tx.all(queries.SHARE_STORES, store_ids=wanted)}
+    stores = await tx.all(queries.SHARE_STORES, store_ids=wanted)
+    if len(stores) < len(wanted):
+        await tx.run(queries.KNOW_STORE_IDS, store_ids=wanted)
+        stores = await tx.all(queries.SHARE_STORES, store_ids=wanted)
+    return {row.store_id: zones_of(row.time_zone) for row in stores}
 
 
 async def _add(tx: Transaction, differences: Differences) -> None:

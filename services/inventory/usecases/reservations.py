@@ -166,10 +166,11 @@ async def settle(
         str(row.order_id) for row in known if row.status == rules.RELEASED and row.order_id in confirmed - given_up
     ]:
         app.log.warning("orders were confirmed after their stock was released", order_ids=lost)
-    released = await tx.all(q.RELEASE_RESERVATIONS, order_ids=sorted(given_up - confirmed - eaten))
-    await _give_back(app, tx, released, rules.RELEASE, ORDER)
-    returned = await tx.all(q.RETURN_RESERVATIONS, order_ids=sorted(given_up))
-    await _give_back(app, tx, returned, rules.RETURN, ORDER)
+    if given_up:
+        released = await tx.all(q.RELEASE_RESERVATIONS, order_ids=sorted(given_up - confirmed - eaten))
+        await _give_back(app, tx, released, rules.RELEASE, ORDER)
+        returned = await tx.all(q.RETURN_RESERVATIONS, order_ids=sorted(given_up))
+        await _give_back(app, tx, returned, rules.RETURN, ORDER)
 
 
 async def _commit(tx: Transaction, order_ids: Sequence[UUID]) -> None:
