@@ -84,33 +84,39 @@ class Consumer:
         self._handlers = {event.DESCRIPTOR.full_name: (event, handler) for event, handler in handlers.items()}
 
     async def run(self) -> None:
-        """Until cancelled: one loop for each stream that the handlers' events come from."""
+        """Until cancelled: takes what arrives from all streams that the handlers' events come from, in one loop.
+
+        Events of several streams in one transaction are fewer transactions, and do not wait for each other's locks.
+        """
         streams: dict[str, list[str]] = {}
         for event_type in self._handlers:
             streams.setdefault(publisher(event_type), []).append(event_type)
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
         async with asyncio.TaskGroup() as tasks:
             for stream, types in streams.items():
-                tasks.create_task(self._consume(stream, types))
+                tasks.create_task(self._subscribe(stream, types, arrived))
+            tasks.create_task(self._work_off(arrived))
 
-    async def _consume(self, stream: str, types: list[str]) -> None:
-        queue: asyncio.Queue[Msg] = asyncio.Queue()
+    async def _subscribe(self, stream: str, types: list[str], arrived: asyncio.Queue[Msg]) -> None:
         while True:
             try:
-                await self._bus.consume(stream, types, queue.put)
+                await self._bus.consume(stream, types, arrived.put)
                 break
             except Exception as error:  # the publisher's stream is not there yet, or NATS is not
                 _end_if_cancelled()
                 log.info("waiting for a stream", stream=stream, error=str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
+
+    async def _work_off(self, arrived: asyncio.Queue[Msg]) -> None:
         while True:
-            messages = [await queue.get()]
-            while len(messages) < BATCH and not queue.empty():
-                messages.append(queue.get_nowait())
+            messages = [await arrived.get()]
+            while len(messages) < BATCH and not arrived.empty():
+                messages.append(arrived.get_nowait())
             begun = monotonic()
             try:
                 await self.handle(messages)
             except Exception as error:  # an acknowledgement was not sent; the event comes again, the inbox knows it
-                log.warning("a batch was not settled", stream=stream, error=str(error) or type(error).__name__)
+                log.warning("a batch was not settled", error=str(error) or type(error).__name__)
             if len(messages) < BATCH:
                 await rest_after(monotonic() - begun)
 
