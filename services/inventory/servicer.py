@@ -30,7 +30,8 @@ from chassis.times import optional_moment
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
-from services.inventory.usecases import categories, pricing, products, purchasing, reservations, stock
+from services.inventory.usecases import browsing, categories, pricing, products, purchasing, reservations, stock
+from services.inventory.usecases import options as product_options
 
 # One statement holds the lines of so many orders at most.
 ORDERS_AT_ONCE = 64
@@ -53,13 +54,13 @@ class ProductServicer(ProductServiceServicer):
         """Answers with the serialized message: from the cache for callers who have not logged in."""
         call = current_call()
         if call.caller is not NOBODY:  # page tokens are the caller's own
-            page = await products.list_products(self._app, request)
+            page = await browsing.list_products(self._app, request)
             return page.SerializeToString()
         key = (call.raw_request, menu.today(now()))
         kept = self._app.menu_pages.get(key)
         if kept is None:
             ticket = self._app.menu_pages.ticket()
-            kept = (await products.list_products(self._app, request)).SerializeToString()
+            kept = (await browsing.list_products(self._app, request)).SerializeToString()
             self._app.menu_pages.put(key, kept, ticket)
         self._let_browsers_keep(call, kept)
         return kept
@@ -67,7 +68,7 @@ class ProductServicer(ProductServiceServicer):
     async def SearchProducts(
         self, request: product_service_pb2.SearchProductsRequest, context: Any
     ) -> product_service_pb2.SearchProductsResponse:
-        return await products.search_products(self._app, request)
+        return await browsing.search_products(self._app, request)
 
     async def GetProduct(self, request: product_service_pb2.GetProductRequest, context: Any) -> Any:
         """Answers with the serialized message: from the cache, but never for those who see costs."""
@@ -75,8 +76,8 @@ class ProductServicer(ProductServiceServicer):
         product_id, store_id = UUID(request.id), wire.optional_uuid(request.store_id)
         if call.caller is not NOBODY and sees_costs(call.caller):
             call.set_header("cache-control", "private, no-store")
-            return (await products.get_product_with_cost(self._app, product_id, store_id)).SerializeToString()
-        message = await products.get_product(self._app, product_id, store_id)
+            return (await browsing.get_product_with_cost(self._app, product_id, store_id)).SerializeToString()
+        message = await browsing.get_product(self._app, product_id, store_id)
         self._let_browsers_keep(call, message)
         return message
 
@@ -97,13 +98,13 @@ class ProductServicer(ProductServiceServicer):
     async def ListProductOptions(
         self, request: product_service_pb2.ListProductOptionsRequest, context: Any
     ) -> product_service_pb2.ListProductOptionsResponse:
-        options = await products.list_options(self._app, UUID(request.id))
+        options = await product_options.list_options(self._app, UUID(request.id))
         return product_service_pb2.ListProductOptionsResponse(customizations=options)
 
     async def SetProductOptions(
         self, request: product_service_pb2.SetProductOptionsRequest, context: Any
     ) -> product_service_pb2.SetProductOptionsResponse:
-        options = await products.set_options(self._app, request)
+        options = await product_options.set_options(self._app, request)
         return product_service_pb2.SetProductOptionsResponse(customizations=options)
 
     async def SetProductStoreOffer(

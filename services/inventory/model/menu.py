@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,6 +34,16 @@ def slugify(name: str, limit: int) -> str:
     """ "Mango Lassi (large)" becomes "mango-lassi-large"; empty when the name has no Latin letter or digit."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:limit].strip("-")
+
+
+def word(text: str) -> str:
+    """A tag or an ingredient as it is kept: in small letters."""
+    return text.strip().lower()
+
+
+def words(texts: Iterable[str]) -> list[str]:
+    """Each once, in the order given."""
+    return [kept for kept in dict.fromkeys(map(word, texts)) if kept]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from uuid import UUID
 
 from jainshikanji.inventory.v1 import category_pb2, product_service_pb2
@@ -43,7 +42,7 @@ async def create_category(
                 id=category_id,
                 slug=slug,
                 name=_name(request.name),
-                description=unicodedata.normalize("NFC", request.description),
+                description=request.description,
                 parent_id=await _parent(tx, request.parent_slug),
                 display_order=request.display_order,
             )
@@ -62,9 +61,7 @@ async def update_category(
             q.UPDATE_CATEGORY,
             category_id=category_id,
             name=_name(request.name) if request.HasField("name") else None,
-            description=(
-                unicodedata.normalize("NFC", request.description) if request.HasField("description") else None
-            ),
+            description=(request.description if request.HasField("description") else None),
             display_order=request.display_order if request.HasField("display_order") else None,
             is_active=request.is_active if request.HasField("is_active") else None,
         )
@@ -91,7 +88,7 @@ async def _read(tx: Transaction, category_id: UUID) -> category_pb2.Category:
 
 
 def _name(text: str) -> str:
-    name = unicodedata.normalize("NFC", text.strip())
+    name = text.strip()
     if not name:
         raise InvalidArgument("name", "must not be blank")
     return name
