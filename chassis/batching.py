@@ -32,6 +32,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._flush, self._limit, self._linger = flush, limit, linger
         self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._is_busy = False
         self._flushing: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Result:
@@ -41,25 +42,30 @@ class Batcher(Generic[Item, Result]):
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, asyncio.get_running_loop().create_future(), copy_context())
         self._waiting.append(waiting)
-        if self._flushing is None:
+        if not self._is_busy:
             self._begin()
         return await waiting.result
 
     def _begin(self) -> None:
+        self._is_busy = True
+        if self._linger and len(self._waiting) < self._limit:
+            asyncio.get_running_loop().call_later(self._linger, self._start)
+        else:
+            self._start()
+
+    def _start(self) -> None:
         # The youngest request lends its context, and so its trace and the most time that is left to any of them.
         youngest = self._waiting[min(self._limit, len(self._waiting)) - 1]
         self._flushing = asyncio.get_running_loop().create_task(self._flush_waiting(), context=youngest.context)
         self._flushing.add_done_callback(self._go_on)
 
     def _go_on(self, _: asyncio.Task[None]) -> None:
-        self._flushing = None
+        self._is_busy = False
         if self._waiting:
             self._begin()
 
     async def _flush_waiting(self) -> None:
-        if self._linger and len(self._waiting) < self._limit:
-            await asyncio.sleep(self._linger)
-        # Taken here and not in `_begin`: requests that the loop found in the same turn go together.
+        # Taken here and not in `_start`: requests that the loop found in the same turn go together.
         taken = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
         batch = [waiting for waiting in taken if not waiting.result.done()]
         if batch and not await self._settle(batch):
