@@ -39,21 +39,6 @@ SERVICE_PORT = 50051
 
 WEBHOOK_PATH = "/api/payments/webhook"
 JWKS_PATH = "/.well-known/jwks.json"
-# How one gets in: neither a token nor its CSRF word can be asked for.
-TOKENLESS_PATHS = (
-    "/api/auth/register",
-    "/api/auth/login",
-    "/api/auth/refresh",
-    "/api/auth/verify",
-    "/api/auth/password/forgot",
-    "/api/auth/password/reset",
-)
-# Where passwords, codes and coupons can be guessed. Refreshing is not among them: 256 random bits are not guessed.
-GUESSABLE_PATHS = (
-    *(path for path in TOKENLESS_PATHS if path != "/api/auth/refresh"),
-    "/api/auth/invitations/accept",
-    "/api/loyalty/coupons/{code}",
-)
 # Headers that only the edge may set. Everything a client sends under these names is dropped before anything reads it.
 STRIPPED_PREFIXES = ("x-jwt-", "x-auth-", "grpc-", "x-envoy-", "x-client-", "x-http-")
 # Who counts as one client without an account: an IPv4 address, or the /64 that an IPv6 household has.
@@ -174,6 +159,8 @@ class Method:
     paths: tuple[str, ...]
     safe: bool
     streams: bool
+    entrance: bool
+    guessable: bool
 
     @property
     def path(self) -> str:
@@ -217,6 +204,8 @@ def _method(service: str, grpc_service: str, rpc: descriptor_pb2.MethodDescripto
         paths=paths,
         safe=rpc.options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         streams=rpc.server_streaming,
+        entrance=rpc.options.Extensions[access_pb2.entrance],
+        guessable=rpc.options.Extensions[access_pb2.guessable],
     )
 
 
@@ -313,20 +302,27 @@ def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"sourced_metadata": {"metadata_matcher": matcher}}
 
 
-def at_paths(reachable: list[Method], paths: tuple[str, ...]) -> list[Method]:
-    """The methods behind REST paths. Raises RenderError for a path that no contract has."""
-    known = {path for method in reachable for path in method.paths}
-    missing = [path for path in paths if path not in known]
-    if missing:
-        raise RenderError(f"no contract has the path {', '.join(missing)}")
-    return [method for method in reachable if set(paths) & set(method.paths)]
+def at_path(reachable: list[Method], path: str) -> Method:
+    """The method behind a REST path. Raises RenderError when no contract has it."""
+    for method in reachable:
+        if path in method.paths:
+            return method
+    raise RenderError(f"no contract has the path {path}")
+
+
+def entrance_paths(entrances: list[Method]) -> list[str]:
+    """Their REST paths, which the edge compares as they are. Raises RenderError for one with a variable."""
+    paths = [path for method in entrances for path in method.paths]
+    if templates := [path for path in paths if "{" in path]:
+        raise RenderError(f"an entrance has no variables in its path: {', '.join(templates)}")
+    return paths
 
 
 def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet) -> str:
     """Envoy's bootstrap configuration as YAML. Raises RenderError when the contracts lack what the edge relies on."""
     reachable = methods(descriptors)
-    jwks = at_paths(reachable, (JWKS_PATH,))[0]
-    at_paths(reachable, (WEBHOOK_PATH,))
+    jwks, webhook = at_path(reachable, JWKS_PATH), at_path(reachable, WEBHOOK_PATH)
+    entrances = [method for method in reachable if method.entrance]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         undefined=jinja2.StrictUndefined,
@@ -345,9 +341,9 @@ def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet
         jwks_path=JWKS_PATH,
         jwks_method=jwks.path,
         jwks_service=jwks.grpc_service,
-        tokenless_paths=TOKENLESS_PATHS,
-        tokenless_permissions=permissions(at_paths(reachable, (*TOKENLESS_PATHS, WEBHOOK_PATH))),
-        guessable_methods=[method.path for method in at_paths(reachable, GUESSABLE_PATHS)],
+        entrance_paths=entrance_paths(entrances),
+        tokenless_permissions=permissions([*entrances, webhook]),
+        guessable_methods=[method.path for method in reachable if method.guessable],
         method_routes=[method_route(method, settings) for method in reachable],
         grpc_services=sorted({method.grpc_service for method in reachable}),
         policies=policies(reachable),

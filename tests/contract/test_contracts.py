@@ -129,6 +129,15 @@ def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
 
 
 @every_rpc()
+def test_an_entrance_is_for_everybody_and_what_can_be_guessed_is_reached_from_outside(rpc: Rpc) -> None:
+    if rpc.options.Extensions[access_pb2.entrance]:
+        assert list(rpc.access.callers) == [access_pb2.Access.Caller.PUBLIC]
+        assert all(verb == "POST" and "{" not in path for verb, path in rpc.routes)
+    if rpc.options.Extensions[access_pb2.guessable]:
+        assert rpc.routes
+
+
+@every_rpc()
 def test_deleting_answers_empty_and_listing_comes_in_pages(rpc: Rpc) -> None:
     verbs = {verb for verb, _ in rpc.routes}
     if verbs == {"DELETE"}:

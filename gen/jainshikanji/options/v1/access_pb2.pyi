@@ -169,7 +169,13 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+ENTRANCE_FIELD_NUMBER: _builtins.int
+GUESSABLE_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the method."""
 idempotency_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """The caller must send an Idempotency-Key of 1 to 255 visible characters; a repeat gets the first answer."""
+entrance: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""How one gets in: the edge asks for neither a token nor its CSRF word, and believes none that is sent."""
+guessable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""A password, a code or a coupon can be tried here: the edge admits few calls from one address."""
