@@ -338,3 +338,11 @@ async def test_a_saved_card_shows_four_digits_and_can_be_forgotten(world: World)
         assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
     await sale.customer.DeleteSavedPaymentMethod(pb.DeleteSavedPaymentMethodRequest(id=saved.id))
     assert not (await sale.customer.ListSavedPaymentMethods(listing)).payment_methods
+
+
+async def test_who_asks_for_the_payment_of_an_order_in_cash_at_once_gets_it(world: World) -> None:
+    sale = world.sale(method=PaymentMethod.COD)
+    asking = asyncio.ensure_future(sale.customer.GetOrderPayment(pb.GetOrderPaymentRequest(order_id=sale.order_id)))
+    await asyncio.sleep(0.02)
+    await sale.start()
+    assert (await asking).order_id == sale.order_id

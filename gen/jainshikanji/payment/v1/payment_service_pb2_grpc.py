@@ -141,8 +141,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderPayment(self, request, context):
-        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
-        in cash was placed: its payment is opened after the answer.
+        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
+        opened a moment after the order is answered; it is waited for, a fifth of a second at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

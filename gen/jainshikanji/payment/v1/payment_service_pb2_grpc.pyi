@@ -56,8 +56,8 @@ class PaymentServiceStub:
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
     """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
     GetOrderPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
-    in cash was placed: its payment is opened after the answer.
+    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
+    opened a moment after the order is answered; it is waited for, a fifth of a second at most.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]
     """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
@@ -113,8 +113,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
     """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
     GetOrderPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
-    in cash was placed: its payment is opened after the answer.
+    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
+    opened a moment after the order is answered; it is waited for, a fifth of a second at most.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]  # type: ignore[assignment]
     """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
@@ -197,8 +197,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.GetOrderPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise, and for the moment after an order
-        in cash was placed: its payment is opened after the answer.
+        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
+        opened a moment after the order is answered; it is waited for, a fifth of a second at most.
         """
 
     @_abc_1.abstractmethod
