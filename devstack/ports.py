@@ -12,8 +12,10 @@ from pathlib import Path
 from devstack.files import write_private
 
 LOOPBACK = "127.0.0.1"
-# Below what kernels hand out to outgoing connections (32768 and up): a port that rests between two runs stays free.
-_FIRST, _LAST = 15_000, 32_000
+# Below what kernels hand out to outgoing connections (32768 and up): a port that rests between two runs stays free. Two
+# ranges, because who looks for a free port cannot see that a name has it and nobody listens on it yet.
+_KEPT = range(15_000, 24_000)
+_PASSING = range(24_000, 32_000)
 _ATTEMPTS = 500
 
 _given: set[int] = set()
@@ -46,12 +48,16 @@ def accepts(port: int, host: str = LOOPBACK, timeout: float = 0.2) -> bool:
 
 def free_port() -> int:
     """A loopback port that nobody listens on and that this process has not given out before."""
+    return _free_one_of(_PASSING)
+
+
+def _free_one_of(ports: range) -> int:
     for _ in range(_ATTEMPTS):
-        port = _FIRST + secrets.randbelow(_LAST - _FIRST)
+        port = secrets.choice(ports)
         if port not in _given and is_free(port):
             _given.add(port)
             return port
-    raise NoFreePort(f"no free port between {_FIRST} and {_LAST} on {LOOPBACK}")
+    raise NoFreePort(f"no free port between {ports.start} and {ports.stop} on {LOOPBACK}")
 
 
 class PortBook:
@@ -65,7 +71,7 @@ class PortBook:
     def port(self, name: str) -> int:
         """The port of a name; a new one when the name is new."""
         if name not in self._ports:
-            self._ports[name] = free_port()
+            self._ports[name] = _free_one_of(_KEPT)
             self._save()
         return self._ports[name]
 

@@ -75,6 +75,13 @@ def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
     assert tail(log, 2) == ["99998", "99999"]
 
 
+def test_a_port_that_a_name_keeps_is_none_that_anybody_else_finds_free(tmp_path: Path) -> None:
+    book = PortBook(tmp_path / "ports.json")
+    kept = [book.port(str(number)) for number in range(20)]
+    found = [free_port() for _ in range(20)]
+    assert max(kept) < min(found)
+
+
 def test_a_name_keeps_its_port(tmp_path: Path) -> None:
     book = PortBook(tmp_path / "ports.json")
     port = book.port("order")
