@@ -143,7 +143,7 @@ class Mailer:
                 report = await self._transact(kept.connection, address, message)
             except NotReachable:
                 kept.connection.close()
-                # The relay had closed one that was idle: nothing was handed over.
+                # A used one may have been closed by the relay while it was idle: nothing was handed over, so again.
                 if kept.mails == 0:
                     raise
             except BaseException:

@@ -7,8 +7,8 @@
     4. the payment is started                                               3 seconds at most
     5. the saga is deleted                                                  one statement
 
-Whoever refuses in 1 or 2 undoes 2 and answers the key. Where nothing is paid online the customer has the answer after
-3. A process that dies leaves the saga: the recovery loop undoes what was not written and starts the payment of what was
+Whoever refuses in 1 or 2 undoes 2 and answers the key. Where nothing is paid online, 4 and 5 come after the answer. A
+process that dies leaves the saga: the recovery loop undoes what was not written and starts the payment of what was
 (usecases.recovery).
 """
 
