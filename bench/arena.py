@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import httpx
@@ -22,12 +22,15 @@ from bench.material import Material
 from bench.stack import Stack, StackFailed
 from chassis.bus import stream_name
 from devstack.certificates import SERVICES
-from devstack.daemons import Daemon, inherited
+from devstack.daemons import Daemon, inherited, suspended
 from devstack.place import ROOT
 from devstack.ports import LOOPBACK, accepts, free_port
 from devstack.services import TOKEN_AUDIENCE, TOKEN_ISSUER
 
 ORM, RAW, PLATFORM = "FastAPI + ORM", "FastAPI + SQL by hand", "platform"
+ONE_PROCESS, NO_LISTENERS = f"{ORM}, one process", f"{PLATFORM}, nobody listens"
+# Who only hears of orders: the baselines have nobody for mails, points, figures and ratings.
+LISTENERS = frozenset({"notification", "loyalty", "analytics", "review"})
 _START_SECONDS = 90.0
 _SETTLE_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
@@ -54,15 +57,16 @@ class Arena:
     # Contenders
 
     def start_baselines(self) -> None:
-        """Both variants, each with as many processes as the machine has cores."""
+        """Both variants with as many processes as the machine has cores; given time, also one process alone."""
         keys = self.directory / "jwks.json"
         keys.write_bytes(httpx.get(f"{self.stack.url}/.well-known/jwks.json").raise_for_status().content)
         database_url = self.material.prepare_baseline()
-        for name, variant in ((ORM, "orm"), (RAW, "raw")):
+        variants = {ORM: ["orm"], RAW: ["raw"]} | ({} if self.fast else {ONE_PROCESS: ["orm", "--workers=1"]})
+        for number, (name, variant) in enumerate(variants.items()):
             port = free_port()
-            arguments = [variant, f"--port={port}", f"--database-url={database_url}", f"--jwks={keys}"]
+            arguments = [*variant, f"--port={port}", f"--database-url={database_url}", f"--jwks={keys}"]
             arguments += [f"--issuer={TOKEN_ISSUER}", f"--audience={TOKEN_AUDIENCE}"]
-            daemon = self.program(f"baseline-{variant}", "bench.baseline", *arguments)
+            daemon = self.program(f"baseline-{number + 1}", "bench.baseline", *arguments)
             daemon.start()
             daemon.wait_ready(lambda port=port: accepts(port), _START_SECONDS)  # type: ignore[misc]
             self.baselines[name], self._urls[name] = daemon, f"http://{LOOPBACK}:{port}"
@@ -94,9 +98,13 @@ class Arena:
             directory=ROOT,
         )
 
-    def baseline(self, name: str) -> Contender:
-        daemon = self.baselines[name]
-        return Contender(name, self._urls[name], {"app": daemon.process, "postgres": self._root("postgres")})
+    def monoliths(self) -> list[Contender]:
+        """The baselines; first the one that everybody is compared with."""
+        postgres = self._root("postgres")
+        return [
+            Contender(name, self._urls[name], {"app": daemon.process, "postgres": postgres})
+            for name, daemon in self.baselines.items()
+        ]
 
     def platform(self, *, settle: bool = False) -> Contender:
         """The platform through its edge. With `settle` the background work that requests set off counts too."""
@@ -106,25 +114,41 @@ class Arena:
             return Contender(PLATFORM, self.stack.url, roots, settle=self.settle)
         return Contender(PLATFORM, self.stack.url, roots)
 
+    def without_listeners(self) -> Contender:
+        """The platform doing what the baselines do: who only hears of orders stands still until the turn is over."""
+        awake = self.platform()
+        roots = {name: root for name, root in awake.roots.items() if name not in LISTENERS}
+        settle = partial(self.settle, set(SERVICES) - LISTENERS)
+        return Contender(NO_LISTENERS, awake.url, roots, settle=settle, during=self._listeners_asleep)
+
+    @contextmanager
+    def _listeners_asleep(self) -> Iterator[None]:
+        daemons = self.stack.processes.all()
+        with suspended(*(daemons[name] for name in LISTENERS)):
+            yield
+        self.settle()
+
     def _root(self, name: str) -> Roots:
         daemon = self.stack.processes.all()[name]
         return daemon.process
 
     # Waiting for what goes on in the background
 
-    def settle(self) -> None:
-        """Returns when every event is published and handled and every mail is out."""
+    def settle(self, services: Collection[str] = SERVICES) -> None:
+        """Returns when these services have published and handled every event and sent every mail."""
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while not self.is_settled():
+        while not self.is_settled(services):
             if time.monotonic() > deadline:
                 raise StackFailed(f"events or mails are still under way after {_SETTLE_SECONDS:.0f} s")
             time.sleep(_LOOK_SECONDS)
 
-    def is_settled(self) -> bool:
-        if any(connection.execute(_UNPUBLISHED).fetchone() for connection in self._connections.values()):
+    def is_settled(self, services: Collection[str] = SERVICES) -> bool:
+        if any(self._connections[name].execute(_UNPUBLISHED).fetchone() for name in services):
             return False
-        if not asyncio.run(_consumed(self.stack.processes.nats.url)):
+        if not asyncio.run(_consumed(self.stack.processes.nats.url, services)):
             return False
+        if "notification" not in services:
+            return True
         return self._connections["notification"].execute(_UNSENT).fetchone() is None
 
     @cached_property
@@ -141,14 +165,14 @@ _UNPUBLISHED = "SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 1"
 _UNSENT = "SELECT 1 FROM dispatches WHERE state IN ('pending', 'sending') AND due_at < now() LIMIT 1"
 
 
-async def _consumed(url: str) -> bool:
-    """Whether every service has acknowledged everything in the streams that it hears."""
+async def _consumed(url: str, services: Collection[str]) -> bool:
+    """Whether these services have acknowledged everything in the streams that they hear."""
     client = await nats.connect(url)
     try:
         js = client.jetstream()
         for service in SERVICES:
             for consumer in await js.consumers_info(stream_name(service)):
-                if consumer.num_pending or consumer.num_ack_pending:
+                if consumer.name in services and (consumer.num_pending or consumer.num_ack_pending):
                     return False
         return True
     finally:

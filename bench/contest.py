@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bench.cpu import Meter, Roots
@@ -39,6 +41,8 @@ class Contender:
     prepare: Callable[[], None] = nothing
     # Waits until what requests have set off in the background is done; its processor time counts too.
     settle: Callable[[], None] = nothing
+    # Holds during each turn, which entering and leaving it are no part of.
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -135,17 +139,23 @@ def compete(
         tell(f"{contender.name}: warming up")
         lengths.append(seconds)
         if warm_up:
-            rate = run(contender, warm_up).rate
-            contender.settle()
+            with contender.during():
+                rate = run(contender, warm_up).rate
+                contender.settle()
             lengths[-1] = max(seconds, min(LONGEST_SECONDS, answers / rate if rate else LONGEST_SECONDS))
     for number in range(rounds):
         for contender, result, length in zip(contenders, results, lengths, strict=True):
             tell(f"round {number + 1} of {rounds}: {contender.name}")
             contender.prepare()
-            meter = Meter(contender.roots)
-            meter.start()
-            load = run(contender, length)
-            contender.settle()
-            used = meter.used()
-            result.turns.append(Turn(load, used, meter.others(sum(used.values()) + load.cpu)))
+            with contender.during():
+                result.turns.append(_turn(contender, partial(run, contender, length)))
     return results
+
+
+def _turn(contender: Contender, run: Callable[[], Load]) -> Turn:
+    meter = Meter(contender.roots)
+    meter.start()
+    load = run()
+    contender.settle()
+    used = meter.used()
+    return Turn(load, used, meter.others(sum(used.values()) + load.cpu))

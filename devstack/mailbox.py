@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import html
 import os
+import re
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -125,6 +126,18 @@ def _mail(mail_id: str, received_at: float, recipients: str, content: bytes) -> 
     return Mail(mail_id, received_at, recipients.split("\n"), message_from_bytes(content, policy=policy.default))
 
 
+# An address as nearly every sender writes it.
+_PLAIN_ADDRESS = re.compile(r"\s*<([\w.+=-]{1,64}@[\w.-]{1,253})>\s*(.*)", re.ASCII | re.DOTALL)
+
+
+class Server(SMTP):
+    """Reads plain addresses by itself: by the grammar of `email` they take half of the mailbox's time."""
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        plain = _PLAIN_ADDRESS.fullmatch(arg)
+        return (plain[1], plain[2]) if plain else super()._getaddr(arg)
+
+
 class Receiver:
     """What the SMTP server does with a mail."""
 
@@ -222,7 +235,7 @@ async def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
     receiver = Receiver(mailbox)
     loop = asyncio.get_running_loop()
     smtp = await loop.create_server(
-        lambda: SMTP(receiver, hostname="mailbox.local", data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, loop=loop),
+        lambda: Server(receiver, hostname="mailbox.local", data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, loop=loop),
         LOOPBACK,
         smtp_port,
     )

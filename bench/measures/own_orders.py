@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from bench import load
-from bench.arena import ORM, PLATFORM, RAW, Arena
+from bench.arena import ORM, PLATFORM, Arena
 from bench.contest import ANSWERS_PER_CONNECTION, Contender, compete
 from bench.findings import Goal, Section, named, ratio
 from bench.material import BASELINE, BASELINE_DATABASE
@@ -33,7 +33,7 @@ end
 def measure(arena: Arena) -> Section:
     """The newest orders of each customer, by chance."""
     postgres = arena.stack.processes.postgres
-    contenders = [arena.baseline(ORM), arena.baseline(RAW), arena.platform()]
+    contenders = [*arena.monoliths(), arena.platform()]
     own = _orders(arena, postgres.url("order"))
     others = _orders(arena, postgres.url(BASELINE, BASELINE_DATABASE))
     seeds = iter(range(1, 1000))

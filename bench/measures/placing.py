@@ -46,8 +46,9 @@ end
 
 def measure(arena: Arena, connections: int) -> Section:
     """At so many connections, events and mails of the platform's orders included in its processor time."""
-    contenders = [arena.baseline(ORM), arena.baseline(RAW), arena.platform(settle=True)]
+    contenders = [*arena.monoliths(), arena.platform(settle=True)]
     check_alike(arena, contenders)
+    contenders.append(arena.without_listeners())
 
     def run(contender: Contender, seconds: float) -> load.Load:
         return load.run(

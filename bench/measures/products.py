@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx
 
 from bench import floors, load
-from bench.arena import ORM, PLATFORM, RAW, Arena, running
+from bench.arena import ORM, PLATFORM, Arena, running
 from bench.contest import ANSWERS_PER_CONNECTION, Contender, Unlike, compete
 from bench.cpu import Roots
 from bench.findings import Figure, Goal, Section, named, ratio
@@ -35,7 +35,7 @@ def measure(arena: Arena) -> Section:
     """Through the edge with and without the service's cache, against the baselines and what Envoy can do at most."""
     with _without_cache(arena) as uncached, _direct(arena) as direct:
         cached = replace(arena.platform(), name=CACHED)
-        contenders = [arena.baseline(ORM), arena.baseline(RAW), uncached, cached, direct]
+        contenders = [*arena.monoliths(), uncached, cached, direct]
         _check_alike(contenders[:-1])
         _warm(cached)
         seeds = iter(range(1, 1000))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from devstack.mailbox import Mailbox
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from devstack.mailbox import Mailbox, Server
 
 MAIL = b"From: shop@example.org\r\nTo: asha@example.org\r\nSubject: %d\r\n\r\nhello\r\n"
 
@@ -41,3 +44,22 @@ def test_mails_survive_a_restart_and_go_when_they_are_cleared(tmp_path: Path) ->
     again.clear()
     assert again.newest() == []
     assert again.get(mail_id) is None
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "<asha@example.org>",
+        "<asha+1@example.org> SIZE=1024 BODY=8BITMIME",
+        "  <asha.vora-1@mail.example.org>  SMTPUTF8",
+        "<>",
+        "asha@example.org",
+        '<"asha vora"@example.org>',
+        "<अशा@example.org>",
+        "<asha@example.org",
+        "<asha@>",
+        "",
+    ],
+)
+def test_an_address_is_read_as_the_library_reads_it(argument: str) -> None:
+    assert Server(None)._getaddr(argument) == SMTP(None)._getaddr(argument)
