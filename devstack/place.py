@@ -46,10 +46,17 @@ class Place:
     def exists(self) -> bool:
         return (self.run_dir / _MARK).exists()
 
+    @property
+    def _is_somebody_elses(self) -> bool:
+        """Whether it holds something and is no stack's. An empty one is what a start on a full disk leaves."""
+        if self.exists or not self.run_dir.exists():
+            return False
+        return not self.run_dir.is_dir() or any(self.run_dir.iterdir())
+
     def prepare(self) -> None:
         """Makes the directory, and refuses one that holds something else, is foreign, or on a full disk."""
         try:
-            if self.run_dir.exists() and not self.exists and any(self.run_dir.iterdir()):
+            if self._is_somebody_elses:
                 raise CannotRun(f"{self.run_dir} is not empty and no stack's", "choose another RUN_DIR")
             self.run_dir.mkdir(parents=True, exist_ok=True)
             owner = self.run_dir.stat().st_uid
@@ -114,7 +121,7 @@ class Place:
 
     def remove(self) -> None:
         """Deletes the directory; refuses one that is no stack's."""
-        if self.run_dir.exists() and not self.exists:
+        if self._is_somebody_elses:
             raise CannotRun(f"{self.run_dir} is no stack's directory and stays", "check RUN_DIR")
         shutil.rmtree(self.run_dir, ignore_errors=True)
 

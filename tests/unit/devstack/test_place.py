@@ -30,6 +30,31 @@ def test_a_full_disk_is_named_before_anything_is_written(tmp_path: Path, monkeyp
     assert "RUN_DIR" in failure.value.advice
 
 
+def test_what_a_start_on_a_full_disk_left_is_used_again_or_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "run")
+    with monkeypatch.context() as full:
+        full.setattr(places, "_NEEDED_BYTES", 1 << 62)
+        with pytest.raises(CannotRun):
+            place.prepare()
+    assert list(place.run_dir.iterdir()) == []
+    place.remove()
+    assert not place.run_dir.exists()
+    place.run_dir.mkdir()
+    place.prepare()
+    assert place.exists
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused_and_stays(tmp_path: Path) -> None:
+    place = Place(tmp_path / "thesis.txt")
+    place.run_dir.write_text("mine")
+    for act in (place.prepare, place.remove):
+        with pytest.raises(CannotRun):
+            act()
+    assert place.run_dir.exists()
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "eighty", "-1", "80.5"])
 def test_an_edge_port_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("EDGE_PORT", port)
