@@ -2,7 +2,8 @@
 
 What has arrived while a batch was being handled is the next batch: one transaction, one inbox statement, one
 acknowledgement each after the commit. When a batch fails its events are handled one by one, so that one poisonous event
-holds up nobody. An event that keeps failing is put into `dead_letters` with its error, where operators can replay it.
+holds up nobody. An event that keeps failing is put into `dead_letters` with its error, where operators can replay it;
+one whose statements are cut by a bound of the login comes again until they are not.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from prometheus_client import Counter, Histogram
 
 from chassis.bus import Bus, EventMeta, publisher, read_meta
 from chassis.clock import now
-from chassis.db import Database, Transaction, sql
+from chassis.db import CUT, Database, Transaction, sql
 from chassis.pacing import rest_after
 
 log = structlog.get_logger(__name__)
@@ -196,7 +197,7 @@ class Consumer:
             error=f"{type(error).__name__}: {error}",
             exc_info=error,
         )
-        if attempts < DELIVERIES:
+        if attempts < DELIVERIES or isinstance(error, CUT):
             await delivery.message.nak(delay=BACKOFF_SECONDS[min(attempts, len(BACKOFF_SECONDS)) - 1])
             return
         try:
@@ -238,4 +239,5 @@ def _end_if_cancelled() -> None:
 
 async def forget_handled(db: Database) -> None:
     """Deletes inbox rows of events that cannot come again."""
-    await db.run(FORGET, keep=KEEP)
+    async with db.upkeep() as tx:
+        await tx.run(FORGET, keep=KEEP)

@@ -9,24 +9,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from chassis import bounds
+
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-__all__ = ["Database", "Jsonb", "Row", "Statement", "Transaction", "sql", "statement"]
+__all__ = ["AWAY", "CUT", "Database", "Jsonb", "Row", "Statement", "Transaction", "sql", "statement"]
 
 # Rows are named tuples whose shape is that of the SELECT; the columns' types are PostgreSQL's.
 Row = Any
 Connection = AsyncConnection[Row]
+
+# A bound of the login (see `bounds`) ended the statement or the transaction. It says nothing of what was asked.
+CUT: Final = (psycopg.errors.QueryCanceled, psycopg.errors.IdleInTransactionSessionTimeout)
+# The database did not answer in time, or not at all; the next attempt may succeed.
+AWAY: Final = (psycopg.OperationalError, PoolTimeout, TooManyRequests, *CUT)
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
@@ -73,6 +81,12 @@ def statement(clause: ClauseElement, columns: Sequence[str] | None = None) -> St
 def sql(text: str) -> Statement:
     """Plain SQL, for statements whose meaning Core would hide. `%` that is no parameter is written `%%`."""
     return Statement(text, {}, {})
+
+
+_PATIENT = sql(
+    f"SELECT set_config('statement_timeout', '{bounds.UPKEEP}', true) AS work, "
+    f"set_config('lock_timeout', '{bounds.LOCK}', true) AS wait"
+)
 
 
 class Transaction:
@@ -205,3 +219,10 @@ class Database:
             await tx._flush()
         for act in tx._after:
             act()
+
+    @asynccontextmanager
+    async def upkeep(self) -> AsyncIterator[Transaction]:
+        """A transaction of periodic work over whole tables: may take longer, and waits for no lock for long."""
+        async with self.transaction() as tx:
+            await tx.run(_PATIENT)
+            yield tx

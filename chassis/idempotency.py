@@ -147,4 +147,5 @@ async def once(db: Database, call: Call, request: Message, work: Callable[[Trans
 
 async def forget(db: Database) -> None:
     """Deletes keys that are older than 48 hours."""
-    await db.run(FORGET, keep=KEEP)
+    async with db.upkeep() as tx:
+        await tx.run(FORGET, keep=KEEP)

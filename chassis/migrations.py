@@ -18,8 +18,9 @@ from typing import Any
 import psycopg
 from sqlalchemy import create_engine
 
+from chassis import bounds
+
 _SCRIPT = re.compile(r"^(\d{4})_\w+\.py$")
-LOCK_TIMEOUT = "5s"
 _CONNECT_SECONDS = 5
 # Alembic's `op` belongs to the process, not to the caller.
 _one_at_a_time = threading.Lock()
@@ -83,8 +84,9 @@ def _wait(attempt: Callable[[], None], seconds: float) -> None:
 def migrate(service: str, database_url: str, target: str = "head") -> None:
     """Brings the database to the target revision, each script in a transaction of its own.
 
-    An advisory lock keeps two migrators apart; a script waits at most LOCK_TIMEOUT for a table, so that it fails
-    instead of holding up the service that is running.
+    An advisory lock keeps two migrators apart; a script waits at most `bounds.LOCK` for a table, so that it fails
+    instead of holding up the service that is running, and may work as long as it must. Whoever migrates is the
+    service's login, which gets its bounds here.
     """
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -106,8 +108,12 @@ def migrate(service: str, database_url: str, target: str = "head") -> None:
             engine.connect() as connection,
             EnvironmentContext(config, scripts, fn=upgrade) as environment,
         ):
+            for setting in bounds.OF_MIGRATION:
+                connection.exec_driver_sql(setting)
             connection.exec_driver_sql("SELECT pg_advisory_lock(hashtext('migrate'))")
-            connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+            connection.exec_driver_sql(f"SET lock_timeout = '{bounds.LOCK}'")
+            for bound in bounds.of_login():
+                connection.exec_driver_sql(bound)
             connection.commit()
             environment.configure(connection=connection, transaction_per_migration=True)
             with environment.begin_transaction():

@@ -157,4 +157,5 @@ class Relay:
 
 async def forget_published(db: Database) -> None:
     """Deletes events that were published longer ago than any consumer may lag."""
-    await db.run(FORGET, keep=KEEP)
+    async with db.upkeep() as tx:
+        await tx.run(FORGET, keep=KEEP)

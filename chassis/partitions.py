@@ -12,7 +12,8 @@ _KEEP = sql("SELECT keep_months(%(parent)s, 2, %(months)s)")
 
 async def keep_months(db: Database, table: str, months: int) -> None:
     """Makes this month's partition and those of the next two; drops what is older than so many months."""
-    await db.run(_KEEP, parent=table, months=months)
+    async with db.upkeep() as tx:
+        await tx.run(_KEEP, parent=table, months=months)
 
 
 def create_keep_months() -> None:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout, TooManyRequests
 
 from chassis.call import Call
+from chassis.db import AWAY
 from chassis.errors import Refusal, ResourceExhausted, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -39,7 +38,7 @@ def as_refusal(error: Exception, call: Call) -> Refusal:
     """What the caller is told of an exception; what only operators may know is logged."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, (psycopg.OperationalError, PoolTimeout, TooManyRequests)):
+    if isinstance(error, AWAY):
         log.warning("the database did not answer", method=call.method.name, error=str(error))
         return Unavailable()
     log.error("unhandled", method=call.method.name, exc_info=error)

@@ -14,5 +14,6 @@ async def forget_old(app: AnalyticsApp) -> None:
     settings = app.settings
     await keep_months(app.db, "events", settings.keep_event_months)
     await keep_months(app.db, "client_events", settings.keep_client_event_months)
-    await app.db.run(queries.FORGET_STRAYS, months=settings.keep_event_months)
-    await app.db.run(queries.FORGET_REPORTS, keep=timedelta(days=settings.keep_report_days))
+    async with app.db.upkeep() as tx:
+        await tx.run(queries.FORGET_STRAYS, months=settings.keep_event_months)
+        await tx.run(queries.FORGET_REPORTS, keep=timedelta(days=settings.keep_report_days))

@@ -244,6 +244,6 @@ async def list_revoked(app: CustomerApp) -> list[str]:
 
 async def forget_old(app: CustomerApp) -> None:
     """Drops addresses and browsers after 90 days, sessions 90 days after their end, and closed windows of throttles."""
-    await app.db.run(q.FORGET_CLIENTS)
-    await app.db.run(q.FORGET_SESSIONS)
-    await app.db.run(throttles.FORGET_THROTTLES)
+    for what in (q.FORGET_CLIENTS, q.FORGET_SESSIONS, throttles.FORGET_THROTTLES):
+        async with app.db.upkeep() as tx:
+            await tx.run(what)

@@ -82,10 +82,16 @@ async def _expire(app: LoyaltyApp, customer_id: UUID) -> None:
 async def follow_tiers(app: LoyaltyApp) -> None:
     """Moves accounts whose spend of the last 12 months no longer fits their tier."""
     after = NO_CUSTOMER
-    while rows := await app.db.all(tiers.OUT_OF_TIER, after=after):
+    while rows := await _out_of_tier(app, after):
         for row in rows:
             await repeat_on_deadlock(lambda customer_id=row.customer_id: _follow(app, customer_id))  # type: ignore[misc]
         after = rows[-1].customer_id
+
+
+async def _out_of_tier(app: LoyaltyApp, after: UUID) -> list[Row]:
+    # Looks at every account until it has found its page.
+    async with app.db.upkeep() as tx:
+        return await tx.all(tiers.OUT_OF_TIER, after=after)
 
 
 async def _follow(app: LoyaltyApp, customer_id: UUID) -> None:

@@ -46,4 +46,5 @@ async def refuse_guesser(app: LoyaltyApp, customer_id: UUID) -> None:
 
 async def forget_guesses(app: LoyaltyApp) -> None:
     """Deletes counts whose window is over."""
-    await app.db.run(q.FORGET_GUESSES)
+    async with app.db.upkeep() as tx:
+        await tx.run(q.FORGET_GUESSES)

@@ -17,7 +17,8 @@ ORDER_DAYS: Final = 90
 async def forget_old(app: NotificationApp) -> None:
     """Drops what is older than the settings say, a bounded number of rows at a time."""
     await keep_months(app.db, "deliveries", app.settings.keep_log_months)
-    await app.db.run(queries.FORGET_SECRETS)
+    async with app.db.upkeep() as tx:
+        await tx.run(queries.FORGET_SECRETS)
     for what, days in ((queries.FORGET_NOTIFICATIONS, app.settings.keep_days), (queries.FORGET_ORDERS, ORDER_DAYS)):
         while await app.db.run(what, keep=timedelta(days=days)):
             continue

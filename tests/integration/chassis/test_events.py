@@ -3,68 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
-from sqlalchemy import create_engine
 
 from chassis import consumer, ids
-from chassis.bus import Bus
-from chassis.consumer import Consumer, batch
-from chassis.db import Database, sql
-from chassis.lease import Lease
-from chassis.migrations import create_chassis_tables, engine_url
-from chassis.outbox import Outbox, Relay
+from chassis.consumer import batch
+from chassis.db import sql
 from devstack.nats import Nats
 from tests.harness import Platform
+from tests.integration.chassis.sides import Side, cancel, eventually, publish
 
 COUNT_INBOX = sql("SELECT count(*) FROM inbox")
 LETTERS = sql("SELECT event_id, attempts, error FROM dead_letters")
 UNPUBLISHED = sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-
-
-class Side:
-    """A database with the chassis's tables, and a connection to NATS."""
-
-    def __init__(self, name: str, url: str, nats_url: str) -> None:
-        self.name, self.url = name, url
-        self.outbox = Outbox()
-        self.db = Database(url, size=4, application=name, outbox=self.outbox)
-        self.bus = Bus(name, nats_url, listen_url=url)
-
-    async def open(self) -> None:
-        engine = create_engine(engine_url(self.url))
-        with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-            create_chassis_tables()
-        engine.dispose()
-        await self.db.open()
-        await self.bus.connect()
-
-    def relay(self) -> Relay:
-        return Relay(self.name, self.db, self.bus, self.outbox, Lease(self.db, "relay", ttl=1.0))
-
-    def consumer(self, handlers: dict[type, Any]) -> Consumer:
-        return Consumer(self.name, SimpleNamespace(name=self.name), self.db, self.bus, handlers)
-
-    async def close(self) -> None:
-        await self.bus.close()
-        await self.db.close()
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
-    """A server of its own: the services that other tests start would hear these events too, and could not read them."""
-    server = Nats(tmp_path_factory.mktemp("nats"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest_asyncio.fixture
@@ -82,18 +39,6 @@ async def sides(servers: Platform, nats: Nats) -> AsyncIterator[tuple[Side, Side
     await hearer.close()
     for mark in marks:
         servers.postgres.drop_database(mark)
-
-
-async def eventually(condition: Any, seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
-async def publish(side: Side, *review_ids: str) -> None:
-    async with side.db.transaction() as tx:
-        for review_id in review_ids:
-            tx.publish(ReviewPosted(review_id=review_id), key=review_id, version=1)
 
 
 async def test_a_committed_event_reaches_the_handler_once_with_its_attributes(sides: tuple[Side, Side]) -> None:
@@ -114,7 +59,7 @@ async def test_a_committed_event_reaches_the_handler_once_with_its_attributes(si
     assert (meta.source, meta.key, meta.version) == ("review", wanted, 1)
     assert meta.type == ReviewPosted.DESCRIPTOR.full_name
     await eventually(lambda: _equal(publisher.db.value(UNPUBLISHED), 0))
-    await _cancel(tasks)
+    await cancel(tasks)
 
 
 async def test_an_event_of_a_rolled_back_transaction_is_never_written(sides: tuple[Side, Side]) -> None:
@@ -178,7 +123,7 @@ async def test_one_poisonous_event_holds_up_nobody_and_ends_as_a_dead_letter(
     (letter,) = await hearer.db.all(LETTERS)
     assert letter.attempts == consumer.DELIVERIES
     assert "cannot be handled" in letter.error
-    await _cancel(tasks)
+    await cancel(tasks)
 
 
 async def test_of_two_relays_one_publishes_and_the_other_takes_over(sides: tuple[Side, Side]) -> None:
@@ -186,10 +131,10 @@ async def test_of_two_relays_one_publishes_and_the_other_takes_over(sides: tuple
     first, second = asyncio.create_task(publisher.relay().run()), asyncio.create_task(publisher.relay().run())
     await publish(publisher, str(ids.new_id()))
     await eventually(lambda: _equal(publisher.db.value(UNPUBLISHED), 0))
-    await _cancel([first])
+    await cancel([first])
     await publish(publisher, str(ids.new_id()))
     await eventually(lambda: _equal(publisher.db.value(UNPUBLISHED), 0))
-    await _cancel([second])
+    await cancel([second])
 
 
 async def _true(value: bool) -> bool:
@@ -202,9 +147,3 @@ async def _equal(value: Any, wanted: object) -> bool:
 
 async def _length(rows: Any, wanted: int) -> bool:
     return len(await rows) == wanted
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
