@@ -17,10 +17,11 @@ from jainshikanji.inventory.v1 import events_pb2 as inventory
 from jainshikanji.loyalty.v1 import events_pb2 as loyalty
 from jainshikanji.notification.v1 import events_pb2 as notification
 from jainshikanji.order.v1 import events_pb2 as order
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, PaymentMethod
 from jainshikanji.payment.v1 import events_pb2 as payment
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.review.v1 import events_pb2 as review
 from jainshikanji.store.v1 import events_pb2 as store
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis import Handlers, batch
 from chassis.bus import EventMeta

@@ -6,23 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from jainshikanji.loyalty.v1 import events_pb2 as loyalty
-from jainshikanji.loyalty.v1 import tier_pb2
 from jainshikanji.order.v1.events_pb2 import OrderDelivered
 from jainshikanji.store.v1 import events_pb2 as store
-from jainshikanji.store.v1 import staff_pb2
 
 from chassis import Handlers
 from chassis.bus import EventMeta
 from chassis.db import Transaction
 from chassis.money import to_decimal
-from chassis.words import Words
+from services.customer import wire
 from services.customer.queries import accounts as q
 from services.customer.usecases import staff
 from services.customer.usecases.staff import Employment
-
-# The publishers' words, which must be the ones that this database checks.
-_STORE_JOBS = Words(staff_pb2.StaffJob)
-_LOYALTY_TIERS = Words(tier_pb2.LoyaltyTier, style=str.capitalize)
 
 
 async def grant(app: Any, tx: Transaction, event: store.StaffGranted, meta: EventMeta) -> None:
@@ -39,7 +33,7 @@ def _employment(event: store.StaffGranted | store.StaffRevoked, *, is_revoked: b
         version=event.version,
         customer_id=UUID(event.account_id),
         store_id=UUID(event.store_id),
-        job=_STORE_JOBS.word(event.job),
+        job=wire.JOBS.word(event.job),
         is_revoked=is_revoked,
     )
 
@@ -59,7 +53,7 @@ async def copy_points(
 
 
 async def copy_tier(app: Any, tx: Transaction, event: loyalty.TierChanged, meta: EventMeta) -> None:
-    tier = _LOYALTY_TIERS.word(event.tier)
+    tier = wire.TIERS.word(event.tier)
     await tx.run(q.COPY_TIER, id=UUID(event.customer_id), tier=tier, version=event.version)
 
 

@@ -11,10 +11,13 @@ from jainshikanji.customer.v1 import (
     customer_pb2,
     customer_service_pb2,
     favorite_pb2,
-    grant_pb2,
     session_pb2,
 )
 from jainshikanji.customer.v1 import preferences_pb2 as likes
+from jainshikanji.inventory.v1.product_pb2 import SpiceLevel
+from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.store.v1.staff_pb2 import StaffJob
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
@@ -28,14 +31,14 @@ from chassis.words import Words
 from services.customer.model import DEFAULT_COUNTRY, DEFAULT_SPICE_LEVEL, EARLIEST_BIRTH
 
 GENDERS = Words(customer_pb2.Gender)
-TIERS = Words(customer_pb2.LoyaltyTier, style=str.capitalize)
+TIERS = Words(LoyaltyTier, style=str.capitalize)
 ADDRESS_TYPES = Words(address_pb2.AddressType)
-SPICE_LEVELS = Words(likes.SpiceLevel, style=str.capitalize)
+SPICE_LEVELS = Words(SpiceLevel, style=str.capitalize)
 DIETS = Words(likes.DietaryRestriction, {"GLUTEN_FREE": "gluten-free", "NUT_FREE": "nut-free"})
-PAYMENT_METHODS = Words(likes.PreferredPaymentMethod)
+PAYMENT_METHODS = Words(PaymentMethod)
 DELIVERY_TIMES = Words(likes.PreferredDeliveryTime)
 DEVICE_TYPES = Words(session_pb2.DeviceType)
-JOBS = Words(grant_pb2.StaffJob)
+JOBS = Words(StaffJob)
 
 EMAIL, PHONE, BIRTH = "customers.email", "customers.phone", "customers.date_of_birth"
 LINE1, LINE2 = "customer_addresses.address_line1", "customer_addresses.address_line2"
@@ -177,7 +180,7 @@ def preferences(row: Row) -> likes.Preferences:
         favorite_categories=row.favorite_categories or (),
         preferred_payment_method=PAYMENT_METHODS.value(row.preferred_payment_method)
         if row.preferred_payment_method
-        else likes.PreferredPaymentMethod.UNSPECIFIED,
+        else PaymentMethod.UNSPECIFIED,
         preferred_delivery_time=DELIVERY_TIMES.value(row.preferred_delivery_time)
         if row.preferred_delivery_time
         else likes.PreferredDeliveryTime.UNSPECIFIED,

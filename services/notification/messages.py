@@ -29,9 +29,11 @@ from jainshikanji.order.v1.events_pb2 import (
     OrderPreparing,
     OrderReady,
 )
-from jainshikanji.order.v1.order_pb2 import CancellationReason, FulfilmentType, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import CancellationReason
 from jainshikanji.payment.v1.events_pb2 import PaymentFailed, RefundProcessed, SurplusRefunded
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.review.v1.events_pb2 import ReviewResponded
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from services.notification.model import Category, Channel
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from jainshikanji.customer.v1.events_pb2 import CustomerErased
 from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderDelivered
-from jainshikanji.order.v1.order_pb2 import PaymentMethod
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 
 from chassis import Handlers, batch
 from chassis.bus import EventMeta

@@ -7,13 +7,11 @@ from uuid import UUID
 import grpc
 from jainshikanji.customer.v1.auth_service_pb2 import InviteStaffRequest
 from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
-from jainshikanji.customer.v1.grant_pb2 import StaffJob
 
 from chassis import App
 from chassis.errors import PeerRefused, Unavailable
-from chassis.words import Words
+from services.store.wire import JOBS
 
-_JOBS = Words(StaffJob)
 # What customer says of its own condition, not of the person.
 _FOR_NOW = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED}
 
@@ -24,7 +22,7 @@ async def invite(app: App, *, name: str, email: str, phone: str, store_id: UUID,
     Raises PeerRefused when customer will not have this person, Unavailable when it does not answer.
     """
     stub = app.peers.stub("customer", AuthServiceStub)
-    request = InviteStaffRequest(email=email, phone=phone, name=name, store_id=str(store_id), job=_JOBS.value(job))
+    request = InviteStaffRequest(email=email, phone=phone, name=name, store_id=str(store_id), job=JOBS.value(job))
     try:
         response = await stub.InviteStaff(request)
     except PeerRefused as refusal:

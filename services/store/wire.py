@@ -10,7 +10,6 @@ from typing import Any
 
 from jainshikanji.store.v1.delivery_zone_pb2 import DeliveryZone
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked, StoreCreated, StoreUpdated
-from jainshikanji.store.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.store.v1.operating_hours_pb2 import DayHours, HoursException, OpeningInterval, OperatingHours
 from jainshikanji.store.v1.staff_pb2 import InvitationState, StaffJob, StaffMember
 from jainshikanji.store.v1.staff_service_pb2 import UpdateStaffMemberRequest
@@ -22,6 +21,7 @@ from jainshikanji.store.v1.store_service_pb2 import (
     UpdateDeliveryZoneRequest,
     UpdateStoreRequest,
 )
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 

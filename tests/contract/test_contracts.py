@@ -265,6 +265,15 @@ def test_personal_data_is_marked_wherever_it_is_named() -> None:
     assert wrong == []
 
 
+def test_a_closed_list_is_written_once() -> None:
+    """Two lists of the same values are one fact: one package owns it, and the others use its type."""
+    written: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for name, enum in load().enums.items():
+        if name.startswith(f"{PACKAGE}."):
+            written.setdefault(tuple((value.name, value.number) for value in enum.value), []).append(name)
+    assert [names for names in written.values() if len(names) > 1] == []
+
+
 def test_a_field_that_holds_an_instant_ends_in_at() -> None:
     """One school of names in the whole API, that of the columns: created_at, expires_at, never create_time."""
     otherwise = {

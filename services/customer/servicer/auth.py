@@ -9,6 +9,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.empty_pb2 import Empty
 from jainshikanji.customer.v1 import auth_service_pb2 as pb
 from jainshikanji.customer.v1 import auth_service_pb2_grpc, customer_pb2, grant_pb2, session_pb2
+from jainshikanji.store.v1.staff_pb2 import StaffJob
 
 from chassis import Call, current_call
 from chassis.errors import InvalidArgument
@@ -106,7 +107,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             customer=wire.customer(row, self._app.cipher),
             roles=sorted(call.caller.roles),
             grants=[
-                grant_pb2.StaffGrant(store_id=str(grant.tenant_id), job=grant_pb2.StaffJob.Value.Value(grant.role))
+                grant_pb2.StaffGrant(store_id=str(grant.tenant_id), job=StaffJob.Value.Value(grant.role))
                 for grant in call.caller.grants
             ],
             session_id=str(_session(call)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 from jainshikanji.order.v1 import order_pb2
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis.money import CURRENCY
@@ -12,8 +14,8 @@ from chassis.words import Words
 
 STATUS = Words(order_pb2.OrderStatus)
 PAYMENT_STATUS = Words(order_pb2.PaymentStatus)
-PAYMENT_METHOD = Words(order_pb2.PaymentMethod)
-FULFILMENT = Words(order_pb2.FulfilmentType, exceptions={"DINE_IN": "dine-in"})
+PAYMENT_METHOD = Words(PaymentMethod)
+FULFILMENT = Words(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
 REASON = Words(order_pb2.CancellationReason)
 
 

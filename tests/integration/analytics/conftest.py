@@ -14,9 +14,10 @@ import pytest_asyncio
 from google.protobuf.message import Message
 from jainshikanji.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from jainshikanji.order.v1 import events_pb2 as order_events
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, PaymentMethod
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.store.v1.events_pb2 import StoreCreated, StoreUpdated
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.bus import EventMeta
 from chassis.ids import new_id

@@ -6,7 +6,6 @@ from typing import Any
 
 from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.customer.v1.customer_pb2 import Customer
-from jainshikanji.customer.v1.customer_pb2 import LoyaltyTier as Tier
 from jainshikanji.customer.v1.events_pb2 import CustomerRegistered
 from jainshikanji.loyalty.v1 import events_pb2 as loyalty
 from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
@@ -44,7 +43,7 @@ async def test_the_newest_balance_and_tier_win_in_whatever_order_they_come(peopl
     await hear(people, loyalty.PointsRedeemed(customer_id=asha.id, points=5, balance=20, version=2))
     await hear(people, loyalty.TierChanged(customer_id=asha.id, tier=LoyaltyTier.SILVER, version=2))
     found = await account(people, asha)
-    assert (found.loyalty_points, found.loyalty_tier) == (30, Tier.GOLD)
+    assert (found.loyalty_points, found.loyalty_tier) == (30, LoyaltyTier.GOLD)
     await hear(people, loyalty.PointsReversed(customer_id=asha.id, points=30, balance=0, version=4))
     assert (await account(people, asha)).loyalty_points == 0
 

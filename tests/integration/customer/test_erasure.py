@@ -9,7 +9,7 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.customer.v1.customer_pb2 import Gender
 from jainshikanji.customer.v1.events_pb2 import CustomerErased, SessionRevoked
-from jainshikanji.customer.v1.preferences_pb2 import SpiceLevel
+from jainshikanji.inventory.v1.product_pb2 import SpiceLevel
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from tests import harness

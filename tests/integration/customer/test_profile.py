@@ -11,12 +11,9 @@ import pytest
 from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.customer.v1.address_pb2 import AddressType
 from jainshikanji.customer.v1.customer_pb2 import Gender
-from jainshikanji.customer.v1.preferences_pb2 import (
-    DietaryRestriction,
-    PreferredDeliveryTime,
-    PreferredPaymentMethod,
-    SpiceLevel,
-)
+from jainshikanji.customer.v1.preferences_pb2 import DietaryRestriction, PreferredDeliveryTime
+from jainshikanji.inventory.v1.product_pb2 import SpiceLevel
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
@@ -262,7 +259,7 @@ async def test_preferences_start_with_defaults_and_are_written_in_part(people: P
                 values=[DietaryRestriction.JAIN, DietaryRestriction.GLUTEN_FREE]
             ),
             favorite_categories=pb.CategoryList(values=["शिकंजी", "Snacks"]),
-            preferred_payment_method=PreferredPaymentMethod.UPI,
+            preferred_payment_method=PaymentMethod.UPI,
         )
     )
     written = await stub.UpdatePreferences(
@@ -270,14 +267,14 @@ async def test_preferences_start_with_defaults_and_are_written_in_part(people: P
             id=asha.id,
             preferred_spice_level=SpiceLevel.SWEET,
             preferred_delivery_time=PreferredDeliveryTime.EVENING,
-            preferred_payment_method=PreferredPaymentMethod.UNSPECIFIED,
+            preferred_payment_method=PaymentMethod.UNSPECIFIED,
             favorite_categories=pb.CategoryList(),
         )
     )
     assert written.preferred_spice_level == SpiceLevel.SWEET
     assert list(written.dietary_restrictions) == [DietaryRestriction.JAIN, DietaryRestriction.GLUTEN_FREE]
     assert list(written.favorite_categories) == []
-    assert written.preferred_payment_method == PreferredPaymentMethod.UNSPECIFIED
+    assert written.preferred_payment_method == PaymentMethod.UNSPECIFIED
     assert written.preferred_delivery_time == PreferredDeliveryTime.EVENING
     assert written == await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
     row = (await people.stored("SELECT * FROM customer_preferences WHERE customer_id = %(id)s::uuid", id=asha.id))[0]

@@ -8,9 +8,8 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from jainshikanji.customer.v1 import auth_service_pb2 as auth
-from jainshikanji.customer.v1.grant_pb2 import StaffJob
-from jainshikanji.store.v1 import staff_pb2
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
+from jainshikanji.store.v1.staff_pb2 import StaffJob
 from typer.testing import CliRunner
 
 from chassis import ids
@@ -55,9 +54,7 @@ def granted(person: Person, store_id: str, staff_id: str, version: int, job: Any
 
 
 def revoked(person: Person, store_id: str, staff_id: str, version: int) -> StaffRevoked:
-    return StaffRevoked(
-        staff_id=staff_id, version=version, account_id=person.id, store_id=store_id, job=staff_pb2.StaffJob.CHEF
-    )
+    return StaffRevoked(staff_id=staff_id, version=version, account_id=person.id, store_id=store_id, job=StaffJob.CHEF)
 
 
 async def grants(person: Person, password: str | None = None) -> list[tuple[str, str]]:

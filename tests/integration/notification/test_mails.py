@@ -10,10 +10,11 @@ from jainshikanji.inventory.v1.events_pb2 import StockLow
 from jainshikanji.loyalty.v1.events_pb2 import PointsEarned
 from jainshikanji.notification.v1.notification_pb2 import Channel, DispatchState
 from jainshikanji.order.v1 import events_pb2 as order_events
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, PaymentMethod
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 from jainshikanji.store.v1.staff_pb2 import StaffJob
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis import clock
 from chassis.bus import EventMeta

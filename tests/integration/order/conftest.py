@@ -15,9 +15,11 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, Order, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import Order
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 from jainshikanji.payment.v1.events_pb2 import PaymentCompleted, RefundProcessed
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.bus import EventMeta
 from chassis.db import sql

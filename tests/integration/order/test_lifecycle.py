@@ -9,17 +9,12 @@ import grpc
 import pytest
 from jainshikanji.order.v1 import events_pb2 as events
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import (
-    CancellationReason,
-    FulfilmentType,
-    Order,
-    OrderStatus,
-    PaymentMethod,
-    PaymentStatus,
-)
+from jainshikanji.order.v1.order_pb2 import CancellationReason, Order, OrderStatus, PaymentStatus
 from jainshikanji.payment.v1.events_pb2 import PaymentCompleted, PaymentFailed
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 from jainshikanji.store.v1.staff_pb2 import StaffJob
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.clock import now
 from chassis.db import sql

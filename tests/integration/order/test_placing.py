@@ -10,7 +10,9 @@ import grpc
 import pytest
 from jainshikanji.order.v1 import events_pb2 as events
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, OrderStatus, PaymentMethod, PaymentStatus
+from jainshikanji.order.v1.order_pb2 import OrderStatus, PaymentStatus
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.db import sql
 from chassis.ids import new_id

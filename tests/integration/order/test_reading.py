@@ -7,9 +7,11 @@ import pytest
 from jainshikanji.customer.v1.events_pb2 import CustomerErased
 from jainshikanji.loyalty.v1.events_pb2 import PointsEarned, PointsReversed
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import OrderStatus
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 from jainshikanji.store.v1.staff_pb2 import StaffJob
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.clock import now
 from chassis.db import sql

@@ -8,7 +8,9 @@ from datetime import timedelta
 import grpc
 import pytest
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import OrderStatus
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.clock import now
 from chassis.ids import new_id

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import Order, OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import Order, OrderStatus
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 
 from chassis.ids import new_id
 from services.order.usecases import recovery

@@ -11,8 +11,10 @@ from uuid import UUID
 import grpc
 import pytest
 from jainshikanji.order.v1 import order_service_pb2 as api
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from services.order.usecases.watching import last_seen
 from tests.harness import refusal

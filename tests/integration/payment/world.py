@@ -22,11 +22,12 @@ import uvicorn
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.message import Message
 from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderDelivered
-from jainshikanji.order.v1.order_pb2 import OrderStatus, PaymentMethod
+from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesResponse, OrderState
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceServicer, add_OrderServiceServicer_to_server
 from jainshikanji.payment.v1 import events_pb2, payment_pb2
 from jainshikanji.payment.v1 import payment_service_pb2 as pb
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from jainshikanji.type.v1.money_pb2 import Money
 from starlette.applications import Starlette

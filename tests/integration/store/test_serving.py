@@ -10,8 +10,8 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.store.v1 import store_service_pb2 as pb
-from jainshikanji.store.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.store.v1.operating_hours_pb2 import DayHours, OpeningInterval
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 
 from chassis import ids

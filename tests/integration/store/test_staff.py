@@ -18,7 +18,6 @@ from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceServicer, 
 from jainshikanji.customer.v1.customer_service_pb2 import BatchGetContactsRequest
 from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from jainshikanji.customer.v1.events_pb2 import CustomerErased
-from jainshikanji.customer.v1.grant_pb2 import StaffJob as CustomerStaffJob
 from jainshikanji.store.v1 import staff_service_pb2 as pb
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 from jainshikanji.store.v1.staff_pb2 import InvitationState, StaffJob, StaffMember
@@ -146,7 +145,7 @@ async def test_a_member_is_invited_and_granted_the_job(
     assert member.account_id == str(customers.accounts[member.email])
     invitation = customers.invitations[-1]
     assert (invitation.email, invitation.phone, invitation.name) == (member.email, "+919820012345", "Asha")
-    assert (invitation.store_id, invitation.job) == (store.id, CustomerStaffJob.CHEF)
+    assert (invitation.store_id, invitation.job) == (store.id, CHEF)
     (granted,) = await events(replica, member.id)
     assert isinstance(granted, StaffGranted)
     assert (granted.account_id, granted.store_id, granted.job) == (member.account_id, store.id, CHEF)

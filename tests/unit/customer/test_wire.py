@@ -8,14 +8,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jainshikanji.loyalty.v1 import tier_pb2
-from jainshikanji.store.v1 import staff_pb2
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from chassis.crypto import FieldCipher
 from chassis.errors import InvalidArgument
-from chassis.words import Words
 from services.customer import wire
 from services.customer.usecases import codes
 
@@ -30,11 +27,6 @@ def test_the_database_keeps_the_words_of_its_checks_and_comments() -> None:
     assert wire.DELIVERY_TIMES.all() == ["morning", "afternoon", "evening"]
     assert wire.PAYMENT_METHODS.all() == ["upi", "card", "netbanking", "cod", "wallet", "emi"]
     assert wire.JOBS.all() == ["manager", "chef", "cashier", "delivery", "support"]
-
-
-def test_the_publishers_words_are_this_service_s() -> None:
-    assert Words(staff_pb2.StaffJob).all() == wire.JOBS.all()
-    assert Words(tier_pb2.LoyaltyTier, style=str.capitalize).all() == wire.TIERS.all()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))

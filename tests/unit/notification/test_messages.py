@@ -7,7 +7,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.order.v1.events_pb2 import OrderCreated, OrderReady
-from jainshikanji.order.v1.order_pb2 import FulfilmentType, PaymentMethod
+from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
+from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from services.notification.events import HANDLERS
 from services.notification.messages import TOLD, Told, of_created_order

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from jainshikanji.customer.v1 import customer_pb2 as _customer_pb2
 from jainshikanji.customer.v1 import grant_pb2 as _grant_pb2
 from jainshikanji.customer.v1 import session_pb2 as _session_pb2
+from jainshikanji.store.v1 import staff_pb2 as _staff_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -492,7 +493,7 @@ class InviteStaffRequest(_message.Message):
     """The person's name for a new account; up to 255 characters."""
     store_id: _builtins.str
     """The store that invites."""
-    job: _grant_pb2.StaffJob.Value.ValueType
+    job: _staff_pb2.StaffJob.Value.ValueType
     """The job there."""
     def __init__(
         self,
@@ -501,7 +502,7 @@ class InviteStaffRequest(_message.Message):
         phone: _builtins.str = ...,
         name: _builtins.str = ...,
         store_id: _builtins.str = ...,
-        job: _grant_pb2.StaffJob.Value.ValueType = ...,
+        job: _staff_pb2.StaffJob.Value.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

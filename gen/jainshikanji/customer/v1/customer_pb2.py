@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from jainshikanji.loyalty.v1 import tier_pb2 as jainshikanji_dot_loyalty_dot_v1_dot_tier__pb2
 from jainshikanji.options.v1 import pii_pb2 as jainshikanji_dot_options_dot_v1_dot_pii__pb2
 from jainshikanji.type.v1 import money_pb2 as jainshikanji_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jainshikanji/customer/v1/customer.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\x1a jainshikanji/type/v1/money.proto\"\xfb\x04\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x13\n\x05\x65mail\x18\x03 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x13\n\x05phone\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nfirst_name\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x17\n\tlast_name\x18\x06 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1a\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1b\n\rdate_of_birth\x18\x08 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x36\n\x06gender\x18\t \x01(\x0e\x32&.jainshikanji.customer.v1.Gender.Value\x12\x0e\n\x06locale\x18\n \x01(\t\x12\x16\n\x0e\x65mail_verified\x18\x0b \x01(\x08\x12\x16\n\x0ephone_verified\x18\x0c \x01(\x08\x12\x11\n\tis_active\x18\r \x01(\x08\x12\x16\n\x0eloyalty_points\x18\x0e \x01(\x05\x12\x41\n\x0cloyalty_tier\x18\x0f \x01(\x0e\x32+.jainshikanji.customer.v1.LoyaltyTier.Value\x12\x14\n\x0ctotal_orders\x18\x10 \x01(\x05\x12\x30\n\x0btotal_spent\x18\x11 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x31\n\rlast_login_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x06Gender\"O\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06\x46\x45MALE\x10\x01\x12\x08\n\x04MALE\x10\x02\x12\x0e\n\nNON_BINARY\x10\x03\x12\x0f\n\x0bUNDISCLOSED\x10\x04\"W\n\x0bLoyaltyTier\"H\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06\x42RONZE\x10\x01\x12\n\n\x06SILVER\x10\x02\x12\x08\n\x04GOLD\x10\x03\x12\x0c\n\x08PLATINUM\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jainshikanji/customer/v1/customer.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"jainshikanji/loyalty/v1/tier.proto\x1a!jainshikanji/options/v1/pii.proto\x1a jainshikanji/type/v1/money.proto\"\xfa\x04\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x13\n\x05\x65mail\x18\x03 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x13\n\x05phone\x18\x04 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x18\n\nfirst_name\x18\x05 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x17\n\tlast_name\x18\x06 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1a\n\x0c\x64isplay_name\x18\x07 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x1b\n\rdate_of_birth\x18\x08 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x36\n\x06gender\x18\t \x01(\x0e\x32&.jainshikanji.customer.v1.Gender.Value\x12\x0e\n\x06locale\x18\n \x01(\t\x12\x16\n\x0e\x65mail_verified\x18\x0b \x01(\x08\x12\x16\n\x0ephone_verified\x18\x0c \x01(\x08\x12\x11\n\tis_active\x18\r \x01(\x08\x12\x16\n\x0eloyalty_points\x18\x0e \x01(\x05\x12@\n\x0cloyalty_tier\x18\x0f \x01(\x0e\x32*.jainshikanji.loyalty.v1.LoyaltyTier.Value\x12\x14\n\x0ctotal_orders\x18\x10 \x01(\x05\x12\x30\n\x0btotal_spent\x18\x11 \x01(\x0b\x32\x1b.jainshikanji.type.v1.Money\x12\x31\n\rlast_login_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x06Gender\"O\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\n\n\x06\x46\x45MALE\x10\x01\x12\x08\n\x04MALE\x10\x02\x12\x0e\n\nNON_BINARY\x10\x03\x12\x0f\n\x0bUNDISCLOSED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,14 +47,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMER'].fields_by_name['display_name']._serialized_options = b'\330\265\030\001'
   _globals['_CUSTOMER'].fields_by_name['date_of_birth']._loaded_options = None
   _globals['_CUSTOMER'].fields_by_name['date_of_birth']._serialized_options = b'\330\265\030\001'
-  _globals['_CUSTOMER']._serialized_start=172
-  _globals['_CUSTOMER']._serialized_end=807
-  _globals['_GENDER']._serialized_start=809
-  _globals['_GENDER']._serialized_end=898
-  _globals['_GENDER_VALUE']._serialized_start=819
-  _globals['_GENDER_VALUE']._serialized_end=898
-  _globals['_LOYALTYTIER']._serialized_start=900
-  _globals['_LOYALTYTIER']._serialized_end=987
-  _globals['_LOYALTYTIER_VALUE']._serialized_start=915
-  _globals['_LOYALTYTIER_VALUE']._serialized_end=987
+  _globals['_CUSTOMER']._serialized_start=208
+  _globals['_CUSTOMER']._serialized_end=842
+  _globals['_GENDER']._serialized_start=844
+  _globals['_GENDER']._serialized_end=933
+  _globals['_GENDER_VALUE']._serialized_start=854
+  _globals['_GENDER_VALUE']._serialized_end=933
 # @@protoc_insertion_point(module_scope)

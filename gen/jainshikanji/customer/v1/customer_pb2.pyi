@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from jainshikanji.loyalty.v1 import tier_pb2 as _tier_pb2
 from jainshikanji.type.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -73,7 +74,7 @@ class Customer(_message.Message):
     """False while an administrator has deactivated the account: it can neither log in nor order."""
     loyalty_points: _builtins.int
     """A copy of the loyalty service's balance; may lag by seconds and decides nothing."""
-    loyalty_tier: Global___LoyaltyTier.Value.ValueType
+    loyalty_tier: _tier_pb2.LoyaltyTier.Value.ValueType
     """A copy of the loyalty service's tier; may lag by seconds and decides nothing."""
     total_orders: _builtins.int
     """How many orders have been delivered to the customer. A copy fed by events."""
@@ -110,7 +111,7 @@ class Customer(_message.Message):
         phone_verified: _builtins.bool = ...,
         is_active: _builtins.bool = ...,
         loyalty_points: _builtins.int = ...,
-        loyalty_tier: Global___LoyaltyTier.Value.ValueType = ...,
+        loyalty_tier: _tier_pb2.LoyaltyTier.Value.ValueType = ...,
         total_orders: _builtins.int = ...,
         total_spent: _money_pb2.Money | None = ...,
         last_login_at: _timestamp_pb2.Timestamp | None = ...,
@@ -172,51 +173,3 @@ class Gender(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Gender: _TypeAlias = Gender  # noqa: Y015
-
-@_typing.final
-class LoyaltyTier(_message.Message):
-    """The loyalty programme's tiers, lowest first."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LoyaltyTier._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: LoyaltyTier._Value.ValueType  # 0
-        """Never sent."""
-        BRONZE: LoyaltyTier._Value.ValueType  # 1
-        """Where everybody starts."""
-        SILVER: LoyaltyTier._Value.ValueType  # 2
-        """Second."""
-        GOLD: LoyaltyTier._Value.ValueType  # 3
-        """Third."""
-        PLATINUM: LoyaltyTier._Value.ValueType  # 4
-        """Highest."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
-
-    UNSPECIFIED: LoyaltyTier.Value.ValueType  # 0
-    """Never sent."""
-    BRONZE: LoyaltyTier.Value.ValueType  # 1
-    """Where everybody starts."""
-    SILVER: LoyaltyTier.Value.ValueType  # 2
-    """Second."""
-    GOLD: LoyaltyTier.Value.ValueType  # 3
-    """Third."""
-    PLATINUM: LoyaltyTier.Value.ValueType  # 4
-    """Highest."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___LoyaltyTier: _TypeAlias = LoyaltyTier  # noqa: Y015

@@ -12,6 +12,8 @@ from jainshikanji.customer.v1 import address_pb2 as _address_pb2
 from jainshikanji.customer.v1 import customer_pb2 as _customer_pb2
 from jainshikanji.customer.v1 import favorite_pb2 as _favorite_pb2
 from jainshikanji.customer.v1 import preferences_pb2 as _preferences_pb2
+from jainshikanji.inventory.v1 import product_pb2 as _product_pb2
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
 from jainshikanji.type.v1 import postal_address_pb2 as _postal_address_pb2
 import builtins as _builtins
 import sys
@@ -420,9 +422,9 @@ class UpdatePreferencesRequest(_message.Message):
     PREFERRED_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The customer's id."""
-    preferred_spice_level: _preferences_pb2.SpiceLevel.Value.ValueType
+    preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType
     """How hot they like it."""
-    preferred_payment_method: _preferences_pb2.PreferredPaymentMethod.Value.ValueType
+    preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """UNSPECIFIED clears."""
     preferred_delivery_time: _preferences_pb2.PreferredDeliveryTime.Value.ValueType
     """UNSPECIFIED clears."""
@@ -438,10 +440,10 @@ class UpdatePreferencesRequest(_message.Message):
         self,
         *,
         id: _builtins.str = ...,
-        preferred_spice_level: _preferences_pb2.SpiceLevel.Value.ValueType | None = ...,
+        preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType | None = ...,
         dietary_restrictions: Global___DietaryRestrictionList | None = ...,
         favorite_categories: Global___CategoryList | None = ...,
-        preferred_payment_method: _preferences_pb2.PreferredPaymentMethod.Value.ValueType | None = ...,
+        preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType | None = ...,
         preferred_delivery_time: _preferences_pb2.PreferredDeliveryTime.Value.ValueType | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_preferred_delivery_time", b"_preferred_delivery_time", "_preferred_payment_method", b"_preferred_payment_method", "_preferred_spice_level", b"_preferred_spice_level", "dietary_restrictions", b"dietary_restrictions", "favorite_categories", b"favorite_categories", "preferred_delivery_time", b"preferred_delivery_time", "preferred_payment_method", b"preferred_payment_method", "preferred_spice_level", b"preferred_spice_level"]  # noqa: Y015

@@ -22,19 +22,16 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from jainshikanji.store.v1 import staff_pb2 as jainshikanji_dot_store_dot_v1_dot_staff__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/customer/v1/grant.proto\x12\x18jainshikanji.customer.v1\"U\n\nStaffGrant\x12\x10\n\x08store_id\x18\x01 \x01(\t\x12\x35\n\x03job\x18\x02 \x01(\x0e\x32(.jainshikanji.customer.v1.StaffJob.Value\"c\n\x08StaffJob\"W\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07MANAGER\x10\x01\x12\x08\n\x04\x43HEF\x10\x02\x12\x0b\n\x07\x43\x41SHIER\x10\x03\x12\x0c\n\x08\x44\x45LIVERY\x10\x04\x12\x0b\n\x07SUPPORT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$jainshikanji/customer/v1/grant.proto\x12\x18jainshikanji.customer.v1\x1a!jainshikanji/store/v1/staff.proto\"R\n\nStaffGrant\x12\x10\n\x08store_id\x18\x01 \x01(\t\x12\x32\n\x03job\x18\x02 \x01(\x0e\x32%.jainshikanji.store.v1.StaffJob.Valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.customer.v1.grant_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAFFGRANT']._serialized_start=66
-  _globals['_STAFFGRANT']._serialized_end=151
-  _globals['_STAFFJOB']._serialized_start=153
-  _globals['_STAFFJOB']._serialized_end=252
-  _globals['_STAFFJOB_VALUE']._serialized_start=165
-  _globals['_STAFFJOB_VALUE']._serialized_end=252
+  _globals['_STAFFGRANT']._serialized_start=101
+  _globals['_STAFFGRANT']._serialized_end=183
 # @@protoc_insertion_point(module_scope)

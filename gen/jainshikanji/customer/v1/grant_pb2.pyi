@@ -5,7 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from jainshikanji.store.v1 import staff_pb2 as _staff_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -27,13 +27,13 @@ class StaffGrant(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """The store."""
-    job: Global___StaffJob.Value.ValueType
-    """The job there."""
+    job: _staff_pb2.StaffJob.Value.ValueType
+    """The job there; its word is also one of the token's `roles`."""
     def __init__(
         self,
         *,
         store_id: _builtins.str = ...,
-        job: Global___StaffJob.Value.ValueType = ...,
+        job: _staff_pb2.StaffJob.Value.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -42,55 +42,3 @@ class StaffGrant(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StaffGrant: _TypeAlias = StaffGrant  # noqa: Y015
-
-@_typing.final
-class StaffJob(_message.Message):
-    """The jobs in a store."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StaffJob._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: StaffJob._Value.ValueType  # 0
-        """Never sent."""
-        MANAGER: StaffJob._Value.ValueType  # 1
-        """Runs the store."""
-        CHEF: StaffJob._Value.ValueType  # 2
-        """Cooks."""
-        CASHIER: StaffJob._Value.ValueType  # 3
-        """Takes orders and money."""
-        DELIVERY: StaffJob._Value.ValueType  # 4
-        """Carries orders."""
-        SUPPORT: StaffJob._Value.ValueType  # 5
-        """Helps customers."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words, as in the token's `roles`."""
-
-    UNSPECIFIED: StaffJob.Value.ValueType  # 0
-    """Never sent."""
-    MANAGER: StaffJob.Value.ValueType  # 1
-    """Runs the store."""
-    CHEF: StaffJob.Value.ValueType  # 2
-    """Cooks."""
-    CASHIER: StaffJob.Value.ValueType  # 3
-    """Takes orders and money."""
-    DELIVERY: StaffJob.Value.ValueType  # 4
-    """Carries orders."""
-    SUPPORT: StaffJob.Value.ValueType  # 5
-    """Helps customers."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StaffJob: _TypeAlias = StaffJob  # noqa: Y015

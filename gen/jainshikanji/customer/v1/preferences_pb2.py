@@ -23,31 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from jainshikanji.inventory.v1 import product_pb2 as jainshikanji_dot_inventory_dot_v1_dot_product__pb2
+from jainshikanji.payment.v1 import payment_pb2 as jainshikanji_dot_payment_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*jainshikanji/customer/v1/preferences.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n\x0bPreferences\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12I\n\x15preferred_spice_level\x18\x02 \x01(\x0e\x32*.jainshikanji.customer.v1.SpiceLevel.Value\x12P\n\x14\x64ietary_restrictions\x18\x03 \x03(\x0e\x32\x32.jainshikanji.customer.v1.DietaryRestriction.Value\x12\x1b\n\x13\x66\x61vorite_categories\x18\x04 \x03(\t\x12X\n\x18preferred_payment_method\x18\x05 \x01(\x0e\x32\x36.jainshikanji.customer.v1.PreferredPaymentMethod.Value\x12V\n\x17preferred_delivery_time\x18\x06 \x01(\x0e\x32\x35.jainshikanji.customer.v1.PreferredDeliveryTime.Value\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\nSpiceLevel\"B\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x08\n\x04MILD\x10\x01\x12\n\n\x06MEDIUM\x10\x02\x12\x07\n\x03HOT\x10\x03\x12\t\n\x05SWEET\x10\x04\"b\n\x12\x44ietaryRestriction\"L\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\t\n\x05VEGAN\x10\x01\x12\x08\n\x04JAIN\x10\x02\x12\x0f\n\x0bGLUTEN_FREE\x10\x03\x12\x0c\n\x08NUT_FREE\x10\x04\"s\n\x16PreferredPaymentMethod\"Y\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x07\n\x03UPI\x10\x01\x12\x08\n\x04\x43\x41RD\x10\x02\x12\x0e\n\nNETBANKING\x10\x03\x12\x07\n\x03\x43OD\x10\x04\x12\n\n\x06WALLET\x10\x05\x12\x07\n\x03\x45MI\x10\x06\"Z\n\x15PreferredDeliveryTime\"A\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07MORNING\x10\x01\x12\r\n\tAFTERNOON\x10\x02\x12\x0b\n\x07\x45VENING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*jainshikanji/customer/v1/preferences.proto\x12\x18jainshikanji.customer.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'jainshikanji/inventory/v1/product.proto\x1a%jainshikanji/payment/v1/payment.proto\"\xb5\x03\n\x0bPreferences\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12J\n\x15preferred_spice_level\x18\x02 \x01(\x0e\x32+.jainshikanji.inventory.v1.SpiceLevel.Value\x12P\n\x14\x64ietary_restrictions\x18\x03 \x03(\x0e\x32\x32.jainshikanji.customer.v1.DietaryRestriction.Value\x12\x1b\n\x13\x66\x61vorite_categories\x18\x04 \x03(\t\x12N\n\x18preferred_payment_method\x18\x05 \x01(\x0e\x32,.jainshikanji.payment.v1.PaymentMethod.Value\x12V\n\x17preferred_delivery_time\x18\x06 \x01(\x0e\x32\x35.jainshikanji.customer.v1.PreferredDeliveryTime.Value\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x12\x44ietaryRestriction\"L\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\t\n\x05VEGAN\x10\x01\x12\x08\n\x04JAIN\x10\x02\x12\x0f\n\x0bGLUTEN_FREE\x10\x03\x12\x0c\n\x08NUT_FREE\x10\x04\"Z\n\x15PreferredDeliveryTime\"A\n\x05Value\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0b\n\x07MORNING\x10\x01\x12\r\n\tAFTERNOON\x10\x02\x12\x0b\n\x07\x45VENING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jainshikanji.customer.v1.preferences_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PREFERENCES']._serialized_start=106
-  _globals['_PREFERENCES']._serialized_end=552
-  _globals['_SPICELEVEL']._serialized_start=554
-  _globals['_SPICELEVEL']._serialized_end=634
-  _globals['_SPICELEVEL_VALUE']._serialized_start=568
-  _globals['_SPICELEVEL_VALUE']._serialized_end=634
-  _globals['_DIETARYRESTRICTION']._serialized_start=636
-  _globals['_DIETARYRESTRICTION']._serialized_end=734
-  _globals['_DIETARYRESTRICTION_VALUE']._serialized_start=658
-  _globals['_DIETARYRESTRICTION_VALUE']._serialized_end=734
-  _globals['_PREFERREDPAYMENTMETHOD']._serialized_start=736
-  _globals['_PREFERREDPAYMENTMETHOD']._serialized_end=851
-  _globals['_PREFERREDPAYMENTMETHOD_VALUE']._serialized_start=762
-  _globals['_PREFERREDPAYMENTMETHOD_VALUE']._serialized_end=851
-  _globals['_PREFERREDDELIVERYTIME']._serialized_start=853
-  _globals['_PREFERREDDELIVERYTIME']._serialized_end=943
-  _globals['_PREFERREDDELIVERYTIME_VALUE']._serialized_start=878
-  _globals['_PREFERREDDELIVERYTIME_VALUE']._serialized_end=943
+  _globals['_PREFERENCES']._serialized_start=186
+  _globals['_PREFERENCES']._serialized_end=623
+  _globals['_DIETARYRESTRICTION']._serialized_start=625
+  _globals['_DIETARYRESTRICTION']._serialized_end=723
+  _globals['_DIETARYRESTRICTION_VALUE']._serialized_start=647
+  _globals['_DIETARYRESTRICTION_VALUE']._serialized_end=723
+  _globals['_PREFERREDDELIVERYTIME']._serialized_start=725
+  _globals['_PREFERREDDELIVERYTIME']._serialized_end=815
+  _globals['_PREFERREDDELIVERYTIME_VALUE']._serialized_start=750
+  _globals['_PREFERREDDELIVERYTIME_VALUE']._serialized_end=815
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from jainshikanji.inventory.v1 import product_pb2 as _product_pb2
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -35,9 +37,9 @@ class Preferences(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Whose they are."""
-    preferred_spice_level: Global___SpiceLevel.Value.ValueType
+    preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType
     """How hot they like it; MILD until they say otherwise."""
-    preferred_payment_method: Global___PreferredPaymentMethod.Value.ValueType
+    preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """What the app offers first when they pay; UNSPECIFIED when they never chose."""
     preferred_delivery_time: Global___PreferredDeliveryTime.Value.ValueType
     """When they like to be delivered to; UNSPECIFIED when they never chose."""
@@ -57,10 +59,10 @@ class Preferences(_message.Message):
         self,
         *,
         customer_id: _builtins.str = ...,
-        preferred_spice_level: Global___SpiceLevel.Value.ValueType = ...,
+        preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType = ...,
         dietary_restrictions: _abc.Iterable[Global___DietaryRestriction.Value.ValueType] | None = ...,
         favorite_categories: _abc.Iterable[_builtins.str] | None = ...,
-        preferred_payment_method: Global___PreferredPaymentMethod.Value.ValueType = ...,
+        preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
         preferred_delivery_time: Global___PreferredDeliveryTime.Value.ValueType = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
@@ -71,54 +73,6 @@ class Preferences(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Preferences: _TypeAlias = Preferences  # noqa: Y015
-
-@_typing.final
-class SpiceLevel(_message.Message):
-    """How hot a dish is."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SpiceLevel._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: SpiceLevel._Value.ValueType  # 0
-        """Not said."""
-        MILD: SpiceLevel._Value.ValueType  # 1
-        """Hardly."""
-        MEDIUM: SpiceLevel._Value.ValueType  # 2
-        """Some."""
-        HOT: SpiceLevel._Value.ValueType  # 3
-        """A lot."""
-        SWEET: SpiceLevel._Value.ValueType  # 4
-        """Sweet rather than hot."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
-
-    UNSPECIFIED: SpiceLevel.Value.ValueType  # 0
-    """Not said."""
-    MILD: SpiceLevel.Value.ValueType  # 1
-    """Hardly."""
-    MEDIUM: SpiceLevel.Value.ValueType  # 2
-    """Some."""
-    HOT: SpiceLevel.Value.ValueType  # 3
-    """A lot."""
-    SWEET: SpiceLevel.Value.ValueType  # 4
-    """Sweet rather than hot."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SpiceLevel: _TypeAlias = SpiceLevel  # noqa: Y015
 
 @_typing.final
 class DietaryRestriction(_message.Message):
@@ -167,62 +121,6 @@ class DietaryRestriction(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DietaryRestriction: _TypeAlias = DietaryRestriction  # noqa: Y015
-
-@_typing.final
-class PreferredPaymentMethod(_message.Message):
-    """How somebody likes to pay."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PreferredPaymentMethod._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: PreferredPaymentMethod._Value.ValueType  # 0
-        """Not said."""
-        UPI: PreferredPaymentMethod._Value.ValueType  # 1
-        """Unified Payments Interface."""
-        CARD: PreferredPaymentMethod._Value.ValueType  # 2
-        """Debit or credit card."""
-        NETBANKING: PreferredPaymentMethod._Value.ValueType  # 3
-        """The bank's web site."""
-        COD: PreferredPaymentMethod._Value.ValueType  # 4
-        """Cash on delivery."""
-        WALLET: PreferredPaymentMethod._Value.ValueType  # 5
-        """A wallet."""
-        EMI: PreferredPaymentMethod._Value.ValueType  # 6
-        """In instalments."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
-
-    UNSPECIFIED: PreferredPaymentMethod.Value.ValueType  # 0
-    """Not said."""
-    UPI: PreferredPaymentMethod.Value.ValueType  # 1
-    """Unified Payments Interface."""
-    CARD: PreferredPaymentMethod.Value.ValueType  # 2
-    """Debit or credit card."""
-    NETBANKING: PreferredPaymentMethod.Value.ValueType  # 3
-    """The bank's web site."""
-    COD: PreferredPaymentMethod.Value.ValueType  # 4
-    """Cash on delivery."""
-    WALLET: PreferredPaymentMethod.Value.ValueType  # 5
-    """A wallet."""
-    EMI: PreferredPaymentMethod.Value.ValueType  # 6
-    """In instalments."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PreferredPaymentMethod: _TypeAlias = PreferredPaymentMethod  # noqa: Y015
 
 @_typing.final
 class PreferredDeliveryTime(_message.Message):

@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from jainshikanji.order.v1 import order_pb2 as _order_pb2
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
+from jainshikanji.type.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.type.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -55,9 +57,9 @@ class OrderCreated(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reaches the guest."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
     payment_id: _builtins.str
     """The payment that order allocated; empty when the total is 0."""
@@ -105,7 +107,7 @@ class OrderCreated(_message.Message):
         order_number: _builtins.str = ...,
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         items: _abc.Iterable[Global___OrderedItem] | None = ...,
         subtotal: _money_pb2.Money | None = ...,
         tax: _money_pb2.Money | None = ...,
@@ -113,7 +115,7 @@ class OrderCreated(_message.Message):
         discount: _money_pb2.Money | None = ...,
         loyalty_discount: _money_pb2.Money | None = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
         payment_id: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
         points_redeemed: _builtins.int = ...,
@@ -201,9 +203,9 @@ class OrderConfirmed(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reaches the guest."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -226,8 +228,8 @@ class OrderConfirmed(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         estimated_delivery_at: _timestamp_pb2.Timestamp | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
@@ -264,9 +266,9 @@ class OrderPreparing(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reaches the guest."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -285,8 +287,8 @@ class OrderPreparing(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "total", b"total"]  # noqa: Y015
@@ -322,9 +324,9 @@ class OrderReady(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reaches the guest."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -343,8 +345,8 @@ class OrderReady(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at", "total", b"total"]  # noqa: Y015
@@ -381,9 +383,9 @@ class OrderDispatched(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reaches the guest."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -406,8 +408,8 @@ class OrderDispatched(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         estimated_delivery_at: _timestamp_pb2.Timestamp | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
@@ -452,9 +454,9 @@ class OrderDelivered(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reached the guest."""
     delivered_by: _builtins.str
     """Account that handed it over and, for COD, took the cash."""
@@ -493,8 +495,8 @@ class OrderDelivered(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         items: _abc.Iterable[Global___OrderedItem] | None = ...,
         subtotal: _money_pb2.Money | None = ...,
         discount: _money_pb2.Money | None = ...,
@@ -542,9 +544,9 @@ class OrderCancelled(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it would have reached the guest."""
     reason: _order_pb2.CancellationReason.Value.ValueType
     """Why."""
@@ -571,8 +573,8 @@ class OrderCancelled(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         reason: _order_pb2.CancellationReason.Value.ValueType = ...,
         restock: _builtins.bool = ...,
         cancelled_from: _order_pb2.OrderStatus.Value.ValueType = ...,
@@ -613,9 +615,9 @@ class OrderRefunded(_message.Message):
     """Whose."""
     store_id: _builtins.str
     """Which store."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How it was paid."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How it reached, or would have reached, the guest."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -638,8 +640,8 @@ class OrderRefunded(_message.Message):
         customer_id: _builtins.str = ...,
         store_id: _builtins.str = ...,
         total: _money_pb2.Money | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         refunded: _money_pb2.Money | None = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...

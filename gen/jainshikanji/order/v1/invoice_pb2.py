@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from jainshikanji.options.v1 import pii_pb2 as jainshikanji_dot_options_dot_v1_dot_pii__pb2
 from jainshikanji.order.v1 import order_pb2 as jainshikanji_dot_order_dot_v1_dot_order__pb2
+from jainshikanji.payment.v1 import payment_pb2 as jainshikanji_dot_payment_dot_v1_dot_payment__pb2
 from jainshikanji.type.v1 import postal_address_pb2 as jainshikanji_dot_type_dot_v1_dot_postal__address__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jainshikanji/order/v1/invoice.proto\x12\x15jainshikanji.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\x1a!jainshikanji/order/v1/order.proto\x1a)jainshikanji/type/v1/postal_address.proto\"\x9d\x04\n\x07Invoice\x12\x16\n\x0einvoice_number\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12-\n\tissued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x12\n\nstore_name\x18\x05 \x01(\t\x12\x16\n\x0esupplier_state\x18\x06 \x01(\t\x12\x17\n\x0fplace_of_supply\x18\x07 \x01(\t\x12\x1b\n\rcustomer_name\x18\x08 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x43\n\x10\x64\x65livery_address\x18\t \x01(\x0b\x32#.jainshikanji.type.v1.PostalAddressB\x04\xd8\xb5\x18\x01\x12/\n\x05items\x18\n \x03(\x0b\x32 .jainshikanji.order.v1.OrderItem\x12/\n\x07\x61mounts\x18\x0b \x01(\x0b\x32\x1e.jainshikanji.order.v1.Amounts\x12\x42\n\x0epayment_method\x18\x0c \x01(\x0e\x32*.jainshikanji.order.v1.PaymentMethod.Value\x12\x42\n\x0epayment_status\x18\r \x01(\x0e\x32*.jainshikanji.order.v1.PaymentStatus.Value\x12\x16\n\x0esupplier_gstin\x18\x0e \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jainshikanji/order/v1/invoice.proto\x12\x15jainshikanji.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!jainshikanji/options/v1/pii.proto\x1a!jainshikanji/order/v1/order.proto\x1a%jainshikanji/payment/v1/payment.proto\x1a)jainshikanji/type/v1/postal_address.proto\"\x9f\x04\n\x07Invoice\x12\x16\n\x0einvoice_number\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12-\n\tissued_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x12\n\nstore_name\x18\x05 \x01(\t\x12\x16\n\x0esupplier_state\x18\x06 \x01(\t\x12\x17\n\x0fplace_of_supply\x18\x07 \x01(\t\x12\x1b\n\rcustomer_name\x18\x08 \x01(\tB\x04\xd8\xb5\x18\x01\x12\x43\n\x10\x64\x65livery_address\x18\t \x01(\x0b\x32#.jainshikanji.type.v1.PostalAddressB\x04\xd8\xb5\x18\x01\x12/\n\x05items\x18\n \x03(\x0b\x32 .jainshikanji.order.v1.OrderItem\x12/\n\x07\x61mounts\x18\x0b \x01(\x0b\x32\x1e.jainshikanji.order.v1.Amounts\x12\x44\n\x0epayment_method\x18\x0c \x01(\x0e\x32,.jainshikanji.payment.v1.PaymentMethod.Value\x12\x42\n\x0epayment_status\x18\r \x01(\x0e\x32*.jainshikanji.order.v1.PaymentStatus.Value\x12\x16\n\x0esupplier_gstin\x18\x0e \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVOICE'].fields_by_name['customer_name']._serialized_options = b'\330\265\030\001'
   _globals['_INVOICE'].fields_by_name['delivery_address']._loaded_options = None
   _globals['_INVOICE'].fields_by_name['delivery_address']._serialized_options = b'\330\265\030\001'
-  _globals['_INVOICE']._serialized_start=209
-  _globals['_INVOICE']._serialized_end=750
+  _globals['_INVOICE']._serialized_start=248
+  _globals['_INVOICE']._serialized_end=791
 # @@protoc_insertion_point(module_scope)

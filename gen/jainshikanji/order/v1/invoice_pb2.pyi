@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from jainshikanji.order.v1 import order_pb2 as _order_pb2
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
 from jainshikanji.type.v1 import postal_address_pb2 as _postal_address_pb2
 import builtins as _builtins
 import sys
@@ -55,7 +56,7 @@ class Invoice(_message.Message):
     """State in which the food was handed over; another than the supplier's means IGST."""
     customer_name: _builtins.str
     """Whom it was supplied to; empty after erasure."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How it was paid."""
     payment_status: _order_pb2.PaymentStatus.Value.ValueType
     """Whether it was paid."""
@@ -91,7 +92,7 @@ class Invoice(_message.Message):
         delivery_address: _postal_address_pb2.PostalAddress | None = ...,
         items: _abc.Iterable[_order_pb2.OrderItem] | None = ...,
         amounts: _order_pb2.Amounts | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
         payment_status: _order_pb2.PaymentStatus.Value.ValueType = ...,
         supplier_gstin: _builtins.str = ...,
     ) -> None: ...

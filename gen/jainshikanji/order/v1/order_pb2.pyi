@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
+from jainshikanji.type.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.type.v1 import money_pb2 as _money_pb2
 from jainshikanji.type.v1 import postal_address_pb2 as _postal_address_pb2
 import builtins as _builtins
@@ -142,106 +144,6 @@ class PaymentStatus(_message.Message):
 Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 @_typing.final
-class PaymentMethod(_message.Message):
-    """How an order is to be paid."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PaymentMethod._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: PaymentMethod._Value.ValueType  # 0
-        """Not chosen."""
-        UPI: PaymentMethod._Value.ValueType  # 1
-        """Unified Payments Interface."""
-        CARD: PaymentMethod._Value.ValueType  # 2
-        """Credit or debit card, typed at the gateway only."""
-        NETBANKING: PaymentMethod._Value.ValueType  # 3
-        """Bank transfer through the gateway."""
-        COD: PaymentMethod._Value.ValueType  # 4
-        """Cash on delivery, at the counter or at the table."""
-        WALLET: PaymentMethod._Value.ValueType  # 5
-        """A prepaid wallet."""
-        EMI: PaymentMethod._Value.ValueType  # 6
-        """Instalments through the gateway."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """COD is cash at the hand-over; all others are paid online before the kitchen starts."""
-
-    UNSPECIFIED: PaymentMethod.Value.ValueType  # 0
-    """Not chosen."""
-    UPI: PaymentMethod.Value.ValueType  # 1
-    """Unified Payments Interface."""
-    CARD: PaymentMethod.Value.ValueType  # 2
-    """Credit or debit card, typed at the gateway only."""
-    NETBANKING: PaymentMethod.Value.ValueType  # 3
-    """Bank transfer through the gateway."""
-    COD: PaymentMethod.Value.ValueType  # 4
-    """Cash on delivery, at the counter or at the table."""
-    WALLET: PaymentMethod.Value.ValueType  # 5
-    """A prepaid wallet."""
-    EMI: PaymentMethod.Value.ValueType  # 6
-    """Instalments through the gateway."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
-
-@_typing.final
-class FulfilmentType(_message.Message):
-    """How the food reaches the guest."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    class _Value:
-        ValueType = _typing.NewType("ValueType", _builtins.int)
-        V: _TypeAlias = ValueType  # noqa: Y015
-
-    class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[FulfilmentType._Value.ValueType], _builtins.type):
-        DESCRIPTOR: _descriptor.EnumDescriptor
-        UNSPECIFIED: FulfilmentType._Value.ValueType  # 0
-        """Not chosen."""
-        DELIVERY: FulfilmentType._Value.ValueType  # 1
-        """A courier brings it."""
-        PICKUP: FulfilmentType._Value.ValueType  # 2
-        """The guest collects it."""
-        DINE_IN: FulfilmentType._Value.ValueType  # 3
-        """The guest eats in the store."""
-
-    class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """DELIVERY needs an address; the others do not."""
-
-    UNSPECIFIED: FulfilmentType.Value.ValueType  # 0
-    """Not chosen."""
-    DELIVERY: FulfilmentType.Value.ValueType  # 1
-    """A courier brings it."""
-    PICKUP: FulfilmentType.Value.ValueType  # 2
-    """The guest collects it."""
-    DINE_IN: FulfilmentType.Value.ValueType  # 3
-    """The guest eats in the store."""
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FulfilmentType: _TypeAlias = FulfilmentType  # noqa: Y015
-
-@_typing.final
 class CancellationReason(_message.Message):
     """Why an order was cancelled, as a word that may travel; the free text stays with the order."""
 
@@ -354,9 +256,9 @@ class Order(_message.Message):
     """Where the order is in its life."""
     payment_status: Global___PaymentStatus.Value.ValueType
     """What is known of the money."""
-    payment_method: Global___PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How it is paid."""
-    fulfilment_type: Global___FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How the food reaches the guest."""
     delivery_instructions: _builtins.str
     """For the courier; up to 500 characters."""
@@ -448,8 +350,8 @@ class Order(_message.Message):
         store_name: _builtins.str = ...,
         status: Global___OrderStatus.Value.ValueType = ...,
         payment_status: Global___PaymentStatus.Value.ValueType = ...,
-        payment_method: Global___PaymentMethod.Value.ValueType = ...,
-        fulfilment_type: Global___FulfilmentType.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         items: _abc.Iterable[Global___OrderItem] | None = ...,
         amounts: Global___Amounts | None = ...,
         delivery_address: _postal_address_pb2.PostalAddress | None = ...,

@@ -11,6 +11,8 @@ from google.protobuf.internal import containers as _containers
 from jainshikanji.order.v1 import order_pb2 as _order_pb2
 from jainshikanji.order.v1 import quote_pb2 as _quote_pb2
 from jainshikanji.order.v1 import tracking_pb2 as _tracking_pb2
+from jainshikanji.payment.v1 import payment_pb2 as _payment_pb2
+from jainshikanji.type.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.type.v1 import geo_point_pb2 as _geo_point_pb2
 import builtins as _builtins
 import sys
@@ -38,7 +40,7 @@ class QuoteOrderRequest(_message.Message):
     SCHEDULED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """Which store."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How the food reaches the guest."""
     address_id: _builtins.str
     """One of the customer's own addresses; with DELIVERY only."""
@@ -58,7 +60,7 @@ class QuoteOrderRequest(_message.Message):
         self,
         *,
         store_id: _builtins.str = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         lines: _abc.Iterable[_quote_pb2.CartLine] | None = ...,
         address_id: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
@@ -92,7 +94,7 @@ class CreateOrderRequest(_message.Message):
     SPECIAL_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
     """Which store."""
-    fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType
+    fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
     """How the food reaches the guest."""
     address_id: _builtins.str
     """One of the customer's own addresses; with DELIVERY only."""
@@ -100,7 +102,7 @@ class CreateOrderRequest(_message.Message):
     """A coupon, if any; letters, digits, "-" and "_"."""
     points: _builtins.int
     """Points to use as money, at most; 0 uses none."""
-    payment_method: _order_pb2.PaymentMethod.Value.ValueType
+    payment_method: _payment_pb2.PaymentMethod.Value.ValueType
     """How it will be paid."""
     quote: _builtins.str
     """The `quote` of a quote for the same customer, store and cart; empty: today's price."""
@@ -120,13 +122,13 @@ class CreateOrderRequest(_message.Message):
         self,
         *,
         store_id: _builtins.str = ...,
-        fulfilment_type: _order_pb2.FulfilmentType.Value.ValueType = ...,
+        fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType = ...,
         lines: _abc.Iterable[_quote_pb2.CartLine] | None = ...,
         address_id: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
         points: _builtins.int = ...,
         scheduled_delivery_at: _timestamp_pb2.Timestamp | None = ...,
-        payment_method: _order_pb2.PaymentMethod.Value.ValueType = ...,
+        payment_method: _payment_pb2.PaymentMethod.Value.ValueType = ...,
         quote: _builtins.str = ...,
         delivery_instructions: _builtins.str = ...,
         special_instructions: _builtins.str = ...,

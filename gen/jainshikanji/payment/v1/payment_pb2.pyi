@@ -47,7 +47,7 @@ class PaymentMethod(_message.Message):
         """Instalments."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The ways."""
+        """COD is cash at the hand-over; all others are paid online before the kitchen starts."""
 
     UNSPECIFIED: PaymentMethod.Value.ValueType  # 0
     """Never stored; refused in requests that need a method."""

@@ -10,9 +10,9 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from jainshikanji.store.v1 import delivery_zone_pb2 as _delivery_zone_pb2
-from jainshikanji.store.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.store.v1 import operating_hours_pb2 as _operating_hours_pb2
 from jainshikanji.store.v1 import store_pb2 as _store_pb2
+from jainshikanji.type.v1 import fulfilment_type_pb2 as _fulfilment_type_pb2
 from jainshikanji.type.v1 import geo_point_pb2 as _geo_point_pb2
 from jainshikanji.type.v1 import money_pb2 as _money_pb2
 from jainshikanji.type.v1 import postal_address_pb2 as _postal_address_pb2

@@ -30,25 +30,25 @@ class FulfilmentType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[FulfilmentType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: FulfilmentType._Value.ValueType  # 0
-        """Never written."""
+        """Not chosen; never written."""
         DELIVERY: FulfilmentType._Value.ValueType  # 1
-        """Brought to an address."""
+        """A courier brings it to an address."""
         PICKUP: FulfilmentType._Value.ValueType  # 2
-        """Fetched at the counter."""
+        """The customer collects it at the counter."""
         DINE_IN: FulfilmentType._Value.ValueType  # 3
-        """Eaten in the store."""
+        """The customer eats in the store."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The delivery types of the design document."""
+        """The delivery types of the design document. DELIVERY needs an address; the others do not."""
 
     UNSPECIFIED: FulfilmentType.Value.ValueType  # 0
-    """Never written."""
+    """Not chosen; never written."""
     DELIVERY: FulfilmentType.Value.ValueType  # 1
-    """Brought to an address."""
+    """A courier brings it to an address."""
     PICKUP: FulfilmentType.Value.ValueType  # 2
-    """Fetched at the counter."""
+    """The customer collects it at the counter."""
     DINE_IN: FulfilmentType.Value.ValueType  # 3
-    """Eaten in the store."""
+    """The customer eats in the store."""
 
     def __init__(
         self,
