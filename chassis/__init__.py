@@ -11,7 +11,7 @@ batching, cache                      writes that share a commit, reads that are 
 lease, loops                         work that one replica does
 pagination, money, words, times      small grammar of contracts and rows
 crypto, key_rotation, pii            fields sealed, sealed anew, addresses normalised
-revocation                           ended sessions refused
+revocation, throttle                 ended sessions refused, attempts counted
 logs, tracing                        what can be seen from outside
 """
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from chassis import App
 from chassis.lookups import Lookup
+from chassis.throttle import Throttle
 from services.customer.cookies import Cookies
 from services.customer.keys import Keyring
+from services.customer.model import TooManyAttempts
 from services.customer.passwords import Passwords
 from services.customer.queries import ordering
+from services.customer.queries.throttles import ON_THROTTLES
 from services.customer.settings import CustomerSettings
-from services.customer.throttle import Throttle
 from services.customer.tokens import RefreshTokens
 
 
@@ -27,7 +29,7 @@ class CustomerApp(App):
         super().__init__(name, settings)
         self.passwords = Passwords(self.settings.password_threads, self.settings.password_queue)
         self.refresh_tokens = RefreshTokens(self.signing_key)
-        self.throttle = Throttle(self.db, self.cipher)
+        self.throttle = Throttle(self.db, self.cipher, ON_THROTTLES, TooManyAttempts)
         self.keyring = Keyring(
             self.db,
             self.cipher,

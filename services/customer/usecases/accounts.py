@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from jainshikanji.customer.v1 import events_pb2 as events
 
+from chassis import throttle
 from chassis.clock import now
 from chassis.db import Row, Transaction
-from chassis.errors import InvalidArgument, NotFound
+from chassis.errors import InvalidArgument, NotFound, Refusal
 from chassis.pii import normalise_email
 from chassis.times import timestamp
-from services.customer import model, passwords, throttle, wire
+from services.customer import model, passwords, wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.model import AccountAlreadyExists, AccountInactive, InvalidCode, WrongPassword
@@ -83,9 +87,22 @@ def announce_registered(tx: Transaction, customer_id: UUID, *, invited: bool) ->
     tx.publish(event, key=customer_id)
 
 
+@asynccontextmanager
+async def _no_sooner_than(seconds: float) -> AsyncIterator[None]:
+    """Hides in the time of the answer, also of a refusal, whether there was an account to work for."""
+    loop = asyncio.get_running_loop()
+    ready = loop.time() + seconds
+    try:
+        yield
+    except Refusal:
+        await asyncio.sleep(ready - loop.time())
+        raise
+    await asyncio.sleep(ready - loop.time())
+
+
 async def verify_email(app: CustomerApp, email: str, code: str, client: Client) -> None:
     """Proves the mailbox with its code. Raises InvalidCode, TooManyAttempts."""
-    async with throttle.no_sooner_than(_EVEN_SECONDS):
+    async with _no_sooner_than(_EVEN_SECONDS):
         row = await _try_code(app, email, code, [model.EMAIL_VERIFICATION], client)
         async with app.db.transaction() as tx:
             await tx.one(q.LOCK_CUSTOMER, id=row.customer_id)
@@ -132,7 +149,7 @@ def _mail_limits(app: CustomerApp, whom: str, client: Client) -> tuple[throttle.
 async def forgot_password(app: CustomerApp, email: str, client: Client) -> None:
     """Mails a code when there is such an account; says nothing and takes as long when not. Raises TooManyAttempts."""
     email = normalise_email(email)
-    async with throttle.no_sooner_than(_EVEN_SECONDS):
+    async with _no_sooner_than(_EVEN_SECONDS):
         await app.throttle.count(*_mail_limits(app, email, client))
         async with app.db.transaction() as tx:
             account = await tx.one(q.LOCK_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
@@ -146,7 +163,7 @@ async def reset_password(app: CustomerApp, email: str, code: str, new_password: 
     Ends every session. Raises InvalidCode, WeakPassword, TooManyAttempts.
     """
     passwords.check(new_password, normalise_email(email), "newPassword")
-    async with throttle.no_sooner_than(_EVEN_SECONDS):
+    async with _no_sooner_than(_EVEN_SECONDS):
         row = await _try_code(app, email, code, [model.PASSWORD_RESET, model.STAFF_INVITATION], client)
     password_hash = await app.passwords.hash(new_password)
     async with app.db.transaction() as tx:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from jainshikanji.customer.v1.events_pb2 import SessionRevoked
 
+from chassis import throttle
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import NotFound
@@ -17,12 +18,12 @@ from chassis.ids import new_id
 from chassis.pagination import Page
 from chassis.pii import normalise_email
 from chassis.times import timestamp
-from services.customer import throttle, wire
+from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.keys import Signer
 from services.customer.model import InvalidCredentials, InvalidRefreshToken
-from services.customer.queries import accounts, grants, throttles
+from services.customer.queries import accounts, grants
 from services.customer.queries import sessions as q
 from services.customer.tokens import SALT_BYTES, Presented, Roles, access_token, csrf_token, digest
 
@@ -244,6 +245,7 @@ async def list_revoked(app: CustomerApp) -> list[str]:
 
 async def forget_old(app: CustomerApp) -> None:
     """Drops addresses and browsers after 90 days, sessions 90 days after their end, and closed windows of throttles."""
-    for what in (q.FORGET_CLIENTS, q.FORGET_SESSIONS, throttles.FORGET_THROTTLES):
+    for what in (q.FORGET_CLIENTS, q.FORGET_SESSIONS):
         async with app.db.upkeep() as tx:
             await tx.run(what)
+    await app.throttle.forget_closed()

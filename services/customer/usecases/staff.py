@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from chassis import throttle
 from chassis.db import Row, Transaction
-from services.customer import model, throttle, wire
+from services.customer import model, wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
 from services.customer.model import AccountInactive

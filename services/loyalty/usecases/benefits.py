@@ -22,7 +22,7 @@ from services.loyalty.queries import accounts, campaigns, rewards
 from services.loyalty.queries import reservations as q
 from services.loyalty.usecases import orders
 from services.loyalty.usecases.coupons import NEWCOMER, check_coupon, guess_coupon, take_campaign
-from services.loyalty.usecases.guesses import Guess, refuse_guesser
+from services.loyalty.usecases.guesses import account_limit
 from services.loyalty.usecases.ledger import lock_account
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ async def quote_benefits(app: LoyaltyApp, wish: Wish) -> Granted:
 async def reserve_benefits(app: LoyaltyApp, order_id: UUID, wish: Wish) -> Granted:
     """Holds coupon and points for the order. The same order gets its first answer again."""
     if wish.coupon_code:
-        await refuse_guesser(app, wish.customer_id)
+        await app.guesses.look(account_limit(app, wish.customer_id))
 
     async def reserve() -> Granted:
         async with app.db.transaction() as tx:
@@ -74,7 +74,7 @@ async def reserve_benefits(app: LoyaltyApp, order_id: UUID, wish: Wish) -> Grant
     try:
         return await repeat_on_deadlock(reserve)
     except UnknownCode:
-        await Guess.count(app, wish.customer_id)
+        await app.guesses.count(account_limit(app, wish.customer_id))
         raise CouponInvalid.not_usable() from None
 
 

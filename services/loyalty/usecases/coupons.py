@@ -14,7 +14,7 @@ from services.loyalty.model.benefits import Customer, Terms, Usage
 from services.loyalty.model.refusals import CouponExhausted, CouponInvalid
 from services.loyalty.queries import accounts
 from services.loyalty.queries import campaigns as q
-from services.loyalty.usecases.guesses import Guess
+from services.loyalty.usecases.guesses import account_limit, address_limit
 
 NEWCOMER: Final = Customer()
 
@@ -49,10 +49,13 @@ def check_coupon(app: LoyaltyApp, coupon: Row, customer: Customer) -> Terms:
 
 async def guess_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str = "") -> Row | None:
     """The row of COUPON behind the code, or None. Wrong codes are counted. Raises TooManyGuesses."""
-    guess = await Guess.count(app, customer_id, address)
+    limits = [account_limit(app, customer_id)]
+    if address:
+        limits.append(address_limit(app, address))
+    await app.guesses.count(*limits)
     coupon = await app.db.one(q.COUPON, customer_id=customer_id, code=code)
     if coupon is not None:
-        await guess.was_right()
+        await app.guesses.forgive(*limits)
     return coupon
 
 
