@@ -21,7 +21,7 @@ from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceSer
 from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServiceServicer
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceServicer
 
-from chassis import Call, Caller, current_call
+from chassis import Call, current_call
 from chassis.batch_calls import answer_each
 from chassis.batching import Batcher
 from chassis.call import NOBODY
@@ -35,12 +35,6 @@ from services.inventory.usecases import options as product_options
 
 # One statement holds the lines of so many orders at most.
 ORDERS_AT_ONCE = 64
-MANAGER = "MANAGER"
-
-
-def sees_costs(caller: Caller) -> bool:
-    """Whether the caller may see what things cost the house."""
-    return caller.is_admin or any(grant.role == MANAGER for grant in caller.grants)
 
 
 class ProductServicer(ProductServiceServicer):
@@ -74,7 +68,7 @@ class ProductServicer(ProductServiceServicer):
         """Answers with the serialized message: from the cache, but never for those who see costs."""
         call = current_call()
         product_id, store_id = UUID(request.id), wire.optional_uuid(request.store_id)
-        if call.caller is not NOBODY and sees_costs(call.caller):
+        if browsing.sees_costs(call.caller):
             call.set_header("cache-control", "private, no-store")
             return (await browsing.get_product_with_cost(self._app, product_id, store_id)).SerializeToString()
         message = await browsing.get_product(self._app, product_id, store_id)

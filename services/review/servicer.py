@@ -9,7 +9,7 @@ from jainshikanji.review.v1 import review_service_pb2 as messages
 from jainshikanji.review.v1.review_pb2 import Review
 from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceServicer
 
-from chassis import App, Caller, current_call
+from chassis import App, current_call
 from chassis.db import Row
 from chassis.errors import InvalidArgument
 from services.review import usecases, wire
@@ -83,11 +83,4 @@ class ReviewServicer(ReviewServiceServicer):
 
 
 def _message(row: Row) -> Review:
-    return wire.review_message(row, shows_writer=_knows_writer(current_call().caller, row))
-
-
-def _knows_writer(caller: Caller, row: Row) -> bool:
-    """The writer, staff of the store, admins."""
-    if caller.is_admin or (row.customer_id is not None and caller.account_id == row.customer_id):
-        return True
-    return any(grant.tenant_id == row.store_id for grant in caller.grants)
+    return wire.review_message(row, shows_writer=usecases.knows_writer(current_call().caller, row))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from chassis import App, Scope
+from chassis import App, Caller, Scope
 from chassis.clock import now
 from chassis.db import Row, Transaction
 from chassis.errors import NotFound
@@ -116,6 +116,13 @@ async def get_review(app: App, review_id: UUID) -> Row:
     if row is None:
         raise NotFound
     return row
+
+
+def knows_writer(caller: Caller, review: Row) -> bool:
+    """Whether the caller may know who wrote the review: the writer, staff of the store, admins."""
+    if caller.is_admin or (review.customer_id is not None and caller.account_id == review.customer_id):
+        return True
+    return any(grant.tenant_id == review.store_id for grant in caller.grants)
 
 
 async def list_product_reviews(app: App, page: Page, product_id: UUID, *, order: str, rating: int) -> list[Row]:

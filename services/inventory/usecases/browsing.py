@@ -9,6 +9,7 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1 import product_pb2, product_service_pb2
 
+from chassis import Caller
 from chassis.clock import now
 from chassis.db import Row
 from chassis.errors import NotFound
@@ -19,6 +20,12 @@ from services.inventory.model import menu
 from services.inventory.queries import products as q
 
 DEFAULT_SORT = "newest"
+MANAGER = "MANAGER"
+
+
+def sees_costs(caller: Caller) -> bool:
+    """Whether the caller may see what things cost the house: admins, and managers of any store."""
+    return caller.is_admin or any(grant.role == MANAGER for grant in caller.grants)
 
 
 async def get_product(app: InventoryApp, product_id: UUID, store_id: UUID | None) -> bytes:
