@@ -11,6 +11,7 @@ _E164 = re.compile(r"^\+[1-9]\d{7,14}$")
 
 def normalise_email(email: str) -> str:
     """Without surrounding space, NFC, lower case: `A@X.com ` and `a@x.com` are one account."""
+    # Requests come in NFC; what a command is given does not.
     return unicodedata.normalize("NFC", email.strip()).lower()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -52,14 +51,11 @@ def phone_columns(cipher: FieldCipher, phone: str) -> dict[str, bytes | None]:
     return {"phone": cipher.seal(phone, PHONE), **cipher.index(phone, PHONE)} if phone else dict(NO_PHONE)
 
 
-def text(value: str, field: str, limit: int) -> str:
-    """NFC. It can be longer than what was sent, so the limit is checked again. Text of blanks alone is refused."""
-    normal = unicodedata.normalize("NFC", value)
-    if len(normal) > limit:
-        raise InvalidArgument(field, f"must have at most {limit} characters in Unicode NFC")
-    if normal and not normal.strip():
+def text(value: str, field: str) -> str:
+    """Text of a request, or empty. Blanks alone are refused."""
+    if value and not value.strip():
         raise InvalidArgument(field, "must not be blank")
-    return normal
+    return value
 
 
 def phone(value: str, field: str = "phone") -> str:
@@ -129,13 +125,13 @@ def address_columns(place: PostalAddress, cipher: FieldCipher) -> dict[str, Any]
     """The columns of an address that a postal address fills."""
     located = place.HasField("location")
     return {
-        "address_line1": cipher.seal(text(place.address_line1, "address.addressLine1", 255), LINE1),
-        "address_line2": sealed(cipher, text(place.address_line2, "address.addressLine2", 255), LINE2),
-        "landmark": sealed(cipher, text(place.landmark, "address.landmark", 255), LANDMARK),
-        "city": text(place.city, "address.city", 100),
-        "state": text(place.state, "address.state", 100),
+        "address_line1": cipher.seal(text(place.address_line1, "address.addressLine1"), LINE1),
+        "address_line2": sealed(cipher, text(place.address_line2, "address.addressLine2"), LINE2),
+        "landmark": sealed(cipher, text(place.landmark, "address.landmark"), LANDMARK),
+        "city": text(place.city, "address.city"),
+        "state": text(place.state, "address.state"),
         "postal_code": place.postal_code,
-        "country": text(place.country, "address.country", 100) or DEFAULT_COUNTRY,
+        "country": text(place.country, "address.country") or DEFAULT_COUNTRY,
         "latitude": cipher.seal(f"{place.location.latitude:.8f}", LATITUDE) if located else None,
         "longitude": cipher.seal(f"{place.location.longitude:.8f}", LONGITUDE) if located else None,
     }

@@ -16,7 +16,7 @@ from services.order.app import OrderApp
 from services.order.usecases import arranging, lifecycle, placing, quoting, reading, watching
 from services.order.usecases.viewing import Viewer
 from services.order.wire import carts
-from services.order.wire.words import STATUS, clean
+from services.order.wire.words import STATUS
 
 Context = Any
 
@@ -49,14 +49,14 @@ class OrderServicer(OrderServiceServicer):
     async def UpdateOrderStatus(self, request: pb.UpdateOrderStatusRequest, context: Context) -> order_pb2.Order:
         seen = request.version if request.HasField("version") else None
         target = STATUS.word(request.status)
-        return await lifecycle.set_status(self._app, _viewer(), UUID(request.id), target, clean(request.note), seen)
+        return await lifecycle.set_status(self._app, _viewer(), UUID(request.id), target, request.note, seen)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> order_pb2.Order:
-        return await lifecycle.cancel(self._app, _viewer(), UUID(request.id), clean(request.reason))
+        return await lifecycle.cancel(self._app, _viewer(), UUID(request.id), request.reason)
 
     async def AddTimelineNote(self, request: pb.AddTimelineNoteRequest, context: Context) -> order_pb2.TimelineEntry:
         return await arranging.add_note(
-            self._app, _viewer(), UUID(request.id), clean(request.note), request.visible_to_customer
+            self._app, _viewer(), UUID(request.id), request.note, request.visible_to_customer
         )
 
     async def GetTimeline(self, request: pb.GetTimelineRequest, context: Context) -> pb.Timeline:
@@ -67,7 +67,7 @@ class OrderServicer(OrderServiceServicer):
 
     async def ReportPosition(self, request: pb.ReportPositionRequest, context: Context) -> tracking_pb2.CourierPosition:
         return await arranging.report_position(
-            self._app, _viewer(), UUID(request.id), request.location, clean(request.message)
+            self._app, _viewer(), UUID(request.id), request.location, request.message
         )
 
     async def AssignOrder(self, request: pb.AssignOrderRequest, context: Context) -> order_pb2.Order:

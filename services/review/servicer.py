@@ -15,8 +15,6 @@ from chassis.errors import InvalidArgument
 from services.review import usecases, wire
 
 _DEFAULT_PAGE = 20
-_TITLE = 120
-_COMMENT = 8_000
 
 
 class ReviewServicer(ReviewServiceServicer):
@@ -32,8 +30,8 @@ class ReviewServicer(ReviewServiceServicer):
             order_id=UUID(request.order_id),
             product_id=UUID(request.product_id),
             rating=request.rating,
-            title=wire.text("title", request.title, _TITLE),
-            comment=wire.text("comment", request.comment, _COMMENT),
+            title=request.title.strip(),
+            comment=request.comment.strip(),
         )
         return _message(row)
 
@@ -68,13 +66,13 @@ class ReviewServicer(ReviewServiceServicer):
         if request.HasField("rating"):
             changes["rating"] = request.rating
         if request.HasField("title"):
-            changes["title"] = wire.text("title", request.title, _TITLE)
+            changes["title"] = request.title.strip()
         if request.HasField("comment"):
-            changes["comment"] = wire.text("comment", request.comment, _COMMENT)
+            changes["comment"] = request.comment.strip()
         return _message(await usecases.update_review(self._app, current_call().account, UUID(request.id), changes))
 
     async def RespondToReview(self, request: messages.RespondToReviewRequest, context: Any) -> Review:
-        comment = wire.text("comment", request.comment, _COMMENT)
+        comment = request.comment.strip()
         if not comment:
             raise InvalidArgument("comment", "must not be blank")
         call = current_call()

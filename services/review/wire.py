@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewResponded, ReviewUpdated
 from jainshikanji.review.v1.review_pb2 import ProductRating, RatingCount, Review, ReviewResponse
 from jainshikanji.review.v1.review_service_pb2 import ListProductReviewsRequest
 
-from chassis.errors import InvalidArgument
 from chassis.times import timestamp
 from chassis.words import Words
 from services.review.model import EDITABLE, RATINGS, Distribution
 
 SORTS = Words(ListProductReviewsRequest.Sort)
-
-
-def text(field: str, given: str, limit: int) -> str:
-    """In Unicode NFC, without blanks around it. The contract has counted the characters as they came.
-
-    NFC can have more of them (it takes some Devanagari letters apart), so they are counted again.
-    """
-    plain = unicodedata.normalize("NFC", given).strip()
-    if len(plain) > limit:
-        raise InvalidArgument(field, f"must have at most {limit} characters in Unicode NFC")
-    return plain
 
 
 def review_message(row: Any, *, shows_writer: bool) -> Review:

@@ -114,7 +114,7 @@ class StoreServicer(StoreServiceServicer):
             UUID(request.id),
             day("date", request.date),
             wire.intervals(request.intervals),
-            wire.text("reason", request.reason),
+            request.reason.strip(),
         )
 
     async def RemoveHoursException(self, request: store_messages.RemoveHoursExceptionRequest, context: Any) -> Empty:

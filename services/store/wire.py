@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -39,8 +38,6 @@ FULFILMENTS = Words(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
 
 _METRES_A_KM = 1000
 _DEGREES = Decimal("0.00000001")
-_CITY_LENGTH = 100
-_DESCRIPTION_LENGTH = 10_000
 # By the name that request and column share.
 _TEXT_FIELDS = ("slug", "email", "phone", "time_zone", "gstin")
 _PLAIN_FIELDS = ("is_active", "is_accepting_orders", "estimated_prep_time_minutes")
@@ -62,20 +59,9 @@ def known_version(given: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < len("2147483647") else 0
 
 
-def text(field: str, given: str, limit: int = 255) -> str:
-    """In Unicode NFC, without blanks around it. The contract has counted the characters as they came.
-
-    NFC can have more of them (it takes some Devanagari letters apart), so they are counted again.
-    """
-    plain = unicodedata.normalize("NFC", given).strip()
-    if len(plain) > limit:
-        raise InvalidArgument(field, f"must have at most {limit} characters in Unicode NFC")
-    return plain
-
-
-def required_text(field: str, given: str, limit: int = 255) -> str:
-    """As `text`; refused when nothing is left."""
-    plain = text(field, given, limit)
+def required_text(field: str, given: str) -> str:
+    """Without blanks around it; refused when nothing is left."""
+    plain = given.strip()
     if not plain:
         raise InvalidArgument(field, "must not be blank")
     return plain
@@ -150,7 +136,7 @@ def store_columns(request: CreateStoreRequest | UpdateStoreRequest) -> dict[str,
     columns: dict[str, Any] = {name: getattr(request, name) for name in _PLAIN_FIELDS if name in present}
     columns |= {name: getattr(request, name) for name in _TEXT_FIELDS if name in present}
     if "description" in present:
-        columns["description"] = text("description", request.description, _DESCRIPTION_LENGTH)
+        columns["description"] = request.description.strip()
     if "name" in present:
         columns["name"] = required_text("name", request.name)
     if "address" in present:
@@ -169,12 +155,12 @@ def _address_columns(address: PostalAddress) -> dict[str, Any]:
     known = address.HasField("location")
     return {
         "address_line1": required_text("address.addressLine1", address.address_line1),
-        "address_line2": text("address.addressLine2", address.address_line2),
-        "landmark": text("address.landmark", address.landmark),
-        "city": required_text("address.city", address.city, _CITY_LENGTH),
-        "state": required_text("address.state", address.state, _CITY_LENGTH),
+        "address_line2": address.address_line2.strip(),
+        "landmark": address.landmark.strip(),
+        "city": required_text("address.city", address.city),
+        "state": required_text("address.state", address.state),
         "postal_code": address.postal_code.strip(),
-        "country": text("address.country", address.country, _CITY_LENGTH) or "India",
+        "country": address.country.strip() or "India",
         "latitude": Decimal(repr(address.location.latitude)).quantize(_DEGREES) if known else None,
         "longitude": Decimal(repr(address.location.longitude)).quantize(_DEGREES) if known else None,
     }

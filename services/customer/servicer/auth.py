@@ -35,9 +35,9 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
         applicant = accounts.Applicant(
             email=accounts.read_email(request.email),
             phone=wire.phone(request.phone),
-            first_name=wire.text(request.first_name, "firstName", 100),
-            last_name=wire.text(request.last_name, "lastName", 100),
-            display_name=wire.text(request.display_name, "displayName", 255),
+            first_name=wire.text(request.first_name, "firstName"),
+            last_name=wire.text(request.last_name, "lastName"),
+            display_name=wire.text(request.display_name, "displayName"),
             locale=request.locale,
         )
         row = await accounts.register(self._app, applicant, request.password, _client(current_call()))
@@ -154,7 +154,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             self._app,
             request.email,
             wire.phone(request.phone),
-            wire.text(request.name, "name", 255),
+            wire.text(request.name, "name"),
             UUID(request.store_id),
             wire.JOBS.word(request.job),
         )
@@ -198,4 +198,4 @@ def _session(call: Call) -> UUID:
 
 def _device(device: session_pb2.Device, *, use_cookies: bool) -> Device:
     kind = device.type or (session_pb2.DeviceType.BROWSER if use_cookies else session_pb2.DeviceType.OTHER)
-    return Device(wire.DEVICE_TYPES.word(kind), wire.text(device.id, "device.id", 255) or None)
+    return Device(wire.DEVICE_TYPES.word(kind), wire.text(device.id, "device.id") or None)

@@ -54,7 +54,7 @@ class CustomerServicer(customer_service_pb2_grpc.CustomerServiceServicer):
     async def CreateAddress(self, request: pb.CreateAddressRequest, context: Any) -> address_pb2.Address:
         columns = {
             "type": wire.ADDRESS_TYPES.word(request.type or address_pb2.AddressType.HOME),
-            "label": wire.text(request.label, "label", 100) or None,
+            "label": wire.text(request.label, "label") or None,
             **wire.address_columns(request.address, self._app.cipher),
         }
         row = await addresses.create(self._app, UUID(request.id), columns, is_default=request.is_default)
@@ -65,7 +65,7 @@ class CustomerServicer(customer_service_pb2_grpc.CustomerServiceServicer):
         if request.HasField("type"):
             changes["type"] = wire.ADDRESS_TYPES.word(request.type)
         if request.HasField("label"):
-            changes["label"] = wire.text(request.label, "label", 100) or None
+            changes["label"] = wire.text(request.label, "label") or None
         if request.HasField("address"):
             changes.update(wire.address_columns(request.address, self._app.cipher))
         if request.HasField("is_default"):
@@ -126,9 +126,9 @@ def _profile_change(request: pb.UpdateCustomerRequest) -> ProfileChange:
     def given(name: str) -> str | None:
         return getattr(request, name) if request.HasField(name) else None  # type: ignore[arg-type]
 
-    def text(name: str, json_name: str, limit: int) -> str | None:
+    def text(name: str, json_name: str) -> str | None:
         value = given(name)
-        return None if value is None else wire.text(value, json_name, limit)
+        return None if value is None else wire.text(value, json_name)
 
     phone, birth = given("phone"), given("date_of_birth")
     gender = None
@@ -136,9 +136,9 @@ def _profile_change(request: pb.UpdateCustomerRequest) -> ProfileChange:
         gender = wire.GENDERS.word(request.gender) if request.gender else ""
     return ProfileChange(
         etag=given("etag"),
-        first_name=text("first_name", "firstName", 100),
-        last_name=text("last_name", "lastName", 100),
-        display_name=text("display_name", "displayName", 255),
+        first_name=text("first_name", "firstName"),
+        last_name=text("last_name", "lastName"),
+        display_name=text("display_name", "displayName"),
         phone=None if phone is None else wire.phone(phone),
         date_of_birth=None if birth is None else wire.birth(birth),
         gender=gender,
@@ -153,7 +153,7 @@ def _preference_changes(request: pb.UpdatePreferencesRequest) -> dict[str, Any]:
     if request.HasField("dietary_restrictions"):
         changes["dietary_restrictions"] = [wire.DIETS.word(diet) for diet in request.dietary_restrictions.values]
     if request.HasField("favorite_categories"):
-        names = [wire.text(name, "favoriteCategories.values", 100) for name in request.favorite_categories.values]
+        names = [wire.text(name, "favoriteCategories.values") for name in request.favorite_categories.values]
         if len(set(names)) < len(names):
             raise InvalidArgument("favoriteCategories.values", "must be different")
         changes["favorite_categories"] = names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from services.order.model.pricing import Benefits, Price
 from services.order.usecases.pricing import Offer
 from services.order.wire import contacts, happenings
 from services.order.wire.orders import item_row
-from services.order.wire.words import PAYMENT_METHOD, clean
+from services.order.wire.words import PAYMENT_METHOD
 from services.order.writing import Written
 
 
@@ -46,7 +47,8 @@ class Draft:
             version=2 if at_once else 1,
             order_number=new_order_number(moment),
             customer_id=cart.customer_id,
-            customer_name=clean(self.offer.customer_name),
+            # An answer of a peer: only requests are normalised on their way in.
+            customer_name=unicodedata.normalize("NFC", self.offer.customer_name),
             store_id=cart.store_id,
             store_name=fulfilment.store_name,
             store_state=fulfilment.store_state,
@@ -113,8 +115,8 @@ def draft(
         price=price,
         benefits=benefits,
         payment_method=PAYMENT_METHOD.word(request.payment_method),
-        delivery_instructions=clean(request.delivery_instructions),
-        special_instructions=clean(request.special_instructions),
+        delivery_instructions=request.delivery_instructions,
+        special_instructions=request.special_instructions,
     )
 
 

@@ -14,13 +14,13 @@ from jainshikanji.store.v1.store_service_pb2 import QuoteFulfilmentResponse
 from chassis.times import optional_moment
 from services.order.model.cart import Cart, CartLine
 from services.order.model.pricing import Benefits, Fulfilment, Line, Option
-from services.order.wire.words import FULFILMENT, clean
+from services.order.wire.words import FULFILMENT
 
 CartRequest: TypeAlias = CreateOrderRequest | QuoteOrderRequest
 
 
 def cart(request: CartRequest, customer_id: UUID) -> Cart:
-    """The cart of a validated request. Ids are put into canonical form, texts into NFC."""
+    """The cart of a validated request. Ids are put into canonical form."""
     return Cart(
         customer_id=customer_id,
         store_id=UUID(request.store_id),
@@ -30,7 +30,7 @@ def cart(request: CartRequest, customer_id: UUID) -> Cart:
                 product_id=str(UUID(line.product_id)),
                 quantity=line.quantity,
                 option_ids=tuple(str(UUID(option)) for option in line.option_ids),
-                special_instructions=clean(line.special_instructions),
+                special_instructions=line.special_instructions,
             )
             for line in request.lines
         ),

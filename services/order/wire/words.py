@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from jainshikanji.order.v1 import order_pb2
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
@@ -22,8 +20,3 @@ REASON = Words(order_pb2.CancellationReason)
 def money(minor: int) -> Money:
     """Whole minor units as a message."""
     return Money(currency_code=CURRENCY, minor_units=minor)
-
-
-def clean(text: str) -> str:
-    """A person's text in Unicode NFC."""
-    return unicodedata.normalize("NFC", text)
