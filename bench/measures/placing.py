@@ -48,7 +48,8 @@ def measure(arena: Arena, connections: int) -> Section:
     """At so many connections, events and mails of the platform's orders included in its processor time."""
     contenders = [*arena.monoliths(), arena.platform(settle=True)]
     check_alike(arena, contenders)
-    contenders.append(arena.without_listeners())
+    if connections > 1 or not arena.fast:
+        contenders.append(arena.without_listeners())
 
     def run(contender: Contender, seconds: float) -> load.Load:
         return load.run(

@@ -23,6 +23,11 @@ from tests.harness import Platform
 from tests.integration.chassis.sides import Side, cancel, eventually, publish
 
 SETTING = "SELECT current_setting(%s)"
+WAITS_LONG = """
+    SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+      AND waitstart < clock_timestamp() - interval '500 ms'
+"""
 SLEEP = sql("SELECT pg_sleep(%(seconds)s)")
 COUNT_LETTERS = sql("SELECT count(*) FROM dead_letters")
 SEE = sql("UPDATE seen SET times = times + 1")
@@ -81,9 +86,7 @@ async def test_upkeep_may_take_longer_and_the_bound_is_back_after_it(db: Databas
         await db.run(SLEEP, seconds=60)
 
 
-def test_migrating_bounds_the_login_and_is_not_bound_itself(
-    servers: Platform, login: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_migrating_bounds_the_login_and_is_not_bound_itself(servers: Platform, login: str) -> None:
     url = servers.postgres.url(login, login)
     bind(url, statement="100ms", idle="100ms")
     with psycopg.connect(url) as other:
@@ -91,8 +94,7 @@ def test_migrating_bounds_the_login_and_is_not_bound_itself(
         other.execute("SET idle_in_transaction_session_timeout = 0")
         other.execute("SELECT pg_advisory_lock(hashtext('migrate'))")
         other.commit()
-        waiting = asyncio.run(_migrates_after(other, url))
-    assert waiting
+        await _migrates_after(other, url)
     with psycopg.connect(url) as connection:
         found = [
             connection.execute(SETTING, (name,)).fetchone()
@@ -101,15 +103,18 @@ def test_migrating_bounds_the_login_and_is_not_bound_itself(
     assert found == [(bounds.STATEMENT,), ("1min",)]
 
 
-async def _migrates_after(other: psycopg.Connection[Any], url: str) -> bool:
-    """Whether a migrator waits for the other one, longer than its login's bound, and then succeeds."""
+async def _migrates_after(other: psycopg.Connection[Any], url: str) -> None:
+    """A migrator waits for the other one, longer than its login's bound, and then succeeds."""
     migrating = asyncio.create_task(asyncio.to_thread(migrations.migrate, "review", url))
-    await asyncio.sleep(1)
-    waiting = not migrating.done()
+
+    async def waits_long() -> bool:
+        assert not migrating.done(), migrating.exception()
+        return other.execute(WAITS_LONG).fetchone() is not None
+
+    await eventually(waits_long)
     other.execute("SELECT pg_advisory_unlock_all()")
     other.commit()
     await migrating
-    return waiting
 
 
 async def test_a_batch_that_is_cut_comes_again_until_it_is_handled(
