@@ -89,7 +89,7 @@ def _goals(connections: int, results: Sequence[Result], floor: float) -> list[Go
     return [
         Goal(name, faster, 5.0, 7.0),
         Goal(f"{name}, against pgbench at {FLOOR_CLIENTS}", share, 0.65),
-        Goal(f"{name}, against SQL by hand in one process", ratio(results, PLATFORM, RAW), 1.2),
+        Goal(f"{name}, against SQL by hand", ratio(results, PLATFORM, RAW), 1.2),
     ]
 
 
