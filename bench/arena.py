@@ -115,7 +115,7 @@ class Arena:
         return Contender(PLATFORM, self.stack.url, roots)
 
     def without_listeners(self) -> Contender:
-        """The platform doing what the baselines do: who only hears of orders stands still until the turn is over."""
+        """The platform with little more to do than the baselines: listeners stand still until the turn is over."""
         awake = self.platform()
         roots = {name: root for name, root in awake.roots.items() if name not in LISTENERS}
         settle = partial(self.settle, set(SERVICES) - LISTENERS)

@@ -131,7 +131,7 @@ _PLAIN_ADDRESS = re.compile(r"\s*<([\w.+=-]{1,64}@[\w.-]{1,253})>\s*(.*)", re.AS
 
 
 class Server(SMTP):
-    """Reads plain addresses by itself: by the grammar of `email` they take half of the mailbox's time."""
+    """Reads plain addresses by itself: by the grammar of `email` they take nearly half of its working time."""
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         plain = _PLAIN_ADDRESS.fullmatch(arg)
