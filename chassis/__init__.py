@@ -20,7 +20,7 @@ from chassis.process.app import App
 from chassis.process.loops import Loop
 from chassis.process.service import Service
 from chassis.process.settings import ServiceSettings
-from chassis.rpc.call import Call, Caller, Grant, Scope, current_call
+from chassis.rpc.call import Call, Caller, Grant, Scope, current_call, current_caller
 
 __all__ = [
     "App",
@@ -34,4 +34,5 @@ __all__ = [
     "ServiceSettings",
     "batch",
     "current_call",
+    "current_caller",
 ]
