@@ -1,4 +1,4 @@
-"""The tables that every service's database has for the chassis: events out, events in, repeats, leases."""
+"""The tables of the chassis in every service's database: outbox, inbox, dead letters, idempotency keys, leases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ type_annotations = {UUID: Uuid(), datetime: DateTime(timezone=True), str: Text()
 
 
 def service_metadata() -> MetaData:
-    """Metadata for a service's model: the chassis's tables are in it already."""
+    """Metadata for a service's model, with the tables of the chassis."""
     metadata = MetaData()
     Table(
         "outbox",
