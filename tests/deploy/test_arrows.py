@@ -71,13 +71,13 @@ def test_contracts_admit_the_services_that_call_and_no_others() -> None:
 @pytest.mark.parametrize("service", ARROWS)
 def test_streams_that_are_heard_are_those_of_the_handler_tables(service: str) -> None:
     heard = {publisher(event.DESCRIPTOR.full_name) for event in declared(service).handlers}
-    assert set(ARROWS[service]["hears"]) == heard
+    assert set(ARROWS[service]["consumes"]) == heard
 
 
 @pytest.mark.parametrize("service", ARROWS)
 def test_events_that_are_overheard_are_those_of_the_listeners(service: str) -> None:
     listened = {event.DESCRIPTOR.full_name for event in (*declared(service).listeners, REVOKED)}
-    assert set(ARROWS[service]["overhears"]) == listened
+    assert set(ARROWS[service]["subscribes"]) == listened
 
 
 def peers(rule: Object, direction: str) -> Iterator[str]:
@@ -130,9 +130,9 @@ def test_a_login_of_nats_publishes_its_own_stream_and_hears_what_it_consumes() -
         events = {subject for subject in users[service]["publish"] if subject.startswith(PACKAGE)}
         assert events == {f"{PACKAGE}.{service}.v1.>"}
         acknowledged = {subject.split(".")[2].lower() for subject in users[service]["publish"] if "$JS.ACK" in subject}
-        assert acknowledged == set(facts["hears"])
+        assert acknowledged == set(facts["consumes"])
         assert not any("CREATE" in subject or "DELETE" in subject for subject in users[service]["publish"])
-        assert set(users[service]["subscribe"]) == {f"_INBOX.{service}.>", f"deliver.{service}.>", *facts["overhears"]}
+        assert set(users[service]["subscribe"]) == {f"_INBOX.{service}.>", f"deliver.{service}.>", *facts["subscribes"]}
 
 
 def test_the_operators_cluster_has_the_same_databases_and_logins() -> None:
