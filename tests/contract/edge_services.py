@@ -89,7 +89,7 @@ class Received:
         return found
 
 
-Answer = Callable[[bytes, grpc.ServicerContext], Any]
+Responder = Callable[[bytes, grpc.ServicerContext], Any]
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Services:
     """The nine servers, the requests that they received, and the responses of single methods."""
 
     received: list[Received] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    responses: dict[str, Responder] = field(default_factory=dict)
     streaming: frozenset[str] = frozenset()
     ports: dict[str, int] = field(default_factory=dict)
     health: dict[str, health.HealthServicer] = field(default_factory=dict)
@@ -134,8 +134,8 @@ class Services:
     def reset(self) -> None:
         """Deletes recorded requests and responses set by a test."""
         self.received.clear()
-        for path in [path for path in self.answers if path != JWKS]:
-            del self.answers[path]
+        for path in [path for path in self.responses if path != JWKS]:
+            del self.responses[path]
 
     @property
     def last(self) -> Received:
@@ -153,16 +153,16 @@ class _AllMethods(grpc.GenericRpcHandler):
             return None
         metadata = {str(key): str(value) for key, value in handler_call_details.invocation_metadata}
 
-        def answer(request: bytes, context: grpc.ServicerContext) -> Any:
+        def handle(request: bytes, context: grpc.ServicerContext) -> Any:
             self._services.received.append(Received(path, metadata, request, _seconds_left(context)))
-            respond = self._services.answers.get(path)
+            respond = self._services.responses.get(path)
             if respond is not None:
                 return respond(request, context)
             return iter([b""]) if path in self._services.streaming else b""
 
         if path in self._services.streaming:
-            return grpc.unary_stream_rpc_method_handler(answer)
-        return grpc.unary_unary_rpc_method_handler(answer)
+            return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.unary_unary_rpc_method_handler(handle)
 
 
 def _seconds_left(context: grpc.ServicerContext) -> float | None:

@@ -56,7 +56,7 @@ class World:
         self.directory = directory
         self.authority = Authority(directory / "certificates")
         self.services, self.tokens = Services(), Tokens()
-        self.services.answers[JWKS] = self.tokens.serve
+        self.services.responses[JWKS] = self.tokens.serve
         self.services.start(self.authority)
         self.edge: Edge = edge_in_front(directory, self.services, self.authority, **settings)
         self.rpcs: list[Rpc] = contracts((self.edge.directory / "edge.binpb").read_bytes())
@@ -105,10 +105,10 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-def reason_of(answer: httpx.Response) -> str:
+def reason_of(response: httpx.Response) -> str:
     """Reason of an error; fails if the response does not have the error format."""
-    assert answer.headers["content-type"] == "application/json"
-    body = answer.json()
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
     assert set(body) == {"code", "message", "details"}
     assert isinstance(body["code"], int)
     assert body["message"]
@@ -220,8 +220,8 @@ class TestIdentity:
             "x-envoy-external-address": "10.0.0.1",
             "grpc-timeout": "1n",
         }
-        answer = world.client.post("/api/auth/login", json={}, headers=spoofed)
-        assert answer.status_code == 200
+        response = world.client.post("/api/auth/login", json={}, headers=spoofed)
+        assert response.status_code == 200
         metadata = world.services.last.metadata
         assert world.services.last.claims is None
         assert not {"x-auth-sub", "x-auth-admin"} & set(metadata)
@@ -244,10 +244,10 @@ class TestIdentity:
             "endless": lambda: world.tokens.make("CUSTOMER", exp=None),
         }
         bad = makers[defect]()
-        answer = world.get("/api/orders", bad)
-        assert answer.status_code == 401
-        assert reason_of(answer) == "UNAUTHENTICATED"
-        assert "www-authenticate" in answer.headers
+        response = world.get("/api/orders", bad)
+        assert response.status_code == 401
+        assert reason_of(response) == "UNAUTHENTICATED"
+        assert "www-authenticate" in response.headers
         assert world.get("/api/products", bad).status_code == 200
         assert world.services.last.claims is None
 
@@ -275,7 +275,7 @@ class TestCookies:
     def test_a_cookie_needs_origin_and_csrf_token_for_writes(self, world: World) -> None:
         session = self._session(world)
         good = {"origin": ORIGIN, "x-csrf-token": "csrf-of-this-session"}
-        answers = {
+        responses = {
             "both": world.client.post("/api/orders", json={}, headers=session | good),
             "no origin": world.client.post("/api/orders", json={}, headers=session | good | {"origin": "null"}),
             "foreign": world.client.post(
@@ -284,16 +284,16 @@ class TestCookies:
             "no token": world.client.post("/api/orders", json={}, headers=session | {"origin": ORIGIN}),
             "wrong": world.client.post("/api/orders", json={}, headers=session | good | {"x-csrf-token": "guess"}),
         }
-        assert {name: answer.status_code for name, answer in answers.items()} == {
+        assert {name: response.status_code for name, response in responses.items()} == {
             "both": 200,
             "no origin": 403,
             "foreign": 403,
             "no token": 403,
             "wrong": 403,
         }
-        assert reason_of(answers["foreign"]) == "ORIGIN_REFUSED"
-        assert reason_of(answers["no token"]) == "CSRF_TOKEN_REQUIRED"
-        assert reason_of(answers["wrong"]) == "PERMISSION_DENIED"
+        assert reason_of(responses["foreign"]) == "ORIGIN_REFUSED"
+        assert reason_of(responses["no token"]) == "CSRF_TOKEN_REQUIRED"
+        assert reason_of(responses["wrong"]) == "PERMISSION_DENIED"
         assert [call.path for call in world.services.received if call.path != JWKS] == [CREATE_ORDER]
 
     def test_login_needs_no_csrf_token_with_a_stale_cookie(self, world: World) -> None:
@@ -316,17 +316,17 @@ class TestCookies:
 
 class TestRequests:
     def test_responses_have_security_headers(self, world: World) -> None:
-        for answer in (world.get("/api/products"), world.get("/api/orders"), world.get("/nowhere")):
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["cache-control"] == "no-store"
-            assert answer.headers["x-request-id"]
-            assert not [name for name in answer.headers if name.startswith("grpc-")]
+        for response in (world.get("/api/products"), world.get("/api/orders"), world.get("/nowhere")):
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["x-request-id"]
+            assert not [name for name in response.headers if name.startswith("grpc-")]
 
     def test_a_body_must_be_json(self, world: World) -> None:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"):
-            answer = world.client.post("/api/auth/login", content=b"{}", headers={"content-type": kind})
-            assert answer.status_code == 415
-            assert reason_of(answer) == "UNSUPPORTED_MEDIA_TYPE"
+            response = world.client.post("/api/auth/login", content=b"{}", headers={"content-type": kind})
+            assert response.status_code == 415
+            assert reason_of(response) == "UNSUPPORTED_MEDIA_TYPE"
         utf8 = {"content-type": "application/json; charset=utf-8"}
         assert world.client.post("/api/auth/login", content=b"{}", headers=utf8).status_code == 200
 
@@ -341,42 +341,42 @@ class TestRequests:
         "body", [b"{", b"[]", b'{"email": 1e999}', b'{"email": "\xff"}', b"{} {}", b"nul", b"{" * 5000]
     )
     def test_malformed_json_is_a_400(self, world: World, body: bytes) -> None:
-        answer = world.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 400
-        assert reason_of(answer) == "INVALID_ARGUMENT"
+        response = world.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 400
+        assert reason_of(response) == "INVALID_ARGUMENT"
         assert not [call for call in world.services.received if call.path != JWKS]
 
     @pytest.mark.parametrize(
         "query", ["colour=red", "pageSize=many", "pageSize=1.5", "pageSize=99999999999", "status=NEVER"]
     )
     def test_an_invalid_query_parameter_is_a_400(self, world: World, query: str) -> None:
-        answer = world.get(f"/api/orders?{query}", world.tokens.make("CUSTOMER"))
-        assert answer.status_code == 400
-        assert reason_of(answer) == "INVALID_ARGUMENT"
+        response = world.get(f"/api/orders?{query}", world.tokens.make("CUSTOMER"))
+        assert response.status_code == 400
+        assert reason_of(response) == "INVALID_ARGUMENT"
 
     def test_an_unknown_route_is_a_404_in_the_error_format(self, world: World) -> None:
         for verb, path in (("GET", "/"), ("GET", "/api/nowhere"), ("DELETE", "/api/orders"), ("GET", "/admin")):
-            answer = world.client.request(verb, path)
-            assert answer.status_code == 404
-            assert reason_of(answer) == "ROUTE_NOT_FOUND"
+            response = world.client.request(verb, path)
+            assert response.status_code == 404
+            assert reason_of(response) == "ROUTE_NOT_FOUND"
 
     def test_a_large_body_is_rejected_with_and_without_content_length(self, world: World) -> None:
         large = json.dumps({"email": "x" * 300_000}).encode()
         json_type = {"content-type": "application/json"}
         chunks = iter([large[:100_000], large[100_000:]])
         for content in (large, chunks):
-            answer = world.client.post("/api/auth/login", content=content, headers=json_type)
-            assert answer.status_code == 413
-            assert reason_of(answer) == "BODY_TOO_LARGE"
+            response = world.client.post("/api/auth/login", content=content, headers=json_type)
+            assert response.status_code == 413
+            assert reason_of(response) == "BODY_TOO_LARGE"
         assert not [call for call in world.services.received if call.path != JWKS]
 
     def test_a_webhook_is_forwarded_unchanged_up_to_its_own_limit(self, world: World) -> None:
         for size, expected in ((300_000, 200), (1_100_000, 413)):
             raw = b"\xff\x00{" + b"x" * size
-            answer = world.client.post(
+            response = world.client.post(
                 "/api/payments/webhook", content=raw, headers={"content-type": "text/odd", "x-razorpay-signature": "s"}
             )
-            assert answer.status_code == expected
+            assert response.status_code == expected
         assert world.services.last.path == WEBHOOK
         assert httpbody_pb2.HttpBody.FromString(world.services.last.request).data == b"\xff\x00{" + b"x" * 300_000
         assert world.services.last.metadata["x-razorpay-signature"] == "s"
@@ -393,10 +393,12 @@ class TestRequests:
             time.sleep(3)
             return b""
 
-        world.services.answers[LIST_ORDERS] = never
-        answer = world.get("/api/orders", world.tokens.make("CUSTOMER"))
-        assert answer.status_code == 504
-        assert reason_of(answer) == "DEADLINE_EXCEEDED" if answer.json()["details"] else answer.json()["code"] == 4
+        world.services.responses[LIST_ORDERS] = never
+        response = world.get("/api/orders", world.tokens.make("CUSTOMER"))
+        assert response.status_code == 504
+        assert (
+            reason_of(response) == "DEADLINE_EXCEEDED" if response.json()["details"] else response.json()["code"] == 4
+        )
 
     def test_reads_are_retried_and_writes_are_not(self, world: World) -> None:
         def busy(_request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -406,10 +408,10 @@ class TestRequests:
 
         token = world.tokens.make("CUSTOMER")
         path = LIST_ORDERS
-        world.services.answers[path] = busy
+        world.services.responses[path] = busy
         assert world.get("/api/orders", token).status_code == 200
         path = CREATE_ORDER
-        world.services.answers[path] = busy
+        world.services.responses[path] = busy
         assert world.post("/api/orders", token=token).status_code == 503
         assert len([call for call in world.services.received if call.path == CREATE_ORDER]) == 1
 
@@ -429,14 +431,14 @@ class TestRequests:
 class TestStreams:
     def test_events_are_streamed_immediately_and_beyond_the_unary_timeout(self, world: World) -> None:
         parts = [f"id: {number}\nevent: status\ndata: {{}}\n\n" for number in range(6)]
-        world.services.answers[WATCH] = lambda _request, _context: stream_of(parts, 0.5)
+        world.services.responses[WATCH] = lambda _request, _context: stream_of(parts, 0.5)
         arrived: list[tuple[float, str]] = []
         path = f"/api/orders/{uuid4()}/watch"
         headers = _headers(world.tokens.make("CUSTOMER"), {"last_event_id": "7"})
         begun = time.monotonic()
-        with world.client.stream("GET", path, headers=headers) as answer:
-            assert answer.headers["content-type"] == "text/event-stream"
-            arrived.extend((time.monotonic() - begun, text) for text in answer.iter_text())
+        with world.client.stream("GET", path, headers=headers) as response:
+            assert response.headers["content-type"] == "text/event-stream"
+            arrived.extend((time.monotonic() - begun, text) for text in response.iter_text())
         assert "".join(text for _, text in arrived) == "".join(parts)
         assert arrived[0][0] < 0.5
         assert arrived[-1][0] > 2.2
@@ -449,12 +451,13 @@ class TestStreams:
 class TestLimits:
     def test_each_class_has_its_own_limit_and_each_caller_its_own_bucket(self, limited: World) -> None:
         def passed(token: str | None, path: str = "/api/products", count: int = 60) -> int:
-            answers = [limited.get(path, token) for _ in range(count)]
-            limited_answers = [answer for answer in answers if answer.status_code == 429]
+            responses = [limited.get(path, token) for _ in range(count)]
+            limited_responses = [response for response in responses if response.status_code == 429]
             assert all(
-                reason_of(answer) == "RATE_LIMITED" and answer.headers["retry-after"] for answer in limited_answers
+                reason_of(response) == "RATE_LIMITED" and response.headers["retry-after"]
+                for response in limited_responses
             )
-            return count - len(limited_answers)
+            return count - len(limited_responses)
 
         # Buckets refill during the test, one token in one or two seconds.
         customer, other = limited.tokens.make("CUSTOMER"), limited.tokens.make("CUSTOMER")
@@ -466,9 +469,9 @@ class TestLimits:
     def test_brute_force_limited_methods_have_a_low_limit_for_every_spelling(self, limited: World) -> None:
         admin = limited.tokens.make("CUSTOMER", "ADMIN")
         spellings = ["/api/loyalty/coupons/A", "/api/loyalty/coupons/B/", "/api//loyalty/coupons/C"]
-        answers = [limited.get(spellings[number % 3], admin).status_code for number in range(12)]
-        assert 5 <= answers.count(200) <= 6
-        assert answers.count(429) >= 6
+        responses = [limited.get(spellings[number % 3], admin).status_code for number in range(12)]
+        assert 5 <= responses.count(200) <= 6
+        assert responses.count(429) >= 6
 
 
 class TestMesh:
@@ -484,9 +487,9 @@ class TestMesh:
     def test_an_unavailable_service_is_a_503_in_the_error_format(self, world: World) -> None:
         world.services.stop_one("review")
         try:
-            answer = world.get(f"/api/reviews/{uuid4()}")
-            assert answer.status_code == 503
-            assert reason_of(answer) == "UNAVAILABLE"
+            response = world.get(f"/api/reviews/{uuid4()}")
+            assert response.status_code == 503
+            assert reason_of(response) == "UNAVAILABLE"
         finally:
             world.services.start_one("review", world.authority, "review")
             until(lambda: world.client.get("/healthz").status_code == 200)
@@ -509,7 +512,7 @@ class TestMesh:
             seen.extend(name.decode() for name in identities)
             return b""
 
-        world.services.answers[LIST_ORDERS] = record_peer
+        world.services.responses[LIST_ORDERS] = record_peer
         world.get("/api/orders", world.tokens.make("CUSTOMER"))
         assert seen == ["spiffe://jainshikanji.local/ns/jain-shikanji/sa/edge"]
 
@@ -517,7 +520,7 @@ class TestMesh:
         with socket.create_connection(("127.0.0.1", world.edge.port), timeout=15) as connection:
             connection.sendall(b"GET /api/products HTTP/1.1\r\nHost: x\r\n")
             begun = datetime.datetime.now(datetime.UTC)
-            answer = connection.recv(4096)
+            response = connection.recv(4096)
             waited = (datetime.datetime.now(datetime.UTC) - begun).total_seconds()
-        assert b"408" in answer or answer == b""
+        assert b"408" in response or response == b""
         assert waited < 14

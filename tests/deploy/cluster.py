@@ -246,10 +246,10 @@ class Cluster:
         with grpc.insecure_channel(f"{LOOPBACK}:{self.ports[f'{name}:health']}") as channel:
             try:
                 request = health_pb2.HealthCheckRequest(service=service)
-                answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0)
+                response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0)
             except grpc.RpcError:
                 return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _start(self, pod_name: str, container_name: str, name: str) -> tuple[list[str], dict[str, str]]:
         pod = self.pods[pod_name]
@@ -303,8 +303,8 @@ def image_environment() -> dict[str, str]:
 
 def http_status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
-            return int(answer.status)
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

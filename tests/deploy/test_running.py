@@ -95,8 +95,8 @@ def test_permissions_of_the_logins_allow_an_event_from_outbox_to_consumer(cluste
         data=json.dumps(body).encode(),
         headers={"content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-        customer_id = json.load(answer)["id"]
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
+        customer_id = json.load(response)["id"]
     deadline = time.monotonic() + 30
     query = "SELECT count(*) FROM loyalty_accounts WHERE customer_id = %s"
     while True:
@@ -113,12 +113,12 @@ def test_postgresql_accepts_the_arguments_of_the_chart(cluster: Cluster) -> None
     program, data = cluster.postgres.program("postgres"), cluster.postgres.data
     for argument in container["args"]:
         name, _, value = argument.removeprefix("-c").partition("=")
-        asked = subprocess.run(
+        result = subprocess.run(
             [str(program), "-C", name, "-D", str(data), *container["args"]], capture_output=True, text=True, check=False
         )
-        assert asked.returncode == 0, asked.stderr
-        assert asked.stdout.strip(), name
-        assert name in {"shared_buffers", "log_min_duration_statement"} or asked.stdout.strip() == value
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.strip(), name
+        assert name in {"shared_buffers", "log_min_duration_statement"} or result.stdout.strip() == value
 
 
 def test_a_login_can_connect_only_to_its_own_database(cluster: Cluster) -> None:
@@ -174,8 +174,8 @@ async def test_nats_rejects_connections_without_a_login(cluster: Cluster) -> Non
 def test_services_and_edge_export_metrics(cluster: Cluster) -> None:
     for place in ("order:metrics", "edge:metrics"):
         url = f"http://{LOOPBACK}:{cluster.ports[place]}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            text = answer.read().decode()
+        with urllib.request.urlopen(url, timeout=5) as response:
+            text = response.read().decode()
         assert (
             "rpc_server_duration_seconds" if place.startswith("order") else "envoy_http_downstream_rq_total"
         ) in text
@@ -248,9 +248,9 @@ def test_the_edge_finishes_requests_in_flight_before_it_stops(cluster: Cluster) 
         time.sleep(1.5)
         assert not codes, "the edge stopped while a request was in flight"
         connection.sendall(body[10:])
-        answer = connection.recv(65536).decode()
+        response = connection.recv(65536).decode()
     stopping.join(timeout=30)
-    assert answer.startswith("HTTP/1.1 401"), answer
+    assert response.startswith("HTTP/1.1 401"), response
     assert codes == [0]
 
 

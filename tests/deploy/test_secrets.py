@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def _answer(self, status: int, body: Object) -> None:
+    def _respond(self, status: int, body: Object) -> None:
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(text)))
@@ -73,13 +73,13 @@ class Handler(BaseHTTPRequestHandler):
         path, name = urlsplit(self.path).path.rsplit("/", 1)
         if self.server.busy:
             self.server.busy -= 1
-            self._answer(503, {"message": "the server is currently unable to handle the request"})
+            self._respond(503, {"message": "the server is currently unable to handle the request"})
         elif self.headers["authorization"] != f"Bearer {TOKEN}":
-            self._answer(401, {"message": "Unauthorized"})
+            self._respond(401, {"message": "Unauthorized"})
         elif path != f"/api/v1/namespaces/{NAMESPACE}/secrets" or not all(
             self.server.is_allowed(verb, name) for verb in verbs
         ):
-            self._answer(403, {"message": f'secrets "{name}" is forbidden'})
+            self._respond(403, {"message": f'secrets "{name}" is forbidden'})
         else:
             return name
         return None
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         name = self._name("get")
         if name is not None:
             found = self.server.secrets.get(name)
-            self._answer(200 if found else 404, found or {"message": f'secrets "{name}" not found'})
+            self._respond(200 if found else 404, found or {"message": f'secrets "{name}" not found'})
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -98,14 +98,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         query = parse_qs(urlsplit(self.path).query)
         if self.headers["content-type"] != "application/apply-patch+yaml":
-            self._answer(415, {"message": "the media type is not supported"})
+            self._respond(415, {"message": "the media type is not supported"})
         elif "fieldManager" not in query or body["metadata"]["name"] != name:
-            self._answer(400, {"message": "fieldManager is required for apply patch, and the name must match"})
+            self._respond(400, {"message": "fieldManager is required for apply patch, and the name must match"})
         else:
             kubernetes_validate.validate(body, KUBERNETES, strict=True)
             self.server.secrets[name] = body
             self.server.writes.append(name)
-            self._answer(201, body)
+            self._respond(201, body)
 
 
 @pytest.fixture
