@@ -1,4 +1,4 @@
-"""Writes the descriptor set that the transcoder reads, from the generated code: no compiler in the image.
+"""Writes the descriptor set for the transcoder from the generated code, so that the image needs no compiler.
 
 python envoy/descriptors.py edge.binpb
 """
@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 
 def collect() -> descriptor_pb2.FileDescriptorSet:
-    """Every contract with what it imports, each file after those it needs; and the details that errors carry."""
+    """All contracts with their imports, each file after its dependencies; and the messages of error details."""
     root = Path(next(iter(jainshikanji.__path__)))
     modules = sorted(path.relative_to(root.parent).with_suffix("") for path in root.rglob("*_pb2.py"))
     files = [importlib.import_module(".".join(module.parts)).DESCRIPTOR for module in modules]
@@ -31,8 +31,8 @@ def _add(file: FileDescriptor, found: descriptor_pb2.FileDescriptorSet, seen: se
     if file.name in seen:
         return
     seen.add(file.name)
-    for needed in file.dependencies:
-        _add(needed, found, seen)
+    for dependency in file.dependencies:
+        _add(dependency, found, seen)
     file.CopyToProto(found.file.add())
 
 

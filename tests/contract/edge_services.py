@@ -1,6 +1,7 @@
-"""Nine services that speak every contract and know nothing: what stands behind the real edge in its tests.
+"""Nine fake services behind the real edge in its tests.
 
-Each listens with its own certificate, notes what reached it, and answers an empty message unless a test says otherwise.
+Each serves every rpc of the contracts with its own certificate, records the requests, and returns an empty message
+unless a test sets a response.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Rpc:
 
 
 def contracts(descriptor_set: bytes) -> list[Rpc]:
-    """Every rpc of the nine services, those that the edge must not show too."""
+    """Every rpc of the nine services, including internal ones."""
     found = []
     for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
         if renderer.PACKAGE.match(file.package) is None:
@@ -71,7 +72,7 @@ def _rpc(service: str, method: descriptor_pb2.MethodDescriptorProto) -> Rpc:
 
 @dataclass(frozen=True)
 class Received:
-    """A call as a service saw it. `seconds` is what its deadline leaves; None without one."""
+    """A request as the service received it. `seconds` is the time until its deadline; None without a deadline."""
 
     path: str
     metadata: dict[str, str]
@@ -80,7 +81,7 @@ class Received:
 
     @property
     def claims(self) -> dict[str, Any] | None:
-        """The token's payload that the edge vouches for."""
+        """Verified payload of the token, which the edge forwards."""
         payload = self.metadata.get("x-jwt-payload")
         if payload is None:
             return None
@@ -88,22 +89,22 @@ class Received:
         return found
 
 
-Answer = Callable[[bytes, grpc.ServicerContext], Any]
+Responder = Callable[[bytes, grpc.ServicerContext], Any]
 
 
 @dataclass
 class Services:
-    """The nine servers, what they received, and how single methods answer."""
+    """The nine servers, the requests that they received, and the responses of single methods."""
 
     received: list[Received] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    responses: dict[str, Responder] = field(default_factory=dict)
     streaming: frozenset[str] = frozenset()
     ports: dict[str, int] = field(default_factory=dict)
     health: dict[str, health.HealthServicer] = field(default_factory=dict)
     _servers: dict[str, grpc.Server] = field(default_factory=dict)
 
     def start(self, authority: Authority, identities: dict[str, str] | None = None) -> None:
-        """Starts all; `identities` lets a service show another's certificate."""
+        """Starts all services; `identities` sets the certificate that a service presents."""
         for service in SERVICES:
             self.start_one(service, authority, (identities or {}).get(service, service))
 
@@ -111,7 +112,7 @@ class Services:
         files = IdentityFiles(authority.issue(identity)).read()
         credentials = grpc.ssl_server_credentials([(files.key, files.certificate)], files.authority, True)
         server = grpc.server(ThreadPoolExecutor(max_workers=8))
-        server.add_generic_rpc_handlers((_Everything(self),))
+        server.add_generic_rpc_handlers((_AllMethods(self),))
         self.health[service] = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self.health[service], server)
         port = self.ports.setdefault(service, free_port())
@@ -127,21 +128,22 @@ class Services:
             self.stop_one(service)
 
     def set_ready(self, service: str, ready: bool) -> None:
-        word = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        self.health[service].set("", word)
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        self.health[service].set("", status)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
+        """Deletes recorded requests and responses set by a test."""
         self.received.clear()
-        for path in [path for path in self.answers if path != JWKS]:
-            del self.answers[path]
+        for path in [path for path in self.responses if path != JWKS]:
+            del self.responses[path]
 
     @property
     def last(self) -> Received:
-        """The newest call that was no fetch of the edge's own."""
+        """The last request, without the key set requests of the edge."""
         return next(call for call in reversed(self.received) if call.path != JWKS)
 
 
-class _Everything(grpc.GenericRpcHandler):
+class _AllMethods(grpc.GenericRpcHandler):
     def __init__(self, services: Services) -> None:
         self._services = services
 
@@ -151,26 +153,26 @@ class _Everything(grpc.GenericRpcHandler):
             return None
         metadata = {str(key): str(value) for key, value in handler_call_details.invocation_metadata}
 
-        def answer(request: bytes, context: grpc.ServicerContext) -> Any:
-            self._services.received.append(Received(path, metadata, request, _left(context)))
-            script = self._services.answers.get(path)
-            if script is not None:
-                return script(request, context)
+        def handle(request: bytes, context: grpc.ServicerContext) -> Any:
+            self._services.received.append(Received(path, metadata, request, _seconds_left(context)))
+            respond = self._services.responses.get(path)
+            if respond is not None:
+                return respond(request, context)
             return iter([b""]) if path in self._services.streaming else b""
 
         if path in self._services.streaming:
-            return grpc.unary_stream_rpc_method_handler(answer)
-        return grpc.unary_unary_rpc_method_handler(answer)
+            return grpc.unary_stream_rpc_method_handler(handle)
+        return grpc.unary_unary_rpc_method_handler(handle)
 
 
-def _left(context: grpc.ServicerContext) -> float | None:
+def _seconds_left(context: grpc.ServicerContext) -> float | None:
     seconds: float | None = context.time_remaining()
-    # Without a deadline grpc says a time beyond all calendars.
+    # Without a deadline grpc returns a very large number.
     return None if seconds is None or seconds > 1e9 else seconds
 
 
 class Tokens:
-    """Signs access tokens as customer does, and those that must not pass."""
+    """Signs access tokens as customer does, and invalid ones."""
 
     def __init__(self) -> None:
         self.key = Ed25519PrivateKey.generate()
@@ -186,7 +188,7 @@ class Tokens:
         return bytes(body.SerializeToString())
 
     def make(self, *roles: str, key: Any = None, algorithm: str = "EdDSA", **claims: Any) -> str:
-        """A token of somebody new; `claims` replace what it would hold, None leaves one out."""
+        """Token of a new account. `claims` replace the default claims; None removes a claim."""
         now = int(time.time())
         payload = {
             "iss": ISSUER,
@@ -206,8 +208,8 @@ class Tokens:
 
 
 def edge_in_front(directory: Path, services: Services, authority: Authority, **settings: Any) -> Edge:
-    """A rendered edge, not started. Its limits are out of the way unless a test sets them."""
-    everything: dict[str, object] = {
+    """A rendered edge that is not started. Rate limits are practically off unless a test sets them."""
+    values: dict[str, object] = {
         "listen_address": LOOPBACK,
         "listen_port": free_port(),
         "targets": {name: [f"{LOOPBACK}:{port}"] for name, port in services.ports.items()},
@@ -223,22 +225,22 @@ def edge_in_front(directory: Path, services: Services, authority: Authority, **s
         "guesses_per_minute": 1_000_000,
         **settings,
     }
-    edge = Edge(directory, everything, log=directory / "edge.log", pid_file=directory / "edge.pid")
+    edge = Edge(directory, values, log=directory / "edge.log", pid_file=directory / "edge.pid")
     edge.render()
     return edge
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Returns as soon as the condition holds. Raises TimeoutError."""
+    """Waits until the condition is true. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the condition did not come true")
+            raise TimeoutError("the condition did not become true")
         time.sleep(0.02)
 
 
 def stream_of(parts: list[str], pause: float) -> Iterator[bytes]:
-    """Server-sent events with pauses between them."""
+    """Server-sent events with a pause after each."""
     for part in parts:
         body = httpbody_pb2.HttpBody(content_type="text/event-stream", data=part.encode())
         yield body.SerializeToString()

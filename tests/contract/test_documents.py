@@ -122,7 +122,7 @@ def test_the_table_of_the_architecture_is_the_list_of_arrows() -> None:
     assert [service for service, _, _ in rows] == SERVICES
     for service, askers, heard in rows:
         assert named(askers, service) == {one for one, facts in ARROWS.items() if service in facts["calls"]}, service
-        assert named(heard, service) == set(ARROWS[service]["hears"]), service
+        assert named(heard, service) == set(ARROWS[service]["consumes"]), service
 
 
 def test_the_readmes_picture_shows_every_question_between_services() -> None:

@@ -1,4 +1,4 @@
-"""What the edge promises to clients and to services, with the real Envoy and services that only listen."""
+"""Behaviour of the edge towards clients and services, with the real Envoy and fake services."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ LIST_ORDERS, CREATE_ORDER, WATCH = f"{ORDER}/ListOrders", f"{ORDER}/CreateOrder"
 LOGIN = "/jainshikanji.customer.v1.AuthService/Login"
 LOGOUT = "/jainshikanji.customer.v1.AuthService/Logout"
 WEBHOOK = "/jainshikanji.payment.v1.PaymentService/ReceiveWebhook"
-KINDS: dict[str, tuple[str, ...]] = {
-    "nobody": (),
+CALLERS: dict[str, tuple[str, ...]] = {
+    "anonymous": (),
     "customer": ("CUSTOMER",),
     "manager": ("CUSTOMER", "MANAGER"),
     "chef": ("CUSTOMER", "CHEF"),
@@ -50,13 +50,13 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 class World:
-    """The edge, what is behind it, and a client in front of it."""
+    """The edge with fake services behind it and a client in front of it."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
         self.authority = Authority(directory / "certificates")
         self.services, self.tokens = Services(), Tokens()
-        self.services.answers[JWKS] = self.tokens.serve
+        self.services.responses[JWKS] = self.tokens.serve
         self.services.start(self.authority)
         self.edge: Edge = edge_in_front(directory, self.services, self.authority, **settings)
         self.rpcs: list[Rpc] = contracts((self.edge.directory / "edge.binpb").read_bytes())
@@ -92,7 +92,7 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(shared_world: World) -> World:
-    shared_world.services.forget()
+    shared_world.services.reset()
     shared_world.client.cookies.clear()
     return shared_world
 
@@ -105,10 +105,10 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-def reason_of(answer: httpx.Response) -> str:
-    """The reason in the one error shape; fails when the answer has another shape."""
-    assert answer.headers["content-type"] == "application/json"
-    body = answer.json()
+def reason_of(response: httpx.Response) -> str:
+    """Reason of an error; fails if the response does not have the error format."""
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
     assert set(body) == {"code", "message", "details"}
     assert isinstance(body["code"], int)
     assert body["message"]
@@ -117,18 +117,18 @@ def reason_of(answer: httpx.Response) -> str:
     return str(info["reason"])
 
 
-def filled(path: str) -> str:
-    """A path template with values in it: ids, but where the contract wants another word."""
-    words = {"tier": "GOLD", "date": "2030-01-31"}
+def fill_path(path: str) -> str:
+    """Fills the variables of a path template: ids, except for variables with another format."""
+    values = {"tier": "GOLD", "date": "2030-01-31"}
     while "{" in path:
         head, _, rest = path.partition("{")
         name, _, tail = rest.partition("}")
-        path = head + words.get(name, str(uuid4())) + tail
+        path = head + values.get(name, str(uuid4())) + tail
     return path
 
 
 @pytest.mark.parametrize(
-    "more",
+    "changes",
     [
         {},
         {"edge_peers": "edge:8080"},
@@ -138,32 +138,32 @@ def filled(path: str) -> str:
         {"targets": {"order": ["10.0.0.1:50051", "10.0.0.2:50051", "[::1]:50051"]}},
     ],
 )
-def test_envoy_accepts_every_option(tmp_path: Path, more: dict[str, Any]) -> None:
+def test_envoy_accepts_every_setting(tmp_path: Path, changes: dict[str, Any]) -> None:
     (tmp_path / "tls").mkdir()
     directories = {"config_dir": tmp_path, "tls_dir": tmp_path / "tls"}
-    if "listener_tls_dir" in more:
+    if "listener_tls_dir" in changes:
         directories["listener_tls_dir"] = tmp_path / "tls"
-    settings = renderer.EdgeSettings(**more | directories)
+    settings = renderer.EdgeSettings(**changes | directories)
     image = tmp_path / "image.binpb"
     write_image(image, comments=False)
     renderer.validate(renderer.write(tmp_path, settings, image.read_bytes()))
 
 
 class TestAccess:
-    def test_each_method_lets_in_exactly_the_callers_of_its_contract(self, world: World) -> None:
-        tokens = {kind: world.tokens.make(*roles) if roles else None for kind, roles in KINDS.items()}
+    def test_each_method_allows_exactly_the_callers_of_its_contract(self, world: World) -> None:
+        tokens = {caller: world.tokens.make(*roles) if roles else None for caller, roles in CALLERS.items()}
         wrong = []
         for rpc in (rpc for rpc in world.rpcs if rpc.bindings and not rpc.streams):
-            for kind, roles in KINDS.items():
-                admitted = "PUBLIC" in rpc.callers or bool(rpc.callers & set(roles))
-                due = 200 if admitted else 403 if roles else 401
+            for caller, roles in CALLERS.items():
+                allowed = "PUBLIC" in rpc.callers or bool(rpc.callers & set(roles))
+                expected = 200 if allowed else 403 if roles else 401
                 for verb, path in rpc.bindings:
-                    got = _call(world, verb, filled(path), tokens[kind])
-                    if got != due:
-                        wrong.append(f"{kind}: {verb} {path} answered {got}, due was {due}")
+                    got = _call(world, verb, fill_path(path), tokens[caller])
+                    if got != expected:
+                        wrong.append(f"{caller}: {verb} {path} returned {got} instead of {expected}")
         assert not wrong
 
-    def test_what_has_no_rest_path_cannot_be_reached_by_its_grpc_path(self, world: World) -> None:
+    def test_internal_rpcs_are_not_reachable_by_their_grpc_path(self, world: World) -> None:
         admin = world.tokens.make("CUSTOMER", "ADMIN")
         internal = [rpc for rpc in world.rpcs if not rpc.bindings]
         assert internal
@@ -171,7 +171,7 @@ class TestAccess:
             assert world.post(rpc.path, token=admin).status_code == 404
         assert not [call for call in world.services.received if call.path != JWKS]
 
-    def test_native_grpc_is_refused(self, world: World) -> None:
+    def test_native_grpc_is_rejected(self, world: World) -> None:
         headers = {"content-type": "application/grpc", "te": "trailers"}
         assert not world.client.post(LIST_ORDERS, content=b"\0\0\0\0\0", headers=headers).content
         channel = grpc.insecure_channel(f"127.0.0.1:{world.edge.port}")
@@ -192,7 +192,7 @@ class TestAccess:
             "/API/orders",
         ],
     )
-    def test_no_spelling_of_a_path_gets_around_the_authorisation(self, world: World, path: str) -> None:
+    def test_no_spelling_of_a_path_bypasses_authorization(self, world: World, path: str) -> None:
         assert world.get(path).status_code in {401, 404}
         assert not [call for call in world.services.received if call.path != JWKS]
 
@@ -203,7 +203,7 @@ def _call(world: World, verb: str, path: str, token: str | None) -> int:
 
 
 class TestIdentity:
-    def test_a_service_gets_the_verified_payload_and_not_the_token(self, world: World) -> None:
+    def test_a_service_receives_the_verified_payload_and_not_the_token(self, world: World) -> None:
         token = world.tokens.make("CUSTOMER", "MANAGER", grants=[{"store_id": "s", "job": "MANAGER"}])
         assert world.get("/api/orders", token).status_code == 200
         claims = world.services.last.claims
@@ -212,7 +212,7 @@ class TestIdentity:
         assert claims["grants"] == [{"store_id": "s", "job": "MANAGER"}]
         assert "authorization" not in world.services.last.metadata
 
-    def test_what_a_client_says_of_itself_is_dropped(self, world: World) -> None:
+    def test_identity_headers_of_a_client_are_removed(self, world: World) -> None:
         spoofed = {
             "x-jwt-payload": "eyJzdWIiOiAiYWRtaW4ifQ",
             "x-auth-sub": "admin",
@@ -220,17 +220,17 @@ class TestIdentity:
             "x-envoy-external-address": "10.0.0.1",
             "grpc-timeout": "1n",
         }
-        answer = world.client.post("/api/auth/login", json={}, headers=spoofed)
-        assert answer.status_code == 200
+        response = world.client.post("/api/auth/login", json={}, headers=spoofed)
+        assert response.status_code == 200
         metadata = world.services.last.metadata
         assert world.services.last.claims is None
         assert not {"x-auth-sub", "x-auth-admin"} & set(metadata)
         assert metadata.get("x-envoy-external-address") != "10.0.0.1"
 
     @pytest.mark.parametrize(
-        "what", ["expired", "not yet", "issuer", "audience", "key", "none", "hmac", "garbage", "endless"]
+        "defect", ["expired", "not yet", "issuer", "audience", "key", "none", "hmac", "garbage", "endless"]
     )
-    def test_a_token_that_is_not_good_makes_its_bearer_a_stranger(self, world: World, what: str) -> None:
+    def test_an_invalid_token_makes_the_caller_anonymous(self, world: World, defect: str) -> None:
         now = int(time.time())
         makers: dict[str, Callable[[], str]] = {
             "expired": lambda: world.tokens.make("CUSTOMER", exp=now - 60),
@@ -243,15 +243,15 @@ class TestIdentity:
             "garbage": lambda: "not.a.token",
             "endless": lambda: world.tokens.make("CUSTOMER", exp=None),
         }
-        bad = makers[what]()
-        answer = world.get("/api/orders", bad)
-        assert answer.status_code == 401
-        assert reason_of(answer) == "UNAUTHENTICATED"
-        assert "www-authenticate" in answer.headers
+        bad = makers[defect]()
+        response = world.get("/api/orders", bad)
+        assert response.status_code == 401
+        assert reason_of(response) == "UNAUTHENTICATED"
+        assert "www-authenticate" in response.headers
         assert world.get("/api/products", bad).status_code == 200
         assert world.services.last.claims is None
 
-    def test_keys_may_rotate_under_way(self, world: World) -> None:
+    def test_signing_keys_can_rotate_without_a_restart(self, world: World) -> None:
         old_key, old_id = world.tokens.key, world.tokens.key_id
         old_token = world.tokens.make("CUSTOMER")
         try:
@@ -268,14 +268,14 @@ class TestCookies:
     def _session(self, world: World) -> dict[str, str]:
         return {"cookie": f"theme=dark; __Host-at={world.tokens.make('CUSTOMER')}"}
 
-    def test_a_cookie_reads_without_more(self, world: World) -> None:
+    def test_a_cookie_is_sufficient_for_reads(self, world: World) -> None:
         assert world.client.get("/api/orders", headers=self._session(world)).status_code == 200
         assert "cookie" not in world.services.last.metadata
 
-    def test_a_cookie_writes_only_with_origin_and_csrf_token(self, world: World) -> None:
+    def test_a_cookie_needs_origin_and_csrf_token_for_writes(self, world: World) -> None:
         session = self._session(world)
         good = {"origin": ORIGIN, "x-csrf-token": "csrf-of-this-session"}
-        answers = {
+        responses = {
             "both": world.client.post("/api/orders", json={}, headers=session | good),
             "no origin": world.client.post("/api/orders", json={}, headers=session | good | {"origin": "null"}),
             "foreign": world.client.post(
@@ -284,28 +284,28 @@ class TestCookies:
             "no token": world.client.post("/api/orders", json={}, headers=session | {"origin": ORIGIN}),
             "wrong": world.client.post("/api/orders", json={}, headers=session | good | {"x-csrf-token": "guess"}),
         }
-        assert {name: answer.status_code for name, answer in answers.items()} == {
+        assert {name: response.status_code for name, response in responses.items()} == {
             "both": 200,
             "no origin": 403,
             "foreign": 403,
             "no token": 403,
             "wrong": 403,
         }
-        assert reason_of(answers["foreign"]) == "ORIGIN_REFUSED"
-        assert reason_of(answers["no token"]) == "CSRF_TOKEN_REQUIRED"
-        assert reason_of(answers["wrong"]) == "PERMISSION_DENIED"
+        assert reason_of(responses["foreign"]) == "ORIGIN_REFUSED"
+        assert reason_of(responses["no token"]) == "CSRF_TOKEN_REQUIRED"
+        assert reason_of(responses["wrong"]) == "PERMISSION_DENIED"
         assert [call.path for call in world.services.received if call.path != JWKS] == [CREATE_ORDER]
 
-    def test_logging_in_needs_no_token_though_a_stale_cookie_is_there(self, world: World) -> None:
+    def test_login_needs_no_csrf_token_with_a_stale_cookie(self, world: World) -> None:
         stale = {"cookie": "__Host-at=stale", "origin": ORIGIN}
         assert world.client.post("/api/auth/login", json={}, headers=stale).status_code == 200
         assert world.client.post("/api/auth/logout", json={}, headers=stale).status_code in {401, 403}
 
-    def test_only_the_auth_service_sees_cookies(self, world: World) -> None:
+    def test_only_the_auth_service_receives_cookies(self, world: World) -> None:
         world.client.post("/api/auth/refresh", json={}, headers={"cookie": "__Secure-rt=secret", "origin": ORIGIN})
         assert world.services.last.metadata["cookie"] == "__Secure-rt=secret"
 
-    def test_other_pages_may_call_only_when_they_are_listed(self, world: World) -> None:
+    def test_cors_allows_only_listed_origins(self, world: World) -> None:
         def preflight(origin: str) -> httpx.Response:
             headers = {"origin": origin, "access-control-request-method": "POST"}
             return world.client.options("/api/orders", headers=headers)
@@ -315,22 +315,22 @@ class TestCookies:
 
 
 class TestRequests:
-    def test_answers_carry_what_browsers_need_to_be_careful(self, world: World) -> None:
-        for answer in (world.get("/api/products"), world.get("/api/orders"), world.get("/nowhere")):
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["cache-control"] == "no-store"
-            assert answer.headers["x-request-id"]
-            assert not [name for name in answer.headers if name.startswith("grpc-")]
+    def test_responses_have_security_headers(self, world: World) -> None:
+        for response in (world.get("/api/products"), world.get("/api/orders"), world.get("/nowhere")):
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.headers["cache-control"] == "no-store"
+            assert response.headers["x-request-id"]
+            assert not [name for name in response.headers if name.startswith("grpc-")]
 
     def test_a_body_must_be_json(self, world: World) -> None:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"):
-            answer = world.client.post("/api/auth/login", content=b"{}", headers={"content-type": kind})
-            assert answer.status_code == 415
-            assert reason_of(answer) == "UNSUPPORTED_MEDIA_TYPE"
+            response = world.client.post("/api/auth/login", content=b"{}", headers={"content-type": kind})
+            assert response.status_code == 415
+            assert reason_of(response) == "UNSUPPORTED_MEDIA_TYPE"
         utf8 = {"content-type": "application/json; charset=utf-8"}
         assert world.client.post("/api/auth/login", content=b"{}", headers=utf8).status_code == 200
 
-    def test_no_body_needs_no_content_type(self, world: World) -> None:
+    def test_an_empty_body_needs_no_content_type(self, world: World) -> None:
         assert (
             world.client.post("/api/auth/logout", headers=_headers(world.tokens.make("CUSTOMER"), {})).status_code
             == 200
@@ -340,65 +340,67 @@ class TestRequests:
     @pytest.mark.parametrize(
         "body", [b"{", b"[]", b'{"email": 1e999}', b'{"email": "\xff"}', b"{} {}", b"nul", b"{" * 5000]
     )
-    def test_broken_json_is_a_400(self, world: World, body: bytes) -> None:
-        answer = world.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 400
-        assert reason_of(answer) == "INVALID_ARGUMENT"
+    def test_malformed_json_is_a_400(self, world: World, body: bytes) -> None:
+        response = world.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 400
+        assert reason_of(response) == "INVALID_ARGUMENT"
         assert not [call for call in world.services.received if call.path != JWKS]
 
     @pytest.mark.parametrize(
         "query", ["colour=red", "pageSize=many", "pageSize=1.5", "pageSize=99999999999", "status=NEVER"]
     )
-    def test_a_query_that_fits_no_field_is_a_400(self, world: World, query: str) -> None:
-        answer = world.get(f"/api/orders?{query}", world.tokens.make("CUSTOMER"))
-        assert answer.status_code == 400
-        assert reason_of(answer) == "INVALID_ARGUMENT"
+    def test_an_invalid_query_parameter_is_a_400(self, world: World, query: str) -> None:
+        response = world.get(f"/api/orders?{query}", world.tokens.make("CUSTOMER"))
+        assert response.status_code == 400
+        assert reason_of(response) == "INVALID_ARGUMENT"
 
-    def test_an_unknown_place_is_a_404_in_the_one_shape(self, world: World) -> None:
+    def test_an_unknown_route_is_a_404_in_the_error_format(self, world: World) -> None:
         for verb, path in (("GET", "/"), ("GET", "/api/nowhere"), ("DELETE", "/api/orders"), ("GET", "/admin")):
-            answer = world.client.request(verb, path)
-            assert answer.status_code == 404
-            assert reason_of(answer) == "ROUTE_NOT_FOUND"
+            response = world.client.request(verb, path)
+            assert response.status_code == 404
+            assert reason_of(response) == "ROUTE_NOT_FOUND"
 
-    def test_a_large_body_is_refused_however_it_is_sent(self, world: World) -> None:
+    def test_a_large_body_is_rejected_with_and_without_content_length(self, world: World) -> None:
         large = json.dumps({"email": "x" * 300_000}).encode()
         json_type = {"content-type": "application/json"}
         chunks = iter([large[:100_000], large[100_000:]])
         for content in (large, chunks):
-            answer = world.client.post("/api/auth/login", content=content, headers=json_type)
-            assert answer.status_code == 413
-            assert reason_of(answer) == "BODY_TOO_LARGE"
+            response = world.client.post("/api/auth/login", content=content, headers=json_type)
+            assert response.status_code == 413
+            assert reason_of(response) == "BODY_TOO_LARGE"
         assert not [call for call in world.services.received if call.path != JWKS]
 
-    def test_a_webhook_arrives_byte_for_byte_up_to_its_own_limit(self, world: World) -> None:
-        for size, due in ((300_000, 200), (1_100_000, 413)):
+    def test_a_webhook_is_forwarded_unchanged_up_to_its_own_limit(self, world: World) -> None:
+        for size, expected in ((300_000, 200), (1_100_000, 413)):
             raw = b"\xff\x00{" + b"x" * size
-            answer = world.client.post(
+            response = world.client.post(
                 "/api/payments/webhook", content=raw, headers={"content-type": "text/odd", "x-razorpay-signature": "s"}
             )
-            assert answer.status_code == due
+            assert response.status_code == expected
         assert world.services.last.path == WEBHOOK
         assert httpbody_pb2.HttpBody.FromString(world.services.last.request).data == b"\xff\x00{" + b"x" * 300_000
         assert world.services.last.metadata["x-razorpay-signature"] == "s"
         refund = world.client.post("/api/payments/webhook/refund", content=b"x", headers={"content-type": "text/odd"})
         assert refund.status_code in {404, 415}
 
-    def test_a_service_knows_how_long_it_may_take(self, world: World) -> None:
+    def test_a_service_receives_a_deadline(self, world: World) -> None:
         world.get("/api/products")
         assert world.services.last.seconds is not None
         assert 0 < world.services.last.seconds <= 2.0
 
-    def test_a_service_that_does_not_answer_is_a_504(self, world: World) -> None:
+    def test_a_service_that_does_not_respond_is_a_504(self, world: World) -> None:
         def never(_request: bytes, context: grpc.ServicerContext) -> bytes:
             time.sleep(3)
             return b""
 
-        world.services.answers[LIST_ORDERS] = never
-        answer = world.get("/api/orders", world.tokens.make("CUSTOMER"))
-        assert answer.status_code == 504
-        assert reason_of(answer) == "DEADLINE_EXCEEDED" if answer.json()["details"] else answer.json()["code"] == 4
+        world.services.responses[LIST_ORDERS] = never
+        response = world.get("/api/orders", world.tokens.make("CUSTOMER"))
+        assert response.status_code == 504
+        assert (
+            reason_of(response) == "DEADLINE_EXCEEDED" if response.json()["details"] else response.json()["code"] == 4
+        )
 
-    def test_reads_are_tried_again_and_writes_are_not(self, world: World) -> None:
+    def test_reads_are_retried_and_writes_are_not(self, world: World) -> None:
         def busy(_request: bytes, context: grpc.ServicerContext) -> bytes:
             if len([call for call in world.services.received if call.path == path]) == 1:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
@@ -406,14 +408,14 @@ class TestRequests:
 
         token = world.tokens.make("CUSTOMER")
         path = LIST_ORDERS
-        world.services.answers[path] = busy
+        world.services.responses[path] = busy
         assert world.get("/api/orders", token).status_code == 200
         path = CREATE_ORDER
-        world.services.answers[path] = busy
+        world.services.responses[path] = busy
         assert world.post("/api/orders", token=token).status_code == 503
         assert len([call for call in world.services.received if call.path == CREATE_ORDER]) == 1
 
-    def test_the_log_holds_nothing_personal(self, world: World) -> None:
+    def test_the_log_has_no_personal_data(self, world: World) -> None:
         secret = f"asha{uuid4().hex}@example.com"
         world.get(
             f"/api/customers/{uuid4()}?email={secret}", world.tokens.make("CUSTOMER"), user_agent=f"agent {secret}"
@@ -427,50 +429,53 @@ class TestRequests:
 
 
 class TestStreams:
-    def test_events_flow_as_they_come_and_longer_than_a_unary_call_may_take(self, world: World) -> None:
+    def test_events_are_streamed_immediately_and_beyond_the_unary_timeout(self, world: World) -> None:
         parts = [f"id: {number}\nevent: status\ndata: {{}}\n\n" for number in range(6)]
-        world.services.answers[WATCH] = lambda _request, _context: stream_of(parts, 0.5)
+        world.services.responses[WATCH] = lambda _request, _context: stream_of(parts, 0.5)
         arrived: list[tuple[float, str]] = []
         path = f"/api/orders/{uuid4()}/watch"
         headers = _headers(world.tokens.make("CUSTOMER"), {"last_event_id": "7"})
         begun = time.monotonic()
-        with world.client.stream("GET", path, headers=headers) as answer:
-            assert answer.headers["content-type"] == "text/event-stream"
-            arrived.extend((time.monotonic() - begun, text) for text in answer.iter_text())
+        with world.client.stream("GET", path, headers=headers) as response:
+            assert response.headers["content-type"] == "text/event-stream"
+            arrived.extend((time.monotonic() - begun, text) for text in response.iter_text())
         assert "".join(text for _, text in arrived) == "".join(parts)
         assert arrived[0][0] < 0.5
         assert arrived[-1][0] > 2.2
         assert world.services.last.metadata["last-event-id"] == "7"
-        # The service knows when the edge ends the stream, and can say goodbye before.
+        # The service receives the maximum duration as its deadline, and can end the stream before.
         assert world.services.last.seconds is not None
         assert 60 < world.services.last.seconds <= 900
 
 
 class TestLimits:
-    def test_each_class_has_its_own_limit_and_each_caller_its_own_share(self, limited: World) -> None:
+    def test_each_class_has_its_own_limit_and_each_caller_its_own_bucket(self, limited: World) -> None:
         def passed(token: str | None, path: str = "/api/products", count: int = 60) -> int:
-            answers = [limited.get(path, token) for _ in range(count)]
-            refused = [answer for answer in answers if answer.status_code == 429]
-            assert all(reason_of(answer) == "RATE_LIMITED" and answer.headers["retry-after"] for answer in refused)
-            return count - len(refused)
+            responses = [limited.get(path, token) for _ in range(count)]
+            limited_responses = [response for response in responses if response.status_code == 429]
+            assert all(
+                reason_of(response) == "RATE_LIMITED" and response.headers["retry-after"]
+                for response in limited_responses
+            )
+            return count - len(limited_responses)
 
-        # Buckets refill while the test runs, a token each second or two.
+        # Buckets refill during the test, one token in one or two seconds.
         customer, other = limited.tokens.make("CUSTOMER"), limited.tokens.make("CUSTOMER")
         assert 40 <= passed(customer) <= 44
         assert 40 <= passed(other) <= 44
         assert 50 <= passed(limited.tokens.make("CUSTOMER", "ADMIN")) <= 54
         assert passed(None) <= 34
 
-    def test_guesses_have_a_low_limit_whatever_the_spelling(self, limited: World) -> None:
+    def test_brute_force_limited_methods_have_a_low_limit_for_every_spelling(self, limited: World) -> None:
         admin = limited.tokens.make("CUSTOMER", "ADMIN")
         spellings = ["/api/loyalty/coupons/A", "/api/loyalty/coupons/B/", "/api//loyalty/coupons/C"]
-        answers = [limited.get(spellings[number % 3], admin).status_code for number in range(12)]
-        assert 5 <= answers.count(200) <= 6
-        assert answers.count(429) >= 6
+        responses = [limited.get(spellings[number % 3], admin).status_code for number in range(12)]
+        assert 5 <= responses.count(200) <= 6
+        assert responses.count(429) >= 6
 
 
 class TestMesh:
-    def test_healthz_is_200_exactly_while_all_nine_are_ready(self, world: World) -> None:
+    def test_healthz_is_200_exactly_while_all_services_are_ready(self, world: World) -> None:
         for service in SERVICES:
             world.services.set_ready(service, ready=False)
             until(lambda: world.client.get("/healthz").status_code == 503)
@@ -479,12 +484,12 @@ class TestMesh:
             world.services.set_ready(service, ready=True)
             until(lambda: world.client.get("/healthz").status_code == 200)
 
-    def test_a_service_that_is_away_is_a_503_in_the_one_shape(self, world: World) -> None:
+    def test_an_unavailable_service_is_a_503_in_the_error_format(self, world: World) -> None:
         world.services.stop_one("review")
         try:
-            answer = world.get(f"/api/reviews/{uuid4()}")
-            assert answer.status_code == 503
-            assert reason_of(answer) == "UNAVAILABLE"
+            response = world.get(f"/api/reviews/{uuid4()}")
+            assert response.status_code == 503
+            assert reason_of(response) == "UNAVAILABLE"
         finally:
             world.services.start_one("review", world.authority, "review")
             until(lambda: world.client.get("/healthz").status_code == 200)
@@ -499,23 +504,23 @@ class TestMesh:
             world.services.start_one("review", world.authority, "review")
             until(lambda: world.client.get("/healthz").status_code == 200)
 
-    def test_the_edge_shows_its_own_certificate(self, world: World) -> None:
+    def test_the_edge_presents_its_own_certificate(self, world: World) -> None:
         seen: list[str] = []
 
-        def who(_request: bytes, context: grpc.ServicerContext) -> bytes:
+        def record_peer(_request: bytes, context: grpc.ServicerContext) -> bytes:
             identities: Any = context.auth_context()["peer_spiffe_id"]
             seen.extend(name.decode() for name in identities)
             return b""
 
-        world.services.answers[LIST_ORDERS] = who
+        world.services.responses[LIST_ORDERS] = record_peer
         world.get("/api/orders", world.tokens.make("CUSTOMER"))
         assert seen == ["spiffe://jainshikanji.local/ns/jain-shikanji/sa/edge"]
 
-    def test_slow_headers_do_not_hold_a_connection_for_ever(self, world: World) -> None:
+    def test_slow_headers_time_out(self, world: World) -> None:
         with socket.create_connection(("127.0.0.1", world.edge.port), timeout=15) as connection:
             connection.sendall(b"GET /api/products HTTP/1.1\r\nHost: x\r\n")
             begun = datetime.datetime.now(datetime.UTC)
-            answer = connection.recv(4096)
+            response = connection.recv(4096)
             waited = (datetime.datetime.now(datetime.UTC) - begun).total_seconds()
-        assert b"408" in answer or answer == b""
+        assert b"408" in response or response == b""
         assert waited < 14

@@ -1,4 +1,4 @@
-"""The chart's renders as tests ask them: objects by kind and name, pods, containers."""
+"""Access to rendered objects of the chart for tests: by kind and name, pods, containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tools.deploy import VALUE_SETS, objects, render, values
 Object = dict[str, Any]
 
 SETS = tuple(VALUE_SETS)
-# Each set as it is first installed, and as it is upgraded to: the hooks differ.
+# Each set as install and as upgrade, because the hooks differ.
 RENDERS = tuple((name, is_install) for name in SETS for is_install in (True, False))
 
 
@@ -27,7 +27,7 @@ def of_kind(found: tuple[Object, ...], kind: str) -> dict[str, Object]:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or the template of many."""
+    """A pod or a pod template."""
 
     owner: str
     labels: dict[str, str]
@@ -52,7 +52,7 @@ def pods(found: tuple[Object, ...]) -> Iterator[Pod]:
 
 
 def hook(one: Object) -> set[str]:
-    """The moments at which Helm makes the object; empty for a part of the release."""
+    """Hook events at which Helm creates the object; empty for an object of the release."""
     annotations = one["metadata"].get("annotations") or {}
     return set(filter(None, annotations.get("helm.sh/hook", "").split(",")))
 
@@ -62,9 +62,9 @@ def environment(container: Object) -> dict[str, Object]:
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:
-    """Whether a label selector fits."""
+    """Whether a label selector matches labels."""
     for expression in selector.get("matchExpressions", ()):
-        assert expression["operator"] == "In", "only In is used here"
+        assert expression["operator"] == "In", "the chart uses only the operator In"
         if labels.get(expression["key"]) not in expression["values"]:
             return False
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())

@@ -1,7 +1,7 @@
-"""Stands in for a kubelet: starts containers of the rendered laptop set as processes, against real servers.
+"""Runs the containers of the rendered laptop set as processes, with a real PostgreSQL and a real NATS.
 
-What a process is given is what its container would be given: the entry point of the Containerfile, the arguments, the
-environment and the files of the render. Only addresses and mounts differ, and all differences are in `replaced`.
+A process gets what its container would get: the entry point of the Containerfile, and the arguments, environment and
+files of the render. Only addresses and mounts differ; `Cluster.replaced` has all differences.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SECONDS = 60.0
 
 
 class DirectoryOfSecrets:
-    """Secrets as directories of files, as a kubelet mounts them."""
+    """Store of Secrets as directories of files, in the form in which a kubelet mounts them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -57,7 +57,7 @@ class DirectoryOfSecrets:
 
 
 class Cluster:
-    """One directory, one PostgreSQL, one NATS with the chart's logins, and the containers that a test starts."""
+    """PostgreSQL, NATS with the logins of the chart, and the containers that a test starts, in one directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -74,10 +74,10 @@ class Cluster:
         self.postgres = Postgres(directory / "postgres", durable=False)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    # The one list of what differs from a cluster.
+    # Differences to a cluster.
 
     def replaced(self, name: str) -> dict[str, str]:
-        """Variable -> value, for what names an address or a mount."""
+        """Variable -> value, for variables that contain an address or a mount path."""
         prefix = name.upper()
         peers = {peer: f"dns:///{LOOPBACK}:{self.ports[f'{peer}:grpc']}" for peer in architecture()}
         return {
@@ -92,7 +92,7 @@ class Cluster:
         }
 
     def address(self, text: str) -> str:
-        """The address of the database inside a URL."""
+        """Replaces the address of the database in a URL."""
         return text.replace("@postgres:5432/", f"@{LOOPBACK}:{self.postgres.port}/")
 
     def edge_settings(self) -> Object:
@@ -110,7 +110,7 @@ class Cluster:
             "targets": {name: [f"{LOOPBACK}:{self.ports[f'{name}:grpc']}"] for name in architecture()},
         }
 
-    # What the chart's hooks and StatefulSets do.
+    # Hooks and StatefulSets of the chart.
 
     def make_secrets(self) -> None:
         provision(Plan.model_validate_json(self.configs["secrets-plan"]["data"]["plan.json"]), self.secrets)
@@ -118,7 +118,7 @@ class Cluster:
             self._mount_tls(name)
 
     def _mount_tls(self, name: str) -> None:
-        """The volume `tls` of a pod, with the names that it gives to the keys."""
+        """Writes the volume `tls` of a pod, with its file names for the keys of the Secret."""
         pod = self.pods[name]
         volume = next(one["secret"] for one in pod.spec["volumes"] if one["name"] == "tls")
         place = self.directory / "tls" / name
@@ -128,7 +128,7 @@ class Cluster:
             (place / item["path"]).write_bytes(content)
 
     def start_postgres(self) -> None:
-        """A server with nothing in it, and then the chart's own script for logins and databases."""
+        """Starts an empty server and runs the chart's script that creates logins and databases."""
         self.postgres.start()
         script = self.configs["postgres"]["data"]["logins.sh"].replace("/etc/logins", str(self.directory / "logins"))
         for name in architecture():
@@ -173,7 +173,7 @@ class Cluster:
             (home / name).write_bytes((ROOT / "envoy" / name).read_bytes())
         paths = {"PYTHONPATH": str(ROOT / "gen")}
         subprocess.run(
-            [sys.executable, "descriptors.py", "edge.binpb"], check=True, cwd=home, env={**_plain(), **paths}
+            [sys.executable, "descriptors.py", "edge.binpb"], check=True, cwd=home, env={**image_environment(), **paths}
         )
         (self.directory / "settings.json").write_text(json.dumps(self.edge_settings()))
         [container] = self.pods["edge"].containers
@@ -194,7 +194,7 @@ class Cluster:
     # Containers.
 
     def variables(self, pod: Pod, container: Object, name: str) -> dict[str, str]:
-        """The container's environment, addresses and mounts replaced."""
+        """Environment of a container, with addresses and mount paths replaced."""
         found: dict[str, str] = {}
         for key, variable in environment(container).items():
             reference = variable.get("valueFrom", {}).get("secretKeyRef")
@@ -209,11 +209,11 @@ class Cluster:
         }
 
     def run(self, pod_name: str, container_name: str, *, as_service: str = "") -> subprocess.CompletedProcess[str]:
-        """A container that comes to an end."""
+        """Runs a container to completion."""
         command, variables = self._start(pod_name, container_name, as_service or container_name)
         return subprocess.run(
             command,
-            env={**_plain(), **variables},
+            env={**image_environment(), **variables},
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -221,12 +221,12 @@ class Cluster:
             timeout=_SECONDS,
         )
 
-    def begin(self, pod_name: str, container_name: str) -> subprocess.Popen[str]:
-        """The same, not waited for."""
+    def start_job(self, pod_name: str, container_name: str) -> subprocess.Popen[str]:
+        """Starts a container that completes, without waiting for it."""
         command, variables = self._start(pod_name, container_name, container_name)
         return subprocess.Popen(
             command,
-            env={**_plain(), **variables},
+            env={**image_environment(), **variables},
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -234,7 +234,7 @@ class Cluster:
         )
 
     def serve(self, name: str) -> None:
-        """A service's container; it is ready when the kubelet's own probe says so."""
+        """Starts the container of a service; `wait_ready` waits for its readiness probe."""
         command, variables = self._start(name, name, name)
         self._spawn(name, command, variables, ROOT)
 
@@ -242,14 +242,14 @@ class Cluster:
         self._until(name, partial(self.probe, name))
 
     def probe(self, name: str, service: str = "") -> bool:
-        """The answer of a gRPC probe on the health port."""
+        """Whether a gRPC probe on the health port succeeds."""
         with grpc.insecure_channel(f"{LOOPBACK}:{self.ports[f'{name}:health']}") as channel:
             try:
                 request = health_pb2.HealthCheckRequest(service=service)
-                answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0)
+                response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2.0)
             except grpc.RpcError:
                 return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     def _start(self, pod_name: str, container_name: str, name: str) -> tuple[list[str], dict[str, str]]:
         pod = self.pods[pod_name]
@@ -263,7 +263,7 @@ class Cluster:
     def _spawn(self, name: str, command: list[str], variables: dict[str, str], home: Path) -> None:
         with (self.directory / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                command, env={**_plain(), **variables}, cwd=home, stdout=log, stderr=subprocess.STDOUT
+                command, env={**image_environment(), **variables}, cwd=home, stdout=log, stderr=subprocess.STDOUT
             )
 
     def _until(self, name: str, ready: Callable[[], bool]) -> None:
@@ -275,7 +275,7 @@ class Cluster:
             time.sleep(0.1)
 
     def stop(self, name: str) -> int:
-        """SIGTERM; the exit code."""
+        """Sends SIGTERM and returns the exit code."""
         process = self.processes.pop(name)
         process.terminate()
         return process.wait(timeout=_SECONDS)
@@ -291,8 +291,8 @@ class Cluster:
         self.postgres.remove()
 
 
-def _plain() -> dict[str, str]:
-    """What every process has: nothing of the shell that started the tests. The image's own variables, and a path."""
+def image_environment() -> dict[str, str]:
+    """The variables of the image and PATH, without the other variables of this process."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONUNBUFFERED": "1",
@@ -303,8 +303,8 @@ def _plain() -> dict[str, str]:
 
 def http_status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
-            return int(answer.status)
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback
+            return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

@@ -1,52 +1,54 @@
-"""The chart as Helm and Kubernetes see it: lint, schemas, golden renders, and what it refuses."""
+"""Lint, schemas, derived files, and rejected values of the chart."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import helm_python
 import pytest
 import yaml
 
-from tools import deploy
+from tools import chart_values, deploy
 
-# Groups of Kubernetes itself that k8s/ uses.
+# API groups of Kubernetes itself in k8s/.
 NATIVE = {"v1", "networking.k8s.io", "scheduling.k8s.io"}
 
 
-def test_every_value_set_lints_renders_and_fits_the_schemas_of_kubernetes() -> None:
-    assert deploy.complaints() == []
+def test_every_value_set_passes_lint_and_the_schemas_of_kubernetes() -> None:
+    assert deploy.chart_errors() == []
 
 
-def test_the_golden_renders_are_what_the_chart_gives() -> None:
-    stale = [path.name for path, text in deploy.documents().items() if not path.is_file() or path.read_text() != text]
-    assert stale == [], "run `make rendered`"
+def test_derived_files_are_current() -> None:
+    assert deploy.stale_files() == [], "run `make rendered`"
 
 
-def test_the_defaults_alone_render() -> None:
-    assert list(deploy.invalid(deploy.objects(deploy.render()))) == []
+def test_the_default_values_render() -> None:
+    assert list(deploy.schema_errors(deploy.objects(deploy.render()))) == []
 
 
-def test_one_template_serves_all_services() -> None:
+def test_all_services_share_one_template() -> None:
     names = {path.stem for path in (deploy.CHART / "templates").rglob("*.yaml")}
-    assert not names & set(deploy.architecture()), "a service must not have a template of its own"
+    assert not names & set(deploy.architecture()), "no service has its own template"
 
 
 def _laptop(**changes: Any) -> dict[str, Any]:
     merged = deploy.values("laptop")
-    deploy._merge(merged, changes)
+    deploy.merge(merged, changes)
     return merged
 
 
-REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+REJECTED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("an unknown key", {"databse": {}}, ("databse",)),
     ("an unknown key of a service", {"services": {"order": {"replica": 3}}}, ("/services/order", "replica")),
     ("an unknown service", {"services": {"kitchen": {}}}, ("services.kitchen", "the services are analytics")),
     ("a number for a tag", {"image": {"tag": 9}}, ("/image/tag", "string")),
-    ("the tag latest", {"image": {"tag": "latest"}}, ("image.tag", "name a version")),
+    ("the tag latest", {"image": {"tag": "latest"}}, ("image.tag", "set a version")),
     ("a wrong port", {"database": {"port": 0}}, ("/database/port",)),
-    ("a missing secret pattern", {"secrets": {"keys": ""}}, ("secrets.keys", "name the Secrets with {service}")),
+    ("a missing secret pattern", {"secrets": {"keys": ""}}, ("secrets.keys", "write {service} where")),
     (
         "a missing secret reference",
         {"services": {"payment": {"secretSettings": {"RAZORPAY_KEY_ID": {"secret": "", "key": "id"}}}}},
@@ -64,39 +66,39 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     ("no issuer", {"certificates": {"issuer": {"name": ""}}}, ("certificates.issuer.name", "cert-manager issuer")),
     ("two writers of certificates", {"secrets": {"generate": True}}, ("secrets.generate", "certificates.source")),
-    ("certificates by nobody", {"certificates": {"source": "generated"}}, ("secrets.generate=true",)),
+    ("a missing source of certificates", {"certificates": {"source": "generated"}}, ("secrets.generate=true",)),
     ("a database without NATS", {"postgresql": {"enabled": True}}, ("postgresql.enabled", "natsServer.enabled")),
-    ("a check of nothing", {"database": {"sslMode": "verify-full"}}, ("database.sslMode", "database.caSecret")),
+    ("a missing CA certificate", {"database": {"sslMode": "verify-full"}}, ("database.sslMode", "database.caSecret")),
     (
-        "more connections than there are",
+        "too many connections",
         {"defaults": {"autoscaling": {"maxReplicas": 40}}},
-        ("database.poolSize", "database.maxConnections is 1000"),
+        ("9 services with at most 369 replicas", "need 4059 connections", "database.maxConnections is 1000"),
     ),
     (
-        "a floor above the ceiling",
+        "more minimum than maximum replicas",
         {"services": {"review": {"autoscaling": {"minReplicas": 9, "maxReplicas": 3}}}},
         ("services.review.autoscaling.minReplicas", "maxReplicas"),
     ),
     (
-        "a gateway that cannot be reached",
+        "an unreachable payment gateway",
         {
             "services": {
                 "payment": {"secretSettings": {"RAZORPAY_KEY_ID": {"secret": "payment-gateway", "key": "key-id"}}}
             }
         },
-        ("services.payment.egress", "name the gateway's addresses"),
+        ("services.payment.egress", "add the gateway's addresses"),
     ),
-    ("an ingress for nobody", {"edge": {"ingress": {"enabled": True}}}, ("edge.ingress.host",)),
-    ("a route to no gateway", {"edge": {"gatewayRoute": {"enabled": True}}}, ("edge.gatewayRoute.parentRefs",)),
+    ("an ingress without a host", {"edge": {"ingress": {"enabled": True}}}, ("edge.ingress.host",)),
+    ("a route without a gateway", {"edge": {"gatewayRoute": {"enabled": True}}}, ("edge.gatewayRoute.parentRefs",)),
     (
-        "a certificate that is renewed before it is made",
+        "a renewal before the certificate is issued",
         {"certificates": {"renewBefore": "2160h"}},
         ("certificates.renewBefore", "certificates.duration"),
     ),
-    ("a job that waits for longer than it lives", {"jobs": {"patienceSeconds": 600}}, ("jobs.patienceSeconds",)),
-    ("an order by nobody", {"test": {"placeOrder": True}}, ("test.placeOrder", "test.accountSecret")),
+    ("a job that waits longer than its deadline", {"jobs": {"patienceSeconds": 600}}, ("jobs.patienceSeconds",)),
+    ("a test order without an account", {"test": {"placeOrder": True}}, ("test.placeOrder", "test.accountSecret")),
     (
-        "figures that nobody may read",
+        "metrics that no client can read",
         {"monitoring": {"enabled": True}, "networkPolicy": {"metricsFrom": []}},
         ("networkPolicy.metricsFrom", "Prometheus"),
     ),
@@ -112,7 +114,7 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ),
     ("an unknown setting of the edge", {"edge": {"settings": {"origin": ["a"]}}}, ("edge.settings.origin", "origins")),
     (
-        "half a gateway",
+        "incomplete settings of a payment gateway",
         {
             "services": {
                 "payment": {
@@ -124,38 +126,91 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         ("services.payment.secretSettings", "RAZORPAY_KEY_SECRET"),
     ),
     (
-        "a mail relay that cannot be reached",
+        "an unreachable mail relay",
         {"services": {"notification": {"settings": {"SMTP_HOST": "smtp.example.com"}}}},
         ("services.notification.egress", "SMTP_HOST"),
     ),
-    ("a way out to nobody", {"services": {"payment": {"egress": [{"name": "x", "port": 443}]}}}, ("egress",)),
+    ("egress without a destination", {"services": {"payment": {"egress": [{"name": "x", "port": 443}]}}}, ("egress",)),
     (
-        "a proxy that nobody counts",
+        "an ingress without trusted hops",
         {"edge": {"ingress": {"enabled": True, "host": "api.example.com"}}},
         ("edge.settings.trusted_hops", "=1"),
     ),
-    ("an edge elsewhere", {"edge": {"settings": {"listen_port": 1}}}, ("edge.settings.listen_port",)),
+    ("a listen port of the edge", {"edge": {"settings": {"listen_port": 1}}}, ("edge.settings.listen_port",)),
 ]
-REFUSED_ON_A_LAPTOP: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
-    ("three copies on one server", {"nats": {"streamReplicas": 3}}, ("nats.streamReplicas", "=1")),
+REJECTED_ON_A_LAPTOP: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("three stream replicas on one server", {"nats": {"streamReplicas": 3}}, ("nats.streamReplicas", "=1")),
     ("another server", {"database": {"host": "elsewhere"}}, ("database.host", '"postgres"')),
-    ("a replica of one", {"database": {"readHost": "replica"}}, ("database.readHost",)),
+    ("a read replica of a single server", {"database": {"readHost": "replica"}}, ("database.readHost",)),
 ]
 
 
 @pytest.mark.parametrize(
-    ("overrides", "words"),
-    [pytest.param(overrides, words, id=name) for name, overrides, words in REFUSED]
-    + [pytest.param(_laptop(**overrides), words, id=name) for name, overrides, words in REFUSED_ON_A_LAPTOP],
+    ("overrides", "expected"),
+    [pytest.param(overrides, expected, id=name) for name, overrides, expected in REJECTED]
+    + [pytest.param(_laptop(**overrides), expected, id=name) for name, overrides, expected in REJECTED_ON_A_LAPTOP],
 )
-def test_a_mistake_is_refused_with_its_key_and_the_remedy(overrides: dict[str, Any], words: tuple[str, ...]) -> None:
-    with pytest.raises(helm_python.HelmError) as refusal:
+def test_invalid_values_are_rejected_with_key_and_remedy(overrides: dict[str, Any], expected: tuple[str, ...]) -> None:
+    with pytest.raises(helm_python.HelmError) as error:
         deploy.render(overrides)
-    for word in words:
-        assert word in str(refusal.value)
+    for text in expected:
+        assert text in str(error.value)
 
 
-def test_peers_inside_the_cluster_may_be_named_as_a_way_out() -> None:
+def test_a_tenth_service_beyond_the_connection_budget_is_rejected_with_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chart = tmp_path / "jain-shikanji"
+    shutil.copytree(deploy.CHART, chart)
+    declared = chart / "files" / "architecture.yaml"
+    kitchen = "  kitchen: { database: kitchen_db, calls: [customer], consumes: [], subscribes: [] }\n"
+    declared.write_text(declared.read_text() + kitchen)
+    overrides = deploy.values(*deploy.VALUE_SETS["high-availability"])
+    monkeypatch.setattr(deploy, "CHART", chart)
+    with pytest.raises(helm_python.HelmError) as error:
+        deploy.render(overrides)
+    for text in (
+        "10 services with at most 98 replicas x (database.poolSize 8 + 3 in reserve) need 1078 connections",
+        "database.maxConnections is 1000",
+        "lower database.poolSize to 7",
+        "max_client_conn of the poolers in k8s/postgresql.yaml and database.maxConnections to 1078",
+    ):
+        assert text in str(error.value)
+    deploy.merge(overrides, {"database": {"poolSize": 7}})
+    assert "kitchen" in {one["metadata"]["name"] for one in deploy.objects(deploy.render(overrides))}
+
+
+def test_the_stored_difference_between_two_sets_is_small_and_complete() -> None:
+    for name, base in deploy.STORED_AS_DIFFERENCE.items():
+        text = (deploy.RENDERED / f"{name}.diff").read_text()
+        of_base, of_set = (
+            deploy.objects(deploy.render(deploy.values(*deploy.VALUE_SETS[one]))) for one in (base, name)
+        )
+        differing = {f"{one['kind']} {one['metadata']['name']}" for one in of_set if one not in of_base}
+        assert {line.strip("@ ") for line in text.splitlines() if line.startswith("@@ ")} == differing
+        assert len(text.splitlines()) < 400
+
+
+def test_every_value_in_the_charts_documents_exists() -> None:
+    values = yaml.safe_load((deploy.CHART / "values.yaml").read_text())
+    for name in ("README.md", "UPGRADING.md"):
+        text = (deploy.CHART / name).read_text()
+        named = [tuple(found.split(".")) for found in re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z]+)+)`", text)]
+        for path in named:
+            if path[0] in values:
+                chart_values.value_at(values, path)
+
+
+def test_the_table_of_values_has_key_default_and_description() -> None:
+    text = "# a file\na:\n  # -- First line\n  # second | line.\n  #   - example\n  b: { c: [1, x] }\n  d: 1\n"
+    text += "# -- Top.\ne: ''\n"
+    assert chart_values.table(text).splitlines()[2:] == [
+        "| `a.b` | `{c: [1, x]}` | First line second \\| line. |",
+        '| `e` | `""` | Top. |',
+    ]
+
+
+def test_egress_may_be_allowed_to_pods_of_the_cluster() -> None:
     relay = {"podSelector": {"matchLabels": {"app": "relay"}}}
     overrides = {
         "services": {
@@ -168,10 +223,10 @@ def test_peers_inside_the_cluster_may_be_named_as_a_way_out() -> None:
     found = deploy.objects(deploy.render(overrides))
     [policy] = [one for one in found if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "notification"]
     assert {"to": [relay], "ports": [{"protocol": "TCP", "port": 25}]} in policy["spec"]["egress"]
-    assert list(deploy.invalid(found)) == []
+    assert list(deploy.schema_errors(found)) == []
 
 
-def test_a_service_may_turn_off_what_the_defaults_turn_on() -> None:
+def test_a_service_can_disable_autoscaling_of_the_defaults() -> None:
     overrides = {"services": {"review": {"autoscaling": {"enabled": False}, "replicas": 4}}}
     found = deploy.objects(deploy.render(overrides))
     scaled = {one["metadata"]["name"] for one in found if one["kind"] == "HorizontalPodAutoscaler"}
@@ -181,7 +236,7 @@ def test_a_service_may_turn_off_what_the_defaults_turn_on() -> None:
 
 
 @pytest.mark.parametrize("address", ["::", "[::]"])
-def test_a_cluster_that_speaks_ipv6_alone_is_served(address: str) -> None:
+def test_servers_listen_on_ipv6(address: str) -> None:
     found = deploy.objects(deploy.render(_laptop(listenAddress=address)))
     by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
     [container] = by_name["Deployment", "order"]["spec"]["template"]["spec"]["containers"]
@@ -190,17 +245,17 @@ def test_a_cluster_that_speaks_ipv6_alone_is_served(address: str) -> None:
     assert 'listen: "[::]:4222"' in by_name["ConfigMap", "nats"]["data"]["nats.conf"]
 
 
-def test_what_the_cluster_holds_before_the_chart_fits_the_schemas() -> None:
+def test_manifests_outside_the_chart_match_the_schemas() -> None:
     for path in deploy.CLUSTER.glob("*.yaml"):
         found = [
             one
             for one in yaml.safe_load_all(path.read_text())
             if one and str(one.get("apiVersion", "")).partition("/")[0] in NATIVE
         ]
-        assert list(deploy.invalid(found)) == [], path.name
+        assert list(deploy.schema_errors(found)) == [], path.name
 
 
-def test_optional_ways_in_render() -> None:
+def test_ingress_and_gateway_route_render() -> None:
     overrides = {
         "edge": {
             "ingress": {"enabled": True, "host": "api.example.com", "tlsSecret": "api-tls", "className": "nginx"},
@@ -210,4 +265,4 @@ def test_optional_ways_in_render() -> None:
     }
     found = deploy.objects(deploy.render(overrides))
     assert {"Ingress", "HTTPRoute"} <= {one["kind"] for one in found}
-    assert list(deploy.invalid(found)) == []
+    assert list(deploy.schema_errors(found)) == []

@@ -1,4 +1,4 @@
-"""The edge's end, with an Envoy that is too busy to say how busy it is."""
+"""Shutdown of the edge while the admin interface of Envoy is slow to respond."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.deploy import ROOT
 
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """envoy/run.py, which finds render.py beside itself."""
+    """envoy/run.py as a module; it imports render.py from its own folder."""
     monkeypatch.syspath_prepend(str(ROOT / "envoy"))
     spec = importlib.util.spec_from_file_location("edge_runner", ROOT / "envoy" / "run.py")
     assert spec is not None
@@ -29,20 +29,20 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class Admin(socketserver.UnixStreamServer):
-    """Envoy's admin interface: says nothing so many times, and then how many requests are in flight."""
+    """Admin interface of Envoy that drops a number of requests, then reports how many requests are in flight."""
 
-    def __init__(self, path: Path, silences: int, in_flight: list[int]) -> None:
-        super().__init__(str(path), Answer)
-        self.silences, self.in_flight = silences, in_flight
+    def __init__(self, path: Path, dropped: int, in_flight: list[int]) -> None:
+        super().__init__(str(path), AdminHandler)
+        self.dropped, self.in_flight = dropped, in_flight
 
 
-class Answer(socketserver.StreamRequestHandler):
+class AdminHandler(socketserver.StreamRequestHandler):
     server: Admin
 
     def handle(self) -> None:
         request = self.rfile.readline()
-        if self.server.silences:
-            self.server.silences -= 1
+        if self.server.dropped:
+            self.server.dropped -= 1
             return
         count = 0
         if b"/stats" in request:
@@ -53,34 +53,34 @@ class Answer(socketserver.StreamRequestHandler):
 
 class Envoy:
     def __init__(self) -> None:
-        self.ended_at = 0.0
+        self.terminated_at = 0.0
 
     def poll(self) -> int | None:
         return None
 
     def terminate(self) -> None:
-        self.ended_at = time.monotonic()
+        self.terminated_at = time.monotonic()
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
-    # A socket's path is short.
+def socket_path() -> Iterator[Path]:
+    # The path of a unix socket has a maximum length.
     with tempfile.TemporaryDirectory(prefix="edge-") as directory:
         yield Path(directory) / "admin.sock"
 
 
-def test_an_envoy_that_does_not_answer_is_not_ended_before_its_requests(runner: Any, place: Path) -> None:
-    admin, envoy = Admin(place, silences=5, in_flight=[2, 1, 1]), Envoy()
+def test_an_unresponsive_envoy_is_not_terminated_before_its_requests_finish(runner: Any, socket_path: Path) -> None:
+    admin, envoy = Admin(socket_path, dropped=5, in_flight=[2, 1, 1]), Envoy()
     threading.Thread(target=admin.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    runner.drain(envoy, place, 30.0)
+    runner.drain(envoy, socket_path, 30.0)
     admin.shutdown()
     admin.server_close()
-    assert admin.silences == 0
-    assert admin.in_flight == [], "it was ended while requests were in flight"
-    assert envoy.ended_at
+    assert admin.dropped == 0
+    assert admin.in_flight == [], "terminated while requests were in flight"
+    assert envoy.terminated_at
 
 
-def test_an_envoy_that_has_not_started_is_not_waited_for(runner: Any, place: Path) -> None:
+def test_draining_does_not_wait_for_an_envoy_that_has_not_started(runner: Any, socket_path: Path) -> None:
     envoy, begun = Envoy(), time.monotonic()
-    runner.drain(envoy, place, 30.0)
-    assert envoy.ended_at - begun < 10.0
+    runner.drain(envoy, socket_path, 30.0)
+    assert envoy.terminated_at - begun < 10.0

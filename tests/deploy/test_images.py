@@ -1,4 +1,4 @@
-"""The images, proved without a builder: what the Containerfile copies is laid out and started by its entry point."""
+"""The images without a builder: the files that the Containerfile copies are started by its entry point."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^ \\]+)(?: 
 
 
 def stage(name: str) -> list[str]:
-    """The instructions of a stage, continued lines joined."""
+    """The instructions of a stage; continued lines are joined."""
     text = re.sub(r"\\\n\s*", " ", CONTAINERFILE)
     _, _, after = text.partition(f" AS {name}\n")
     return [line for line in after.partition("\nFROM ")[0].splitlines() if line and not line.startswith("#")]
@@ -37,8 +37,8 @@ def entry_point(name: str) -> list[str]:
     return found
 
 
-def copied(name: str, root: Path) -> None:
-    """Does what the COPY instructions of a build stage say, below `root`."""
+def copy_files(name: str, root: Path) -> None:
+    """Carries out the COPY instructions of a build stage below `root`."""
     for line in stage(name):
         if not line.startswith("COPY ") or "--from" in line:
             continue
@@ -53,14 +53,14 @@ def copied(name: str, root: Path) -> None:
                 shutil.copy(origin, place)
 
 
-def installed(lock: str, target: Path) -> None:
-    """A directory with the packages of the lock and nothing else, linked from this environment."""
+def link_packages(lock: str, target: Path) -> None:
+    """Creates a directory with only the packages of the lock, linked from this environment."""
     target.mkdir()
     for name, version, marker in PINNED.findall((ROOT / lock).read_text()):
         if marker and not Marker(marker.strip()).evaluate():
             continue
         found = importlib.metadata.distribution(name)
-        assert found.version == version, f"{name}: this environment is not the lock's"
+        assert found.version == version, f"{name}: installed version differs from the lock"
         for file in found.files or ():
             top = file.parts[0]
             if top not in {"..", "__pycache__"} and not (target / top).exists():
@@ -68,12 +68,12 @@ def installed(lock: str, target: Path) -> None:
 
 
 def run(arguments: list[str], root: Path, packages: Path, path: str) -> subprocess.CompletedProcess[str]:
-    """The image's Python with its own packages: this environment's are out of sight."""
+    """Runs Python with only the packages of the image."""
     program = [sys.executable, "-S", *arguments[1:]]
     variables = {
         "PYTHONPATH": os.pathsep.join([str(root / path), str(packages)]),
         "PATH": "/usr/bin:/bin",
-        # There is no NATS to wait for.
+        # Do not wait: no NATS is running.
         "STREAMS_PATIENCE_SECONDS": "0.1",
     }
     return subprocess.run(program, env=variables, cwd="/tmp", capture_output=True, text=True, check=False, timeout=60)  # noqa: S108
@@ -82,23 +82,23 @@ def run(arguments: list[str], root: Path, packages: Path, path: str) -> subproce
 @pytest.fixture(scope="module")
 def services_image(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     place = tmp_path_factory.mktemp("services-image")
-    copied("services-build", place / "root")
-    installed("requirements.services.lock", place / "packages")
+    copy_files("services-build", place / "root")
+    link_packages("requirements.services.lock", place / "packages")
     return place / "root", place / "packages"
 
 
 @pytest.mark.parametrize("service", [*architecture(), "streams", "check"])
-def test_the_services_image_starts_by_its_entry_point(service: str, services_image: tuple[Path, Path]) -> None:
-    """Without its settings a service says which are missing: all its code has been imported by then."""
+def test_the_services_image_starts_with_its_entry_point(service: str, services_image: tuple[Path, Path]) -> None:
+    """Without settings a service reports the missing ones, after it has imported all its code."""
     root, packages = services_image
     if service in {"streams", "check"}:
         ended = run([*entry_point("services"), service], root, packages, "opt/app")
-        said = {"streams": "NoServersError", "check": "edge_url"}[service]
-        assert said in ended.stderr, ended.stderr
+        message = {"streams": "NoServersError", "check": "edge_url"}[service]
+        assert message in ended.stderr, ended.stderr
         return
-    with ThreadPoolExecutor() as both:
-        serving = both.submit(run, [*entry_point("services"), service], root, packages, "opt/app")
-        helping = both.submit(run, [*entry_point("services"), service, "--help"], root, packages, "opt/app")
+    with ThreadPoolExecutor() as executor:
+        serving = executor.submit(run, [*entry_point("services"), service], root, packages, "opt/app")
+        helping = executor.submit(run, [*entry_point("services"), service, "--help"], root, packages, "opt/app")
     ended, helped = serving.result(), helping.result()
     assert ended.returncode == 1, ended.stderr
     assert f"setting {service.upper()}_DATABASE_URL: Field required" in ended.stderr, ended.stderr
@@ -106,7 +106,7 @@ def test_the_services_image_starts_by_its_entry_point(service: str, services_ima
     assert "migrate" in helped.stdout
 
 
-def test_the_image_says_what_it_can_run(services_image: tuple[Path, Path]) -> None:
+def test_an_unknown_program_is_rejected_with_the_list_of_programs(services_image: tuple[Path, Path]) -> None:
     root, packages = services_image
     ended = run([*entry_point("services"), "kitchen"], root, packages, "opt/app")
     assert ended.returncode == 1
@@ -115,7 +115,7 @@ def test_the_image_says_what_it_can_run(services_image: tuple[Path, Path]) -> No
         assert name in ended.stderr
 
 
-def test_the_image_holds_the_schema_changes_and_texts(services_image: tuple[Path, Path]) -> None:
+def test_the_image_contains_migrations_and_texts(services_image: tuple[Path, Path]) -> None:
     root, _ = services_image
     for service in architecture():
         assert list((root / "opt/app/services" / service / "migrations/versions").glob("0001_*.py"))
@@ -124,8 +124,8 @@ def test_the_image_holds_the_schema_changes_and_texts(services_image: tuple[Path
 
 def test_the_edge_image_renders_and_validates_its_configuration(tmp_path: Path) -> None:
     root, packages = tmp_path / "root", tmp_path / "packages"
-    copied("edge-build", root)
-    installed("envoy/requirements.lock", packages)
+    copy_files("edge-build", root)
+    link_packages("envoy/requirements.lock", packages)
     edge = root / "opt/edge"
     made = run(["python", str(edge / "descriptors.py"), str(edge / "edge.binpb")], root, packages, "opt/edge/gen")
     assert made.returncode == 0, made.stderr
@@ -141,10 +141,12 @@ def test_the_edge_image_renders_and_validates_its_configuration(tmp_path: Path) 
     assert rendered.returncode == 0, rendered.stdout + rendered.stderr
 
 
-def test_both_images_run_as_nobody_in_particular_on_a_pinned_base() -> None:
+def test_both_images_run_without_root_on_a_pinned_base() -> None:
     base = re.search(r"^ARG PYTHON_IMAGE=\S+:(\d+\.\d+)\.\d+-slim", CONTAINERFILE, re.MULTILINE)
     assert base is not None
-    assert base[1] == f"{sys.version_info.major}.{sys.version_info.minor}", "the version that the tests run on"
+    assert base[1] == f"{sys.version_info.major}.{sys.version_info.minor}", (
+        "the image must have the Python version of the tests"
+    )
     for name in ("services", "edge"):
         assert "USER 10001:10001" in stage(name)
         assert any("/usr/share/sbom" in line for line in stage(name))
@@ -153,25 +155,25 @@ def test_both_images_run_as_nobody_in_particular_on_a_pinned_base() -> None:
 
 
 @pytest.mark.parametrize("lock", images.LOCKS.values())
-def test_the_locks_of_the_images_are_parts_of_the_one_lock(lock: str) -> None:
-    everything = {name: version for name, version, _ in PINNED.findall((ROOT / "requirements.lock").read_text())}
+def test_the_locks_of_the_images_are_subsets_of_the_main_lock(lock: str) -> None:
+    pinned = {name: version for name, version, _ in PINNED.findall((ROOT / "requirements.lock").read_text())}
     for name, version, _ in PINNED.findall((ROOT / lock).read_text()):
-        assert everything[name] == version
-    assert "://" not in (ROOT / lock).read_text(), "a lock names no registry"
+        assert pinned[name] == version
+    assert "://" not in (ROOT / lock).read_text(), "a lock contains no URL of a registry"
 
 
-def test_the_services_lock_holds_every_direct_dependency() -> None:
+def test_the_services_lock_contains_every_direct_dependency() -> None:
     pinned = {name for name, _, _ in PINNED.findall((ROOT / "requirements.services.lock").read_text())}
     wanted = {Requirement(line).name for line in images._project(ROOT / "pyproject.toml")["dependencies"]}
     assert wanted <= pinned
 
 
-def test_the_tag_follows_the_content() -> None:
+def test_the_tag_depends_on_version_and_content() -> None:
     assert images.tag() == images.tag()
     assert re.fullmatch(r"0\.1\.0-[0-9a-f]{12}", images.tag())
 
 
-def test_the_bill_of_materials_names_every_package_with_its_hashes() -> None:
+def test_the_bill_of_materials_lists_every_package_with_its_hashes() -> None:
     for lock in images.LOCKS.values():
         bill = images.sbom(ROOT / "pyproject.toml", ROOT / lock)
         pins = {

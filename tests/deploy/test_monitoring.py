@@ -1,4 +1,4 @@
-"""Alerts, dashboards and the runbook speak of what there is."""
+"""Metrics, methods and jobs in alerts and dashboards exist, and every alert is in the runbook."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.deploy.chart import of_kind, rendered
 from tools.deploy import CHART, ROOT, architecture
 
 WORD = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
-# Envoy's own and the Python client's own; the others are looked up in the code.
-FOREIGN = {
+# Metrics of Envoy and of the Python client. All others are in the code.
+EXTERNAL = {
     "envoy_http_downstream_rq_xx",
     "envoy_http_downstream_rq_total",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
 }
-# What PromQL and its labels are made of.
-GRAMMAR = {"histogram_quantile", "label_values", "envoy_http_conn_manager_prefix", "envoy_response_code_class"}
+# Functions of PromQL and labels.
+NOT_METRICS = {"histogram_quantile", "label_values", "envoy_http_conn_manager_prefix", "envoy_response_code_class"}
 
 
 def expressions() -> Iterator[str]:
@@ -42,25 +42,25 @@ def alerts() -> dict[str, Any]:
     return found
 
 
-def measured() -> set[str]:
-    """Every series that a service of this build serves."""
+def exported() -> set[str]:
+    """Names of all time series that the services export."""
     for name in architecture():
         importlib.import_module(f"services.{name}.__main__")
     found = set()
     for family in REGISTRY.collect():
-        ending = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
-        found |= {family.name + one for one in ending}
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
+        found |= {family.name + one for one in suffixes}
     return found
 
 
-def test_every_metric_of_an_alert_or_a_dashboard_is_measured() -> None:
-    there = measured() | FOREIGN
+def test_every_metric_of_an_alert_or_dashboard_is_exported() -> None:
+    known = exported() | EXTERNAL
     for expression in expressions():
         bare = re.sub(r"\"[^\"]*\"", "", expression)
-        assert set(WORD.findall(bare)) - GRAMMAR - there == set(), expression
+        assert set(WORD.findall(bare)) - NOT_METRICS - known == set(), expression
 
 
-def test_every_method_and_loop_that_is_named_exists() -> None:
+def test_every_method_and_loop_in_an_expression_exists() -> None:
     methods = {f"{rpc.method.containing_service.name}/{rpc.method.name}" for rpc in rpcs()}
     loops = {
         loop.name
@@ -69,18 +69,18 @@ def test_every_method_and_loop_that_is_named_exists() -> None:
     }
     for expression in expressions():
         for named in re.findall(r"method=~?\"([^\"]+)\"", expression):
-            for method in named.split("|") if "(" not in named else _spelt_out(named):
+            for method in named.split("|") if "(" not in named else _expanded(named):
                 assert method in methods, expression
         for named in re.findall(r"loop=~?\"([^\"]+)\"", expression):
             assert set(named.split("|")) <= loops, expression
 
 
-def _spelt_out(pattern: str) -> Iterator[str]:
+def _expanded(pattern: str) -> Iterator[str]:
     for service, alternatives, plain in re.findall(r"(\w+)/(?:\(([^)]+)\)|(\w+))", pattern):
         yield from (f"{service}/{name}" for name in (alternatives or plain).split("|"))
 
 
-def test_every_alert_has_its_action_in_the_runbook() -> None:
+def test_every_alert_has_a_section_in_the_runbook() -> None:
     runbook = (ROOT / "docs" / "runbook.md").read_text()
     headings = set(re.findall(r"^### (\w+)$", runbook, re.MULTILINE))
     rules = [rule for group in alerts()["groups"] for rule in group["rules"]]
@@ -90,7 +90,7 @@ def test_every_alert_has_its_action_in_the_runbook() -> None:
     assert {rule["alert"] for rule in rules} == headings
 
 
-def test_production_brings_monitors_rules_and_dashboards_and_a_laptop_none() -> None:
+def test_monitors_rules_and_dashboards_are_in_production_but_not_on_a_laptop() -> None:
     for name in ("production", "high-availability"):
         found = rendered(name)
         assert of_kind(found, "ServiceMonitor")

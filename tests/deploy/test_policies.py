@@ -1,4 +1,4 @@
-"""What every pod must be, whatever runs in it."""
+"""Rules for all pods and objects of every value set."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_pods_meet_pod_security_restricted(name: str, is_install: bool) -> None:
             assert own["capabilities"] == {"drop": ["ALL"]}, pod
 
 
-def test_no_pod_holds_a_token_of_the_api_server_but_the_one_that_writes_secrets(name: str, is_install: bool) -> None:
+def test_only_the_secrets_job_has_a_token_of_the_api_server(name: str, is_install: bool) -> None:
     holders = {
         str(pod) for pod in pods(rendered(name, is_install=is_install)) if pod.spec["automountServiceAccountToken"]
     }
     assert holders == ({"Job/secrets"} if name == "laptop" else set())
 
 
-def test_images_name_a_version(name: str, is_install: bool) -> None:
+def test_images_have_a_version(name: str, is_install: bool) -> None:
     for pod in pods(rendered(name, is_install=is_install)):
         for container in pod.containers:
             _, _, tag = container["image"].rpartition(":")
@@ -47,14 +47,14 @@ def test_images_name_a_version(name: str, is_install: bool) -> None:
             assert container["imagePullPolicy"] == "IfNotPresent", pod
 
 
-def test_every_container_states_what_it_needs_and_may_take(name: str, is_install: bool) -> None:
+def test_every_container_has_requests_and_limits(name: str, is_install: bool) -> None:
     for pod in pods(rendered(name, is_install=is_install)):
         for container in pod.containers:
             assert set(container["resources"]["requests"]) == {"cpu", "memory"}, pod
             assert set(container["resources"]["limits"]) == {"cpu", "memory"}, pod
 
 
-def test_servers_are_probed_and_go_gracefully(name: str, is_install: bool) -> None:
+def test_servers_have_probes_and_time_to_drain(name: str, is_install: bool) -> None:
     for pod in pods(rendered(name, is_install=is_install)):
         kind, _, component = str(pod).partition("/")
         if kind not in {"Deployment", "StatefulSet"} or component == "operator":
@@ -68,7 +68,7 @@ def test_servers_are_probed_and_go_gracefully(name: str, is_install: bool) -> No
             drain = float(container["args"][-1])
         else:
             drains = [one["value"] for one in container["env"] if one["name"].endswith("_DRAIN_SECONDS")]
-            # Requests in flight, then work that may not be interrupted.
+            # Requests in flight, then tasks that are shielded from cancellation.
             drain = 2 * float(drains[0])
         assert pod.spec["terminationGracePeriodSeconds"] >= pause + drain + 5, pod
 
@@ -96,33 +96,35 @@ def test_each_service_has_its_objects(name: str, is_install: bool) -> None:
         }
         assert service in of_kind(found, "NetworkPolicy")
         scaled = service in of_kind(found, "HorizontalPodAutoscaler")
-        assert scaled == ("replicas" not in deployment["spec"]), "replicas are the autoscaler's to say, or ours"
+        assert scaled == ("replicas" not in deployment["spec"]), (
+            "either the autoscaler or the Deployment sets the replicas"
+        )
         assert scaled == (name != "laptop")
         headless = of_kind(found, "Service")["edge-peers" if service == "edge" else service]
         assert headless["spec"]["clusterIP"] == "None"
 
 
-def test_a_changed_setting_rolls_the_pods(name: str, is_install: bool) -> None:
+def test_a_changed_setting_restarts_the_pods(name: str, is_install: bool) -> None:
     for service in (*architecture(), "edge"):
         deployment = of_kind(rendered(name, is_install=is_install), "Deployment")[service]
         assert len(deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]) == 64
 
 
-def test_hooks_that_run_before_an_install_need_nothing_of_the_release(name: str, is_install: bool) -> None:
+def test_pre_install_hooks_depend_on_no_object_of_the_release(name: str, is_install: bool) -> None:
     found = rendered(name, is_install=is_install)
-    early = [one for one in found if "pre-install" in hook(one)]
-    there = {(one["kind"], one["metadata"]["name"]) for one in early}
-    for pod in pods(tuple(early)):
+    hooks = [one for one in found if "pre-install" in hook(one)]
+    there = {(one["kind"], one["metadata"]["name"]) for one in hooks}
+    for pod in pods(tuple(hooks)):
         assert ("ServiceAccount", pod.spec["serviceAccountName"]) in there, pod
         for volume in pod.spec.get("volumes", ()):
             if "configMap" in volume:
                 assert ("ConfigMap", volume["configMap"]["name"]) in there, pod
 
 
-def test_the_schema_is_changed_before_the_new_version_serves(name: str, is_install: bool) -> None:
+def test_migrations_run_before_the_new_version_serves(name: str, is_install: bool) -> None:
     jobs = of_kind(rendered(name, is_install=is_install), "Job")
     if name == "laptop" and is_install:
-        # The database comes with the release: a hook would wait for it for ever.
+        # The release contains the database, so a pre-install hook would wait for ever.
         assert hook(jobs["first-migrations"]) == hook(jobs["first-streams"]) == set()
         return
     first = set() if name == "laptop" else {"pre-install"}
@@ -130,8 +132,8 @@ def test_the_schema_is_changed_before_the_new_version_serves(name: str, is_insta
     assert hook(jobs["streams"]) == first | {"pre-upgrade", "pre-rollback"}
 
 
-def test_an_upgrade_alone_replaces_no_pod(name: str, is_install: bool) -> None:
-    """Install and upgrade render the same workloads, and the version of the chart is no part of a pod."""
+def test_an_upgrade_without_changes_restarts_no_pod(name: str, is_install: bool) -> None:
+    """Install and upgrade render the same workloads, and pods have no label with the version of the chart."""
     for kind in ("Deployment", "StatefulSet"):
         assert of_kind(rendered(name), kind) == of_kind(rendered(name, is_install=False), kind)
     for pod in pods(rendered(name, is_install=is_install)):
@@ -143,8 +145,8 @@ def test_an_upgrade_alone_replaces_no_pod(name: str, is_install: bool) -> None:
             }, pod
 
 
-def test_nothing_of_a_first_install_is_in_the_way_of_a_rollback(name: str, is_install: bool) -> None:
-    """Helm refuses to roll back over what exists and the failed upgrade does not list: its first hooks end that."""
+def test_jobs_of_the_first_install_do_not_block_a_rollback(name: str, is_install: bool) -> None:
+    """A rollback fails on an object that the failed release does not list; the first hooks delete these objects."""
 
     def listed(*, is_install: bool) -> set[tuple[str, str]]:
         found = rendered(name, is_install=is_install)
@@ -166,33 +168,33 @@ def _weight(one: Object) -> int:
     return int(one["metadata"]["annotations"]["helm.sh/hook-weight"])
 
 
-def test_a_laptop_has_room_for_all_pods_and_for_a_roll_out(name: str, is_install: bool) -> None:
-    """2 cores and 4 GiB, of which the node and the control plane of a laptop want a good part."""
+def test_all_pods_and_a_rolling_update_fit_on_a_laptop(name: str, is_install: bool) -> None:
+    """The laptop has 2 cores and 4 GiB, shared with the node and the control plane."""
     if name != "laptop":
         return
     cores = memory = 0.0
     for one in rendered(name, is_install=is_install):
-        # An upgrade runs its hooks first, and then each Deployment's new pod beside the old one.
+        # After the hooks of an upgrade, each Deployment runs a new pod beside the old one.
         if one["kind"] not in {"Deployment", "StatefulSet", "Job"} or (hook(one) & {"pre-upgrade"}):
             continue
-        pods_at_once = one["spec"].get("replicas", 1) * (2 if one["kind"] == "Deployment" and not is_install else 1)
+        parallel_pods = one["spec"].get("replicas", 1) * (2 if one["kind"] == "Deployment" and not is_install else 1)
         for container in one["spec"]["template"]["spec"]["containers"]:
-            asked = container["resources"]["requests"]
-            cores += pods_at_once * int(asked["cpu"].removesuffix("m")) / 1000
-            memory += pods_at_once * int(asked["memory"].removesuffix("Mi"))
+            requests = container["resources"]["requests"]
+            cores += parallel_pods * int(requests["cpu"].removesuffix("m")) / 1000
+            memory += parallel_pods * int(requests["memory"].removesuffix("Mi"))
     assert cores <= 1.2
     assert memory <= 2.75 * 1024
 
 
-def test_nobody_is_sent_to_a_replica_that_has_gone(name: str, is_install: bool) -> None:
-    """CoreDNS keeps an answer for five seconds; a replica serves on for longer after it has left the endpoints."""
+def test_replicas_serve_until_dns_caches_expire(name: str, is_install: bool) -> None:
+    """CoreDNS caches for 5 seconds; a replica must serve longer than that after it leaves the endpoints."""
     for deployment in of_kind(rendered(name, is_install=is_install), "Deployment").values():
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             if "lifecycle" in container:
                 assert container["lifecycle"]["preStop"]["sleep"]["seconds"] > 5
 
 
-def test_names_are_what_the_api_server_admits(name: str, is_install: bool) -> None:
+def test_names_and_labels_are_valid(name: str, is_install: bool) -> None:
     found = rendered(name, is_install=is_install)
     seen: set[tuple[str, str, bool]] = set()
     for one in found:
@@ -203,7 +205,7 @@ def test_names_are_what_the_api_server_admits(name: str, is_install: bool) -> No
             assert len(label.rpartition("/")[2]) <= 63
             assert LABEL.fullmatch(value), value
         key = (one["kind"], metadata["name"], bool(hook(one)))
-        assert key not in seen, f"{key} is there twice"
+        assert key not in seen, f"{key} exists twice"
         seen.add(key)
     for pod in pods(found):
         for container in pod.containers:
@@ -217,7 +219,7 @@ def test_names_are_what_the_api_server_admits(name: str, is_install: bool) -> No
         assert stop < pod.spec.get("terminationGracePeriodSeconds", 30)
 
 
-def test_hooks_that_fail_stay_to_be_read_but_not_for_ever(name: str, is_install: bool) -> None:
+def test_failed_hooks_stay_for_an_hour(name: str, is_install: bool) -> None:
     for one in rendered(name, is_install=is_install):
         if one["kind"] == "Job" and hook(one) and one["spec"].get("completions") != 0:
             assert "hook-failed" not in one["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
@@ -225,10 +227,12 @@ def test_hooks_that_fail_stay_to_be_read_but_not_for_ever(name: str, is_install:
             assert one["spec"]["activeDeadlineSeconds"] > 0
 
 
-def test_the_sets_are_the_three_that_are_promised(name: str, is_install: bool) -> None:
+def test_the_value_sets_are_laptop_production_and_high_availability(name: str, is_install: bool) -> None:
     assert SETS == ("laptop", "production", "high-availability")
     if name == "laptop":
         foreign = {
             one["apiVersion"].split("/")[0] for one in rendered(name, is_install=is_install) if "." in one["apiVersion"]
         }
-        assert foreign <= {"apps", "networking.k8s.io", "rbac.authorization.k8s.io"}, "an empty cluster has no operator"
+        assert foreign <= {"apps", "networking.k8s.io", "rbac.authorization.k8s.io"}, (
+            "the laptop set must not need an operator"
+        )

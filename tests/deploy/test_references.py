@@ -1,4 +1,4 @@
-"""Whatever an object names, is there: environment, Secrets, accounts, ports, policies."""
+"""References between objects resolve: environment, Secrets, accounts, ports, policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.deploy import NAMESPACE, architecture, values
 
 pytestmark = pytest.mark.parametrize(("name", "is_install"), RENDERS)
 
-# Secrets that somebody else writes: an operator, cert-manager, a vault. docs/runbook.md lists them with their keys.
+# Secrets that the chart does not create: an operator, cert-manager or a vault does. docs/runbook.md lists their keys.
 PLATFORM_KEYS = {
     "database": {"username", "password"},
     "keys": {"field-keys", "index-key", "signing-key"},
@@ -48,7 +48,7 @@ def required(settings: Any, prefix: str) -> set[str]:
 
 
 def settings_read(pod: Pod, container: Object) -> tuple[set[str], set[str]]:
-    """What the container's program knows and what it must be given."""
+    """Known and required variables of the program in a container."""
     kind, _, name = str(pod).partition("/")
     if container["name"] == "nothing":
         return set(), set()
@@ -59,7 +59,7 @@ def settings_read(pod: Pod, container: Object) -> tuple[set[str], set[str]]:
         return known(settings_of(service), service.upper()), required(settings_of(service), service.upper())
     if name == "administrator":
         customer = settings_of("customer")
-        # Read by the command line, not by the settings: kubelet puts it into the arguments.
+        # Not a setting: the kubelet expands it in the arguments.
         return known(customer, "CUSTOMER") | {"ADMINISTRATOR"}, required(customer, "CUSTOMER") | {
             "CUSTOMER_ADMIN_PASSWORD"
         }
@@ -84,17 +84,17 @@ def settings_read(pod: Pod, container: Object) -> tuple[set[str], set[str]]:
     return fixed[kind, name]
 
 
-def test_every_variable_is_known_to_who_reads_it_and_every_required_one_is_set(name: str, is_install: bool) -> None:
+def test_every_variable_is_known_and_every_required_one_is_set(name: str, is_install: bool) -> None:
     for pod in pods(rendered(name, is_install=is_install)):
         for container in pod.containers:
             knows, needs = settings_read(pod, container)
             given = environment(container)
             assert len(given) == len(container.get("env", ())), f"{pod}: a variable is set twice"
-            assert set(given) - knows == set(), f"{pod}: nobody reads"
-            assert needs - set(given) == set(), f"{pod}: is not set"
+            assert set(given) - knows == set(), f"{pod}: unknown variables"
+            assert needs - set(given) == set(), f"{pod}: missing variables"
 
 
-def test_plain_settings_are_of_the_type_that_is_read(name: str, is_install: bool) -> None:
+def test_settings_have_the_types_of_the_settings_class(name: str, is_install: bool) -> None:
     deployments = of_kind(rendered(name, is_install=is_install), "Deployment")
     for service in architecture():
         [container] = deployments[service]["spec"]["template"]["spec"]["containers"]
@@ -110,7 +110,7 @@ def test_plain_settings_are_of_the_type_that_is_read(name: str, is_install: bool
 
 
 def provided(name: str) -> dict[str, set[str]]:
-    """Secret -> keys that it surely has."""
+    """Secret -> its keys."""
     found = {
         f"{identity}-{kind}": keys
         for kind, keys in PLATFORM_KEYS.items()
@@ -120,28 +120,28 @@ def provided(name: str) -> dict[str, set[str]]:
     return found | (given if name == "laptop" else GIVEN)
 
 
-def test_every_secret_and_key_is_there(name: str, is_install: bool) -> None:
-    there = provided(name)
+def test_every_referenced_secret_and_key_exists(name: str, is_install: bool) -> None:
+    secrets = provided(name)
     configs = of_kind(rendered(name, is_install=is_install), "ConfigMap")
     for pod in pods(rendered(name, is_install=is_install)):
         for container in pod.containers:
             for variable in container.get("env", ()):
                 reference = variable.get("valueFrom", {}).get("secretKeyRef")
                 if reference:
-                    assert reference["key"] in there[reference["name"]], f"{pod}: {reference}"
+                    assert reference["key"] in secrets[reference["name"]], f"{pod}: {reference}"
         mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", ())}
         templates = {"data"} if str(pod).startswith("StatefulSet") else set()
         volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", ())}
-        assert mounted == set(volumes) | templates, f"{pod}: what is mounted and what is there differ"
+        assert mounted == set(volumes) | templates, f"{pod}: mounts and volumes differ"
         for volume in volumes.values():
             if "secret" in volume:
                 keys = {item["key"] for item in volume["secret"].get("items", ())}
-                assert keys <= there[volume["secret"]["secretName"]], f"{pod}: {volume}"
+                assert keys <= secrets[volume["secret"]["secretName"]], f"{pod}: {volume}"
             if "configMap" in volume:
                 assert volume["configMap"]["name"] in configs, f"{pod}: {volume}"
 
 
-def test_the_job_of_an_empty_cluster_makes_exactly_the_secrets_that_are_named(name: str, is_install: bool) -> None:
+def test_the_secrets_job_generates_exactly_the_referenced_secrets(name: str, is_install: bool) -> None:
     found = rendered(name, is_install=is_install)
     configs = of_kind(found, "ConfigMap")
     if name != "laptop":
@@ -169,25 +169,25 @@ def test_the_job_of_an_empty_cluster_makes_exactly_the_secrets_that_are_named(na
         if "secret" in volume
     }
     assert used <= made
-    assert made - used == {plan.authority}, "a Secret that nobody reads"
+    assert made - used == {plan.authority}, "a Secret without a reader"
 
 
-def test_accounts_ports_and_selectors_lead_somewhere(name: str, is_install: bool) -> None:
+def test_accounts_ports_and_selectors_resolve(name: str, is_install: bool) -> None:
     found = rendered(name, is_install=is_install)
     accounts = set(of_kind(found, "ServiceAccount"))
-    everybody = list(pods(found))
-    for pod in everybody:
+    all_pods = list(pods(found))
+    for pod in all_pods:
         assert pod.spec.get("serviceAccountName", "default") in accounts | {"default"}, pod
         for container in pod.containers:
             ports = {port["name"]: port["containerPort"] for port in container.get("ports", ())}
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                asked = container.get(probe, {})
-                if "httpGet" in asked:
-                    assert asked["httpGet"]["port"] in ports, pod
-                if "grpc" in asked:
-                    assert asked["grpc"]["port"] in ports.values(), pod
+                target = container.get(probe, {})
+                if "httpGet" in target:
+                    assert target["httpGet"]["port"] in ports, pod
+                if "grpc" in target:
+                    assert target["grpc"]["port"] in ports.values(), pod
     for service in of_kind(found, "Service").values():
-        behind = [pod for pod in everybody if selects({"matchLabels": service["spec"]["selector"]}, pod.labels)]
+        behind = [pod for pod in all_pods if selects({"matchLabels": service["spec"]["selector"]}, pod.labels)]
         assert len(behind) == 1, service["metadata"]["name"]
         names = {port["name"] for container in behind[0].containers for port in container["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= names
@@ -195,21 +195,21 @@ def test_accounts_ports_and_selectors_lead_somewhere(name: str, is_install: bool
         assert scaler["spec"]["scaleTargetRef"]["name"] in of_kind(found, "Deployment")
 
 
-def test_every_pod_is_under_a_policy_and_every_policy_has_a_pod(name: str, is_install: bool) -> None:
+def test_every_pod_has_a_policy_and_every_policy_selects_a_pod(name: str, is_install: bool) -> None:
     found = rendered(name, is_install=is_install)
-    everybody = list(pods(found))
+    all_pods = list(pods(found))
     policies = of_kind(found, "NetworkPolicy")
     for policy_name, policy in policies.items():
-        chosen = [pod for pod in everybody if selects(policy["spec"]["podSelector"], pod.labels)]
-        assert chosen, policy_name
+        selected = [pod for pod in all_pods if selects(policy["spec"]["podSelector"], pod.labels)]
+        assert selected, policy_name
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    for pod in everybody:
-        fitting = {key for key, policy in policies.items() if selects(policy["spec"]["podSelector"], pod.labels)}
-        assert "default-deny" in fitting, pod
-        assert len(fitting) == 2, f"{pod}: {fitting}"
+    for pod in all_pods:
+        matching = {key for key, policy in policies.items() if selects(policy["spec"]["podSelector"], pod.labels)}
+        assert "default-deny" in matching, pod
+        assert len(matching) == 2, f"{pod}: {matching}"
 
 
-def test_the_edge_reads_what_it_is_given(name: str, is_install: bool) -> None:
+def test_the_settings_of_the_edge_match_the_other_objects(name: str, is_install: bool) -> None:
     settings = json.loads(of_kind(rendered(name, is_install=is_install), "ConfigMap")["edge"]["data"]["settings.json"])
     assert settings["namespace"] == NAMESPACE
     issuer = environment(

@@ -1,4 +1,4 @@
-"""What the runbook tells an operator to type, set and provide exists under that name."""
+"""Commands, Secrets, values and links in the runbook and other documents exist."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from tests.deploy.test_references import GIVEN, PLATFORM_KEYS
 from tools.deploy import CHART, ROOT
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    CHART / "README.md",
+    CHART / "UPGRADING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PROGRAM = re.compile(r"python -m services (\$?[a-z]+)((?: [a-z][a-z-]*)*)")
 LOOP = re.compile(r"^for service in ([a-z ]+); do$", re.MULTILINE)
 
 
 def commands(service: str) -> set[str]:
-    """The command line of a service, spelt out: `migrate`, `dead-letters list`."""
+    """All commands of a service: `migrate`, `dead-letters list` and so on."""
     line = typer.main.get_command(command_line(importlib.import_module(f"services.{service}.__main__").SERVICE))
     found = set()
     for name, command in getattr(line, "commands", {}).items():
@@ -30,23 +36,24 @@ def commands(service: str) -> set[str]:
     return found
 
 
-def typed() -> Iterator[tuple[str, str]]:
+def commands_in_runbook() -> Iterator[tuple[str, str]]:
+    """Service and command."""
     [services] = LOOP.findall(RUNBOOK)
     for service, command in PROGRAM.findall(RUNBOOK):
         for named in services.split() if service == "$service" else [service]:
             yield named, command.strip()
 
 
-@pytest.mark.parametrize(("service", "command"), sorted(set(typed())))
+@pytest.mark.parametrize(("service", "command"), sorted(set(commands_in_runbook())))
 def test_every_command_of_the_runbook_exists(service: str, command: str) -> None:
     assert command in commands(service)
 
 
-def test_every_secret_that_others_write_is_listed_with_its_keys() -> None:
+def test_every_secret_that_the_chart_does_not_create_is_listed_with_its_keys() -> None:
     rows = [line for line in RUNBOOK.splitlines() if line.lstrip().startswith("| `")]
     for kind, keys in PLATFORM_KEYS.items():
         if kind == "tls":
-            continue  # written by cert-manager, and named in the text
+            continue  # cert-manager writes it; the text below the table lists it
         [row] = [row for row in rows if f"`<service>-{kind}`" in row]
         assert all(f"`{key}`" in row for key in keys)
     for name, keys in GIVEN.items():
@@ -57,14 +64,14 @@ def test_every_secret_that_others_write_is_listed_with_its_keys() -> None:
 def known(values: Any, path: list[str]) -> bool:
     for part in path:
         if not isinstance(values, dict):
-            return True  # an object of the operator's own
+            return True  # a free-form object
         if part not in values:
             return False
         values = values[part]
     return True
 
 
-def test_every_value_that_the_runbook_names_exists() -> None:
+def test_every_value_in_the_runbook_exists() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     named = {tuple(found.split(".")) for found in re.findall(r"`([a-z][A-Za-z]*(?:\.[A-Za-z]+)+)[`=]", RUNBOOK)}
     of_the_chart = [list(path) for path in named if path[0] in values]
@@ -73,8 +80,8 @@ def test_every_value_that_the_runbook_names_exists() -> None:
         assert known(values, path), ".".join(path)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Any) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_resolve(document: Any) -> None:
     text = document.read_text()
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" in link:

@@ -1,4 +1,4 @@
-"""The laptop set, started: each container's command with its rendered environment, against real servers."""
+"""The laptop set at run time: the command and environment of each container, with real servers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Everything as after a first install: Secrets, servers, schemas, streams, nine services, the edge."""
+    """State after the first install: Secrets, servers, schemas, streams, nine services, the edge."""
     directory = Path(tempfile.mkdtemp(prefix="jain-shikanji-chart-"))
     directory.chmod(0o755)
     found = Cluster(directory)
@@ -38,7 +38,7 @@ def cluster() -> Iterator[Cluster]:
         found.make_secrets()
         found.start_postgres()
         found.start_nats()
-        migrations = [found.begin("first-migrations", name) for name in architecture()]
+        migrations = [found.start_job("first-migrations", name) for name in architecture()]
         for process in migrations:
             output, _ = process.communicate(timeout=120)
             assert process.returncode == 0, output
@@ -55,17 +55,17 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_every_service_is_live_and_ready_by_its_probes(cluster: Cluster) -> None:
+def test_every_service_passes_its_probes(cluster: Cluster) -> None:
     for name in architecture():
         assert cluster.probe(name, "live")
         assert cluster.probe(name)
     deadline = time.monotonic() + 30
     while http_status(f"{cluster.edge_url}/healthz") != 200:
-        assert time.monotonic() < deadline, "the edge does not find its services"
+        assert time.monotonic() < deadline, "the edge does not reach all services"
         time.sleep(0.2)
 
 
-def test_helm_test_logs_in_as_the_administrator_and_is_answered(cluster: Cluster) -> None:
+def test_helm_test_passes_with_the_account_of_the_administrator(cluster: Cluster) -> None:
     made = cluster.run("administrator", "administrator", as_service="customer")
     assert made.returncode == 0, made.stdout + made.stderr
     assert "the administrator is made" in made.stdout
@@ -77,26 +77,26 @@ def test_helm_test_logs_in_as_the_administrator_and_is_answered(cluster: Cluster
     assert "there is no store, and the quote says so" in checked.stdout
 
 
-def test_jobs_that_run_again_change_nothing(cluster: Cluster) -> None:
+def test_repeated_jobs_change_nothing(cluster: Cluster) -> None:
     before = len(cluster.secrets.writes)
     cluster.make_secrets()
-    assert len(cluster.secrets.writes) == before, "what exists stays as it is"
+    assert len(cluster.secrets.writes) == before, "existing Secrets are not changed"
     assert cluster.run("first-streams", "streams").returncode == 0
     repeated = cluster.run("first-migrations", "review")
     assert repeated.returncode == 0, repeated.stdout + repeated.stderr
 
 
-def test_an_event_travels_from_outbox_to_consumer_with_the_permissions_of_the_logins(cluster: Cluster) -> None:
-    """customer publishes that an account was registered; loyalty, another login, opens an account for it."""
-    email = f"someone.{time.monotonic_ns()}@customers.example"
+def test_permissions_of_the_logins_allow_an_event_from_outbox_to_consumer(cluster: Cluster) -> None:
+    """customer publishes a registration; loyalty, which has another login, creates a loyalty account for it."""
+    email = f"asha.{time.monotonic_ns()}@customers.example"
     body = {"email": email, "password": "correct horse battery", "firstName": "Asha", "locale": "en-IN"}
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{cluster.edge_url}/api/auth/register",
         data=json.dumps(body).encode(),
         headers={"content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-        customer_id = json.load(answer)["id"]
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
+        customer_id = json.load(response)["id"]
     deadline = time.monotonic() + 30
     query = "SELECT count(*) FROM loyalty_accounts WHERE customer_id = %s"
     while True:
@@ -108,20 +108,20 @@ def test_an_event_travels_from_outbox_to_consumer_with_the_permissions_of_the_lo
         time.sleep(0.1)
 
 
-def test_the_server_of_a_laptop_takes_the_charts_arguments(cluster: Cluster) -> None:
+def test_postgresql_accepts_the_arguments_of_the_chart(cluster: Cluster) -> None:
     [container] = cluster.pods["postgres"].containers
     program, data = cluster.postgres.program("postgres"), cluster.postgres.data
     for argument in container["args"]:
         name, _, value = argument.removeprefix("-c").partition("=")
-        asked = subprocess.run(
+        result = subprocess.run(
             [str(program), "-C", name, "-D", str(data), *container["args"]], capture_output=True, text=True, check=False
         )
-        assert asked.returncode == 0, asked.stderr
-        assert asked.stdout.strip(), name
-        assert name in {"shared_buffers", "log_min_duration_statement"} or asked.stdout.strip() == value
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.strip(), name
+        assert name in {"shared_buffers", "log_min_duration_statement"} or result.stdout.strip() == value
 
 
-def test_a_login_opens_its_own_database_and_no_other(cluster: Cluster) -> None:
+def test_a_login_can_connect_only_to_its_own_database(cluster: Cluster) -> None:
     password = (cluster.secrets.directory / "review-database" / "password").read_text()
     for service, facts in architecture().items():
         url = f"postgresql://review:{password}@{LOOPBACK}:{cluster.postgres.port}/{facts['database']}"
@@ -133,19 +133,19 @@ def test_a_login_opens_its_own_database_and_no_other(cluster: Cluster) -> None:
 
 
 async def _login(cluster: Cluster, user: str) -> tuple[nats.NATS, list[str]]:
-    complaints: list[str] = []
+    errors: list[str] = []
 
-    async def complain(error: Exception) -> None:
-        complaints.append(str(error))
+    async def on_error(error: Exception) -> None:
+        errors.append(str(error))
 
     password = (cluster.secrets.directory / f"{user}-nats" / "password").read_text()
     url = f"nats://{LOOPBACK}:{cluster.ports['nats']}"
-    client = await nats.connect(url, user=user, password=password, inbox_prefix=inbox(user), error_cb=complain)
-    return client, complaints
+    client = await nats.connect(url, user=user, password=password, inbox_prefix=inbox(user), error_cb=on_error)
+    return client, errors
 
 
-async def test_a_login_of_nats_cannot_publish_for_another_nor_read_what_it_does_not_consume(cluster: Cluster) -> None:
-    client, complaints = await _login(cluster, "review")
+async def test_a_nats_login_cannot_publish_for_another_service_or_read_other_streams(cluster: Cluster) -> None:
+    client, errors = await _login(cluster, "review")
     try:
         js: JetStreamContext = client.jetstream(timeout=1.0)
         with pytest.raises(Error):
@@ -157,25 +157,25 @@ async def test_a_login_of_nats_cannot_publish_for_another_nor_read_what_it_does_
         await client.subscribe("jainshikanji.payment.v1.>")
         await client.subscribe("_INBOX.payment.>")
         deadline = time.monotonic() + 10
-        while len([text for text in complaints if "permissions violation" in text.lower()]) < 5:
-            assert time.monotonic() < deadline, complaints
+        while len([text for text in errors if "permissions violation" in text.lower()]) < 5:
+            assert time.monotonic() < deadline, errors
             await asyncio.sleep(0.05)
     finally:
         await client.close()
 
 
-async def test_nobody_comes_without_a_login(cluster: Cluster) -> None:
+async def test_nats_rejects_connections_without_a_login(cluster: Cluster) -> None:
     with pytest.raises(Error):
         await nats.connect(
             f"nats://{LOOPBACK}:{cluster.ports['nats']}", max_reconnect_attempts=0, allow_reconnect=False
         )
 
 
-def test_prometheus_reads_services_and_edge(cluster: Cluster) -> None:
+def test_services_and_edge_export_metrics(cluster: Cluster) -> None:
     for place in ("order:metrics", "edge:metrics"):
         url = f"http://{LOOPBACK}:{cluster.ports[place]}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            text = answer.read().decode()
+        with urllib.request.urlopen(url, timeout=5) as response:
+            text = response.read().decode()
         assert (
             "rpc_server_duration_seconds" if place.startswith("order") else "envoy_http_downstream_rq_total"
         ) in text
@@ -184,7 +184,7 @@ def test_prometheus_reads_services_and_edge(cluster: Cluster) -> None:
 
 
 def test_certificates_rotate_without_a_restart(cluster: Cluster) -> None:
-    """New certificates of the same authority: the services present them at once, and calls go on."""
+    """Services present new certificates of the same authority without a restart, and calls continue to succeed."""
     plan = json.loads(cluster.configs["secrets-plan"]["data"]["plan.json"])
     for name in ("order", "edge"):
         shutil.rmtree(cluster.secrets.directory / plan["certificates"][name])
@@ -192,13 +192,13 @@ def test_certificates_rotate_without_a_restart(cluster: Cluster) -> None:
     cluster.make_secrets()
     deadline = time.monotonic() + 20
     while _serial(cluster, "order") == before:
-        assert time.monotonic() < deadline, "the old certificate is still shown"
+        assert time.monotonic() < deadline, "the service still presents the old certificate"
         time.sleep(0.2)
     assert cluster.run("check", "check").returncode == 0
 
 
 def _serial(cluster: Cluster, name: str) -> bytes:
-    """What the service shows to somebody who has a certificate of the mesh."""
+    """Certificate that a service presents to a client of the mesh."""
     import ssl
 
     context = ssl.create_default_context(cafile=str(cluster.directory / "tls" / "operator" / "ca.pem"))
@@ -213,10 +213,10 @@ def _serial(cluster: Cluster, name: str) -> bytes:
         return secured.getpeercert(binary_form=True) or b""
 
 
-def test_the_operators_shell_reads_dead_letters(cluster: Cluster) -> None:
+def test_the_operator_pod_lists_dead_letters(cluster: Cluster) -> None:
     import sys
 
-    from tests.deploy.cluster import ROOT, _plain
+    from tests.deploy.cluster import ROOT, image_environment
 
     pod = cluster.pods["operator"]
     variables = cluster.variables(pod, pod.containers[0], "operator")
@@ -224,7 +224,7 @@ def test_the_operators_shell_reads_dead_letters(cluster: Cluster) -> None:
     variables["ORDER_PEERS"] = cluster.replaced("order")["ORDER_PEERS"]
     listed = subprocess.run(
         [sys.executable, "-m", "services", "order", "dead-letters", "list"],
-        env={**_plain(), **variables},
+        env={**image_environment(), **variables},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -234,9 +234,9 @@ def test_the_operators_shell_reads_dead_letters(cluster: Cluster) -> None:
     assert listed.returncode == 0, listed.stdout + listed.stderr
 
 
-def test_the_edge_ends_no_request_that_is_under_way(cluster: Cluster) -> None:
-    """Half a request before SIGTERM, the other half after it: it is answered, and only then the edge goes."""
-    body = json.dumps({"email": "nobody@customers.example", "password": "x" * 12}).encode()
+def test_the_edge_finishes_requests_in_flight_before_it_stops(cluster: Cluster) -> None:
+    """A request whose second half arrives after SIGTERM gets its response before the edge stops."""
+    body = json.dumps({"email": "unknown@customers.example", "password": "x" * 12}).encode()
     headers = ("host: edge", "content-type: application/json", f"content-length: {len(body)}")
     head = "\r\n".join(("POST /api/auth/login HTTP/1.1", *headers, "", ""))
     with socket.create_connection((LOOPBACK, cluster.ports["edge:http"]), timeout=20) as connection:
@@ -246,13 +246,13 @@ def test_the_edge_ends_no_request_that_is_under_way(cluster: Cluster) -> None:
         stopping = threading.Thread(target=lambda: codes.append(cluster.stop("edge")))
         stopping.start()
         time.sleep(1.5)
-        assert not codes, "the edge went while a request was under way"
+        assert not codes, "the edge stopped while a request was in flight"
         connection.sendall(body[10:])
-        answer = connection.recv(65536).decode()
+        response = connection.recv(65536).decode()
     stopping.join(timeout=30)
-    assert answer.startswith("HTTP/1.1 401"), answer
+    assert response.startswith("HTTP/1.1 401"), response
     assert codes == [0]
 
 
-def test_a_service_ends_at_sigterm_with_success(cluster: Cluster) -> None:
+def test_a_service_exits_with_zero_after_sigterm(cluster: Cluster) -> None:
     assert cluster.stop("review") == 0

@@ -1,4 +1,4 @@
-"""The job that makes Secrets, against a server that answers as the API server does and refuses what the Role does."""
+"""The Job that generates Secrets, with a server that behaves like the API server and enforces the Role."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKEN = "of-the-service-account"
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Secrets of one namespace, for one account whose role names them. The first request finds it busy."""
+    """Secrets of one namespace for one account, restricted by its Role. The first request fails with 503."""
 
     daemon_threads = True
 
@@ -51,7 +51,7 @@ class ApiServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"https://localhost:{self.server_address[1]}"
 
-    def may(self, verb: str, name: str) -> bool:
+    def is_allowed(self, verb: str, name: str) -> bool:
         return verb in self.rule["verbs"] and name in self.rule["resourceNames"]
 
 
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def _answer(self, status: int, body: Object) -> None:
+    def _respond(self, status: int, body: Object) -> None:
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(text)))
@@ -69,17 +69,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _name(self, *verbs: str) -> str | None:
-        """The Secret that is asked for; None, and the refusal is sent, when this account may not."""
+        """Name of the requested Secret; None after an error response."""
         path, name = urlsplit(self.path).path.rsplit("/", 1)
         if self.server.busy:
             self.server.busy -= 1
-            self._answer(503, {"message": "the server is currently unable to handle the request"})
+            self._respond(503, {"message": "the server is currently unable to handle the request"})
         elif self.headers["authorization"] != f"Bearer {TOKEN}":
-            self._answer(401, {"message": "Unauthorized"})
+            self._respond(401, {"message": "Unauthorized"})
         elif path != f"/api/v1/namespaces/{NAMESPACE}/secrets" or not all(
-            self.server.may(verb, name) for verb in verbs
+            self.server.is_allowed(verb, name) for verb in verbs
         ):
-            self._answer(403, {"message": f'secrets "{name}" is forbidden'})
+            self._respond(403, {"message": f'secrets "{name}" is forbidden'})
         else:
             return name
         return None
@@ -88,24 +88,24 @@ class Handler(BaseHTTPRequestHandler):
         name = self._name("get")
         if name is not None:
             found = self.server.secrets.get(name)
-            self._answer(200 if found else 404, found or {"message": f'secrets "{name}" not found'})
+            self._respond(200 if found else 404, found or {"message": f'secrets "{name}" not found'})
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        # Applying what is not there also asks for the right to create, with the name.
+        # Server-side apply of a new object also needs the verb create, with the name.
         name = self._name("patch", "create")
         if name is None:
             return
         query = parse_qs(urlsplit(self.path).query)
         if self.headers["content-type"] != "application/apply-patch+yaml":
-            self._answer(415, {"message": "the media type is not supported"})
+            self._respond(415, {"message": "the media type is not supported"})
         elif "fieldManager" not in query or body["metadata"]["name"] != name:
-            self._answer(400, {"message": "fieldManager is required for apply patch, and the name must match"})
+            self._respond(400, {"message": "fieldManager is required for apply patch, and the name must match"})
         else:
             kubernetes_validate.validate(body, KUBERNETES, strict=True)
             self.server.secrets[name] = body
             self.server.writes.append(name)
-            self._answer(201, body)
+            self._respond(201, body)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def planned() -> Plan:
     return Plan.model_validate_json(of_kind(rendered("laptop"), "ConfigMap")["secrets-plan"]["data"]["plan.json"])
 
 
-def test_what_the_role_names_is_made_once_and_read_back(api: ApiServer, tmp_path: Path) -> None:
+def test_secrets_of_the_role_are_generated_once(api: ApiServer, tmp_path: Path) -> None:
     store = ClusterSecrets(NAMESPACE, api.url, account=tmp_path)
     provision(planned(), store)
     assert sorted(api.writes) == sorted(api.rule["resourceNames"])
@@ -134,15 +134,15 @@ def test_what_the_role_names_is_made_once_and_read_back(api: ApiServer, tmp_path
     assert len(api.writes) == len(api.secrets), "a second run writes nothing"
 
 
-def test_what_the_role_does_not_name_is_refused_with_what_the_server_says(api: ApiServer, tmp_path: Path) -> None:
+def test_secrets_outside_the_role_fail_with_the_message_of_the_server(api: ApiServer, tmp_path: Path) -> None:
     store = ClusterSecrets(NAMESPACE, api.url, account=tmp_path)
-    with pytest.raises(ClusterUnreachable, match=r'403.*secrets \\"somebody-elses\\" is forbidden'):
-        store.write("somebody-elses", "Opaque", {"key": b"value"}, {})
+    with pytest.raises(ClusterUnreachable, match=r'403.*secrets \\"of-another-release\\" is forbidden'):
+        store.write("of-another-release", "Opaque", {"key": b"value"}, {})
     with pytest.raises(ClusterUnreachable, match="403"):
         ClusterSecrets("another-namespace", api.url, account=tmp_path).read("order-database")
 
 
-def test_a_server_of_another_authority_is_not_spoken_to(
+def test_a_server_with_a_certificate_of_another_authority_is_rejected(
     api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.security.provisioning._ATTEMPTS", 1)

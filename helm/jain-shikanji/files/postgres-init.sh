@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs once, when the data directory is new: a login for each service, and a database that only this login may open.
-# Lines of DATABASES are `login database`; a login's password is in /etc/logins/<login>/password.
+# Creates a login and a database for each service; runs once, on an empty data directory. Only this login may connect to
+# the database. Each line of DATABASES is `login database`; the password is in /etc/logins/<login>/password.
 set -eu
 
 while read -r login database; do

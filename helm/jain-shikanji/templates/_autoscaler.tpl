@@ -14,7 +14,7 @@ spec:
         name: cpu
         target: { type: Utilization, averageUtilization: {{ .values.autoscaling.cpuPercent }} }
   behavior:
-    # Up at once, down slowly: a lunch has waves.
+    # Scale up immediately and down slowly: traffic at lunchtime comes in waves.
     scaleDown:
       stabilizationWindowSeconds: 300
       policies: [{ type: Pods, value: 1, periodSeconds: 60 }]

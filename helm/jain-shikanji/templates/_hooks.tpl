@@ -1,6 +1,6 @@
 {{/*
-When a hook runs, and when it goes: with its success. A Job that fails stays, so that its log can be read, until the next
-one of its name or for an hour (ttlSecondsAfterFinished).
+Hook annotations. A hook is deleted after it succeeded. A failed Job stays, so that its log can be read, until the next Job
+of the same name or for an hour (ttlSecondsAfterFinished).
 */}}
 {{- define "secrets.hook" }}
     helm.sh/hook: pre-install,pre-upgrade

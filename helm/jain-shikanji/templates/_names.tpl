@@ -1,4 +1,4 @@
-{{/* Labels of everything; `component` is the service, `edge`, or the job. */}}
+{{/* Labels of all objects; `component` is the service, `edge`, or the job. */}}
 {{- define "labels" -}}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 app.kubernetes.io/part-of: jain-shikanji
@@ -7,7 +7,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{ include "selector" . }}
 {{- end }}
 
-{{/* Of pods: without versions, so that only what changes a pod replaces it. */}}
+{{/* Labels of pods: without versions, so that an upgrade restarts only pods that change. */}}
 {{- define "pod.labels" -}}
 app.kubernetes.io/part-of: jain-shikanji
 {{ include "selector" . }}
@@ -18,29 +18,29 @@ app.kubernetes.io/name: {{ .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
-{{/* What is bound, as the first half of host:port. */}}
+{{/* The address that servers bind, as the host of host:port. */}}
 {{- define "listen.host" -}}
 {{- $address := trimAll "[]" .Values.listenAddress -}}
 {{ contains ":" $address | ternary (printf "[%s]" $address) $address }}
 {{- end }}
 
-{{/* The list of services and arrows. */}}
+{{/* The services and their dependencies. */}}
 {{- define "architecture" -}}
 {{ .Files.Get "files/architecture.yaml" }}
 {{- end }}
 
-{{/* A service's values: the defaults, overlaid with its differences. */}}
+{{/* Values of a service: its own merged over the defaults. */}}
 {{- define "service.values" -}}
 {{- $own := get .root.Values.services .name | default dict -}}
 {{ mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy $own) | toYaml }}
 {{- end }}
 
-{{/* The name of a Secret: kind is database, keys, nats or tls. */}}
+{{/* Name of a Secret; kind is database, keys, nats or tls. */}}
 {{- define "secret" -}}
 {{ get .root.Values.secrets .kind | replace "{service}" .name }}
 {{- end }}
 
-{{/* An image of this project: kind is services or edge. */}}
+{{/* Image of this project; kind is services or edge. */}}
 {{- define "image" -}}
 {{- $image := .root.Values.image -}}
 {{- with $image.registry }}{{ . }}/{{ end }}{{ get $image .kind }}
@@ -48,7 +48,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- if $digest }}@{{ $digest }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{/* postgresql://order@host:port/order_db?sslmode=... ; the password comes by a setting of its own. */}}
+{{/* postgresql://order@host:port/order_db?sslmode=... ; the password is a separate setting. */}}
 {{- define "database.url" -}}
 {{- $database := .root.Values.database -}}
 postgresql://{{ .name }}@{{ .host }}:{{ .port }}/{{ .database }}?sslmode={{ $database.sslMode }}

@@ -1,4 +1,4 @@
-{{/* Who is at the other end of an allowed connection. */}}
+{{/* Peers and egress rules of network policies. */}}
 {{- define "peer" }}
 - podSelector: { matchLabels: { app.kubernetes.io/name: {{ .component }}, app.kubernetes.io/instance: {{ .root.Release.Name }} } }
 {{- end }}

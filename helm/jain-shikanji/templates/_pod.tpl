@@ -1,4 +1,4 @@
-{{/* What Pod Security `restricted` asks of a pod, and a group that may read mounted keys. */}}
+{{/* Pod Security `restricted`, and a group that can read mounted keys. */}}
 {{- define "pod.security" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -23,7 +23,7 @@ topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
     topologyKey: {{ . }}
-    # A lost node may be doubled up for a while; a lost zone is what `spread` decides about.
+    # Replicas may share a node after a node is lost; `spread` decides what happens after a zone is lost.
     whenUnsatisfiable: {{ eq . "kubernetes.io/hostname" | ternary "ScheduleAnyway" $.root.Values.spread.whenUnsatisfiable }}
     labelSelector:
       matchLabels: {{- include "selector" $ | nindent 8 }}
@@ -43,7 +43,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Settings that a service needs to open its database and its keys; enough for a schema change. */}}
+{{/* Settings for the database and the keys of a service; sufficient for migrations. */}}
 {{- define "service.env.data" -}}
 {{- $prefix := upper .name -}}
 {{- $database := .root.Values.database -}}
@@ -62,7 +62,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Everything that a service reads. */}}
+{{/* All settings of a service. */}}
 {{- define "service.env" -}}
 {{- $prefix := upper .name -}}
 {{- $root := .root -}}
@@ -118,7 +118,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The identity of a ServiceAccount in the mesh, under the names that the code reads. */}}
+{{/* Mesh certificate of a ServiceAccount, under the file names that the code reads. */}}
 {{- define "tls.volume" -}}
 - name: tls
   secret:

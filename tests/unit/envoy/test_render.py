@@ -1,4 +1,4 @@
-"""The edge's configuration follows from the contracts and from nothing else."""
+"""The configuration of the edge is derived from the contracts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _set(*rpcs: Rpc, package: str = "jainshikanji.order.v1") -> Any:
     return descriptor_pb2.FileDescriptorSet(file=[file])
 
 
-def test_the_edge_and_its_peers_are_of_one_trust_domain() -> None:
+def test_the_edge_and_the_services_have_one_trust_domain() -> None:
     fields = renderer.EdgeSettings.model_fields
     assert (fields["trust_domain"].default, fields["namespace"].default) == (TRUST_DOMAIN, NAMESPACE)
 
@@ -48,18 +48,18 @@ def test_an_rpc_without_access_fails_the_build() -> None:
 @pytest.mark.parametrize(
     "rpc", [_rpc("GetOrder", "/api/orders/{id}", service="payment"), _rpc("GetOrder", "", Caller.PUBLIC)]
 )
-def test_a_rest_path_and_outside_callers_come_together(rpc: Rpc) -> None:
+def test_an_rpc_needs_both_rest_path_and_external_callers_or_neither(rpc: Rpc) -> None:
     with pytest.raises(renderer.RenderError, match="or neither"):
         renderer.methods(_set(rpc))
 
 
-def test_internal_rpcs_and_foreign_packages_get_no_route() -> None:
+def test_internal_rpcs_and_other_packages_get_no_route() -> None:
     assert renderer.methods(_set(_rpc("Reserve", service="order"))) == []
     foreign = _set(_rpc("List", "/api/x", Caller.PUBLIC), package="jainshikanji.operations.v1")
     assert renderer.methods(foreign) == []
 
 
-def test_policies_name_methods_and_fold_wider_callers() -> None:
+def test_policies_list_methods_and_omit_redundant_callers() -> None:
     found = renderer.methods(
         _set(
             _rpc("A", "/api/a", Caller.PUBLIC, Caller.ADMIN),
@@ -75,7 +75,7 @@ def test_policies_name_methods_and_fold_wider_callers() -> None:
     assert len(policies["admin-manager"]["principals"]) == 2
 
 
-def test_only_reads_are_tried_again_when_a_service_is_unavailable() -> None:
+def test_only_reads_are_retried_if_a_service_is_unavailable() -> None:
     read = _rpc("Get", "/api/g", Caller.PUBLIC)
     read.options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
     settings = renderer.EdgeSettings()
@@ -86,7 +86,7 @@ def test_only_reads_are_tried_again_when_a_service_is_unavailable() -> None:
     assert retried == [True, False]
 
 
-def test_a_stream_has_no_total_timeout_but_an_end() -> None:
+def test_a_stream_has_a_maximum_duration_but_no_timeout() -> None:
     stream = _rpc("Watch", "/api/w", Caller.PUBLIC, server_streaming=True)
     route = renderer.method_route(renderer.methods(_set(stream))[0], renderer.EdgeSettings())
     assert route["route"]["timeout"] == "0s"
@@ -94,7 +94,7 @@ def test_a_stream_has_no_total_timeout_but_an_end() -> None:
     assert route["request_headers_to_add"] == []
 
 
-def test_a_path_that_the_edge_relies_on_must_exist() -> None:
+def test_a_missing_required_path_is_an_error() -> None:
     with pytest.raises(renderer.RenderError, match=r"jwks\.json"):
         renderer.render(renderer.EdgeSettings(), _set(_rpc("A", "/api/a", Caller.PUBLIC)))
 
@@ -111,18 +111,18 @@ def test_a_path_that_the_edge_relies_on_must_exist() -> None:
         {"public_per_minute": 0},
     ],
 )
-def test_settings_that_would_be_dangerous_or_mistaken_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_or_insecure_settings_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         renderer.EdgeSettings(**wrong)
 
 
-def test_cookie_names_follow_the_mode() -> None:
+def test_cookie_names_depend_on_the_mode() -> None:
     secure, plain = renderer.EdgeSettings(), renderer.EdgeSettings(cookies="loopback", listen_address="127.0.0.1")
     assert (secure.access_cookie, secure.refresh_cookie) == ("__Host-at", "__Secure-rt")
     assert (plain.access_cookie, plain.refresh_cookie) == ("at", "rt")
 
 
-def test_certificates_are_read_through_files_that_envoy_watches() -> None:
+def test_certificates_are_read_through_sds_files() -> None:
     secrets = renderer.secrets(renderer.EdgeSettings(tls_dir=Path("/etc/tls"), listener_tls_dir=Path("/etc/public")))
     assert set(secrets) == {"sds-identity.yaml", "sds-authority.yaml", "sds-listener.yaml"}
     identity = yaml.safe_load(secrets["sds-identity.yaml"])["resources"][0]
