@@ -1,7 +1,7 @@
-"""Natural batching: what arrives while a flush is under way goes together in the next one.
+"""Natural batching: items that arrive while a flush is in progress form the next batch.
 
-An idle batcher flushes in the same turn of the loop, so nobody waits for company or a timer; under load many share one
-round trip and one commit. Only for what nobody waits for there is a `linger`.
+An idle batcher flushes in the same turn of the event loop, so a single request never waits for others or for a timer;
+under load many requests share one round trip and one commit. Only background work may set a `linger`, a batch delay.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """`flush` does up to `limit` items at once and answers a result each, in their order; one flush at a time.
+    """`flush` processes up to `limit` items and returns a result for each, in their order; one flush at a time.
 
-    A result that is an exception is raised to its item's caller. When a flush of several fails, each is done alone, so
-    that one bad item harms only itself. Each flush waits `linger` seconds for company.
+    A result that is an exception is raised to the caller of its item. When a flush of several items fails, each item is
+    flushed alone, so that one bad item affects only its own caller. Each flush is delayed by `linger` seconds.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Batcher(Generic[Item, Result]):
         self._flushing: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Result:
-        """Does the item with whatever else is waiting. Raises what its flush raises, or answers for it.
+        """Processes the item with the other waiting items. Raises what the flush raises or returns for it.
 
-        A caller that goes away takes its item out again, unless its flush has begun.
+        When the caller is cancelled before the flush has begun, its item is left out.
         """
         waiting: _Waiting[Item, Result] = _Waiting(item, asyncio.get_running_loop().create_future(), copy_context())
         self._waiting.append(waiting)
@@ -54,9 +54,9 @@ class Batcher(Generic[Item, Result]):
             self._start()
 
     def _start(self) -> None:
-        # The youngest request lends its context, and so its trace and the most time that is left to any of them.
-        youngest = self._waiting[min(self._limit, len(self._waiting)) - 1]
-        self._flushing = asyncio.get_running_loop().create_task(self._flush_waiting(), context=youngest.context)
+        # The context of the newest request: its trace, and the latest deadline of the batch.
+        newest = self._waiting[min(self._limit, len(self._waiting)) - 1]
+        self._flushing = asyncio.get_running_loop().create_task(self._flush_waiting(), context=newest.context)
         self._flushing.add_done_callback(self._go_on)
 
     def _go_on(self, _: asyncio.Task[None]) -> None:
@@ -65,30 +65,29 @@ class Batcher(Generic[Item, Result]):
             self._begin()
 
     async def _flush_waiting(self) -> None:
-        # Taken here and not in `_start`: requests that the loop found in the same turn go together.
+        # Taken here and not in `_start`: requests of the same turn of the event loop share a batch.
         taken = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
         batch = [waiting for waiting in taken if not waiting.result.done()]
-        if batch and not await self._settle(batch):
-            await asyncio.gather(
-                *(asyncio.get_running_loop().create_task(self._alone(each), context=each.context) for each in batch)
-            )
+        if batch and not await self._flush_batch(batch):
+            loop = asyncio.get_running_loop()
+            await asyncio.gather(*(loop.create_task(self._flush_alone(each), context=each.context) for each in batch))
 
-    async def _settle(self, batch: Sequence[_Waiting[Item, Result]]) -> bool:
-        """False when the flush of several failed and nobody has an answer."""
+    async def _flush_batch(self, batch: Sequence[_Waiting[Item, Result]]) -> bool:
+        """False when the flush of several items failed and none has a result."""
         try:
             results = await self._flush([waiting.item for waiting in batch])
         except Exception as error:
             if len(batch) > 1:
                 return False
-            batch[0].answer(error)
+            batch[0].set_result(error)
         else:
             for waiting, result in zip(batch, results, strict=True):
-                waiting.answer(result)
+                waiting.set_result(result)
         return True
 
-    async def _alone(self, waiting: _Waiting[Item, Result]) -> None:
+    async def _flush_alone(self, waiting: _Waiting[Item, Result]) -> None:
         if not waiting.result.done():
-            await self._settle([waiting])
+            await self._flush_batch([waiting])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class _Waiting(Generic[Item, Result]):
     result: asyncio.Future[Result]
     context: Context
 
-    def answer(self, result: Result | Exception) -> None:
+    def set_result(self, result: Result | Exception) -> None:
         if self.result.done():
             return
         if isinstance(result, Exception):

@@ -1,4 +1,4 @@
-"""The service's own layer of caching: serialized messages, bounded, dropped by the owner's events."""
+"""Cache of serialized response messages in one replica, invalidated by events."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Hashable
 
 
 class MessageCache:
-    """Up to `entries` serialized messages, least recently used out first.
+    """Up to `entries` serialized messages; evicts the least recently used.
 
-    A reader that computes a value while its key is dropped must not put the old one back: take a `ticket` before
-    reading the database and hand it to `put`, which then ignores what has been overtaken.
+    A reader must not cache a value that was invalidated while it read the database: take a `ticket` before the read and
+    pass it to `put`, which ignores the message when any key was dropped since.
     """
 
     def __init__(self, entries: int) -> None:
@@ -25,11 +25,11 @@ class MessageCache:
         return message
 
     def ticket(self) -> int:
-        """Taken before the database is read; see `put`."""
+        """Take it before reading the database; see `put`."""
         return self._drops
 
     def put(self, key: Hashable, message: bytes, ticket: int | None = None) -> None:
-        """Keeps the message, unless anything was dropped since the ticket was taken."""
+        """Caches the message, unless a key was dropped since the ticket was taken."""
         if ticket is not None and ticket != self._drops:
             return
         self._messages[key] = message

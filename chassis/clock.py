@@ -1,4 +1,4 @@
-"""The one source of the current time."""
+"""The current time."""
 
 from datetime import UTC, datetime
 

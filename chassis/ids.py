@@ -8,5 +8,5 @@ __all__ = ["UUID", "new_id"]
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7: sorts by creation time and keeps index inserts local."""
+    """A new UUIDv7: sorts by creation time, which keeps index inserts local."""
     return UUID(int=uuid_utils.uuid7().int)

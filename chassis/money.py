@@ -1,4 +1,4 @@
-"""Exact money: `Money` (whole minor units) on the wire, Decimal inside, NUMERIC in the database; never a float."""
+"""Money: minor units in contracts, Decimal major units inside services, NUMERIC in databases; never a float."""
 
 from __future__ import annotations
 

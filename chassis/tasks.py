@@ -1,4 +1,4 @@
-"""How background tasks end."""
+"""Cancellation of background tasks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels the tasks until all have ended, whatever they ended by.
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels the tasks and waits until all have ended, by whatever exception.
 
-    Once is not enough: Python 3.11's `wait_for` may swallow a cancellation that comes together with its result, and a
-    task that never notices it runs on beside the pools and connections that are closed under it.
+    It cancels repeatedly: Python 3.11's `wait_for` may swallow a cancellation that arrives with its result, and the
+    task would run on with closed pools and connections.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

@@ -1,4 +1,4 @@
-"""Moments and days between contracts and rows: a moment is aware and in UTC, a day is written YYYY-MM-DD."""
+"""Timestamps and dates between contracts and rows: datetimes are aware and in UTC, dates are YYYY-MM-DD."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chassis.errors import InvalidArgument
 
 
 def timestamp_to_proto(moment: datetime | None) -> Timestamp | None:
-    """For a field of a message; None leaves it unset."""
+    """The timestamp of a message field; None leaves the field unset."""
     if moment is None:
         return None
     message = Timestamp()
@@ -20,28 +20,28 @@ def timestamp_to_proto(moment: datetime | None) -> Timestamp | None:
 
 
 def datetime_from_proto(field: str, time: Timestamp) -> datetime:
-    """The moment of a field, named as in JSON. InvalidArgument for one that no calendar has."""
+    """The datetime of a field, named as in JSON. Raises InvalidArgument outside of the years 1 to 9999."""
     try:
         return time.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise InvalidArgument(field, "is not a time between the years 1 and 9999") from None
+        raise InvalidArgument(field, "must be a time between the years 1 and 9999") from None
 
 
 def optional_datetime_from_proto(message: Message, field: str) -> datetime | None:
-    """The moment in that field of the message; None when it is unset. InvalidArgument as `moment`."""
+    """The datetime in the message's field; None when it is unset. Raises as `datetime_from_proto`."""
     if not message.HasField(field):
         return None
     return datetime_from_proto(message.DESCRIPTOR.fields_by_name[field].json_name, getattr(message, field))
 
 
 def parse_date(field: str, text: str) -> date:
-    """The day of a field, named as in JSON. InvalidArgument for one that no calendar has."""
+    """The date of a field, named as in JSON. Raises InvalidArgument for anything but a calendar date."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InvalidArgument(field, "is not a day of the calendar") from None
+        raise InvalidArgument(field, "must be a calendar date, YYYY-MM-DD") from None
 
 
 def parse_optional_date(field: str, text: str) -> date | None:
-    """As `day`; None when it is empty."""
+    """As `parse_date`; None for empty text."""
     return parse_date(field, text) if text else None

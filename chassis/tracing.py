@@ -1,4 +1,4 @@
-"""OpenTelemetry traces: W3C context in and out, a share of requests by the root's choice, and every failed one."""
+"""OpenTelemetry traces: W3C trace context, a sampled share of requests, and every failed request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
-# A span that is recorded after the fact because its request failed carries this.
+# Attribute of a span that is recorded afterwards because its request failed.
 FAILED = "failed"
 
 tracer: trace.Tracer | None = None
@@ -30,11 +30,11 @@ def configure(service: str, endpoint: str, ratio: float) -> None:
         TraceIdRatioBased,
     )
 
-    class FailuresToo(Sampler):
-        """The usual choice, and every span that says its request failed."""
+    class SampledOrFailed(Sampler):
+        """Samples by parent and ratio, and every span of a failed request."""
 
         def __init__(self) -> None:
-            self._usual = ParentBased(TraceIdRatioBased(ratio))
+            self._sampler = ParentBased(TraceIdRatioBased(ratio))
 
         def should_sample(
             self,
@@ -48,20 +48,20 @@ def configure(service: str, endpoint: str, ratio: float) -> None:
         ) -> SamplingResult:
             if attributes and attributes.get(FAILED):
                 return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
-            return self._usual.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+            return self._sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
         def get_description(self) -> str:
-            return f"FailuresToo({ratio})"
+            return f"SampledOrFailed({ratio})"
 
     global tracer  # noqa: PLW0603 - set once, before the first request
-    provider = TracerProvider(sampler=FailuresToo(), resource=Resource.create({"service.name": service}))
+    provider = TracerProvider(sampler=SampledOrFailed(), resource=Resource.create({"service.name": service}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
     trace.set_tracer_provider(provider)
     tracer = provider.get_tracer("chassis")
 
 
 def shutdown() -> None:
-    """Sends what is still queued."""
+    """Exports the queued spans."""
     provider: Any = trace.get_tracer_provider()
     if tracer is not None:
         provider.shutdown()

@@ -41,7 +41,7 @@ class Authority:
         if certificate.exists() and key.exists():
             self._mesh = certificates.Authority(certificates.Pair(certificate.read_bytes(), key.read_bytes()))
         else:
-            self._mesh = certificates.Authority.found("Jain Shikanji development authority")
+            self._mesh = certificates.Authority.create("Jain Shikanji development authority")
             write_private(key, self._mesh.pair.key)
             write_private(certificate, self._mesh.pair.certificate)
 

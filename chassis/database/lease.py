@@ -58,7 +58,7 @@ class Lease:
         try:
             yield
         finally:
-            await tasks.end(renewing)
+            await tasks.cancel(renewing)
             self._good_until = 0.0
             await self._release()
 

@@ -1,8 +1,8 @@
-"""Schema changes: Alembic scripts of a service, applied as a step of their own before the service starts.
+"""Schema migrations: Alembic scripts of a service, applied in a step of their own before the service starts.
 
-A service holds only `migrations/versions/NNNN_what.py`; revision ids are the four digits, so the newest file is the
-head and readiness can compare without loading Alembic. Changes expand first and contract a release later: a replica is
-ready on its own head or any later one.
+A service has only `migrations/versions/NNNN_what.py`. Revision ids are the four digits, so that the newest file is the
+head and the readiness check need not load Alembic. Migrations expand first and contract one release later: a replica is
+ready with its own head or any later one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chassis.database import timeouts
 
 _SCRIPT = re.compile(r"^(\d{4})_\w+\.py$")
 _CONNECT_SECONDS = 5
-# Alembic's `op` belongs to the process, not to the caller.
+# Alembic's `op` is global in a process.
 _one_at_a_time = threading.Lock()
 
 
@@ -31,28 +31,28 @@ def versions_of(service: str) -> Path:
 
 
 def head(service: str) -> str:
-    """The newest revision that this build of the service has."""
+    """The newest revision in this build of the service."""
     return max(match[1] for path in versions_of(service).iterdir() if (match := _SCRIPT.match(path.name)))
 
 
 def engine_url(database_url: str) -> str:
-    """The psycopg dialect's form of a PostgreSQL URL."""
+    """A PostgreSQL URL for SQLAlchemy with psycopg."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database_url)
 
 
 class SchemaBehind(RuntimeError):
-    """The database has no schema yet, or an older one than this build's."""
+    """The database has no schema, or one that is older than this build."""
 
 
 def wait_until_reachable(database_url: str, seconds: float) -> None:
-    """Returns when the database takes connections. Raises what it says when it still does not after so many seconds."""
+    """Returns when the database accepts connections. Raises its error after `seconds`."""
     _wait(lambda: psycopg.connect(database_url, connect_timeout=_CONNECT_SECONDS).close(), seconds)
 
 
 def wait_until_migrated(service: str, database_url: str, seconds: float) -> None:
     """Returns when the database has this build's schema or a later one.
 
-    Raises SchemaBehind, or what the database says, when that is still not so after so many seconds.
+    Raises SchemaBehind, or the database's error, after `seconds`.
     """
     _wait(lambda: _check_schema(service, database_url), seconds)
 
@@ -65,7 +65,7 @@ def _check_schema(service: str, database_url: str) -> None:
             row = None
     found = row[0] if row else None
     if found is None or found < head(service):
-        raise SchemaBehind(f"{service}: the schema is {found or 'not there'}, this build needs {head(service)}")
+        raise SchemaBehind(f"{service}: the schema is {found or 'missing'}, this build needs {head(service)}")
 
 
 def _wait(attempt: Callable[[], None], seconds: float) -> None:
@@ -82,11 +82,11 @@ def _wait(attempt: Callable[[], None], seconds: float) -> None:
 
 
 def migrate(service: str, database_url: str, target: str = "head") -> None:
-    """Brings the database to the target revision, each script in a transaction of its own.
+    """Upgrades the database to the target revision, one transaction per script.
 
-    An advisory lock keeps two migrators apart; a script waits at most `timeouts.LOCK` for a table, so that it fails
-    instead of holding up the service that is running, and may work as long as it must. Whoever migrates is the
-    service's login, which sets its timeouts here.
+    An advisory lock lets one migration run at a time. A script waits at most `timeouts.LOCK` for a table lock, so that
+    it fails instead of blocking the running service; its own work has no timeout. The service's login sets its own
+    timeouts here.
     """
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
@@ -98,7 +98,7 @@ def migrate(service: str, database_url: str, target: str = "head") -> None:
 
     def upgrade(revision: Any, _: Any) -> Any:
         if target == "head" and revision and max(revision) > head(service):
-            return []  # a later build has been here; its schema serves this one too
+            return []  # a later build has migrated; its schema also serves this build
         return scripts._upgrade_revs(target, revision)
 
     engine = create_engine(engine_url(database_url))
@@ -123,7 +123,7 @@ def migrate(service: str, database_url: str, target: str = "head") -> None:
 
 
 def create_chassis_tables() -> None:
-    """The chassis's tables as of revision 0001 of every service. A later change to them is a later function here."""
+    """The tables of the chassis at revision 0001 of every service. A later change is another function here."""
     from alembic import op
 
     op.execute(_TABLES_0001)

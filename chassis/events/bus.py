@@ -258,7 +258,7 @@ class Bus:
         try:
             yield
         finally:
-            await tasks.end(listener)
+            await tasks.cancel(listener)
 
     async def _listen(self, channel: str, woken: asyncio.Event) -> None:
         while True:

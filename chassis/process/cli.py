@@ -1,4 +1,4 @@
-"""The command line of a service, beside serving."""
+"""The command line of a service."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ console = Console()
 
 
 def command_line(service: Service) -> typer.Typer:
-    """Commands of every service, and those it adds itself."""
+    """The commands of every service, and those of this one."""
     line = typer.Typer(no_args_is_help=True, add_completion=False, help=f"The {service.name} service.")
     load = service.app.settings_class.load
 
     @line.command()
     def migrate(
-        patience: Annotated[float, typer.Option(help="seconds to wait for a database that does not answer yet")] = 0.0,
+        patience: Annotated[float, typer.Option(help="seconds to wait for the database")] = 0.0,
     ) -> None:
-        """Bring the database to this build's schema. Does nothing when a later build has been here."""
+        """Upgrade the database to this build's schema. Does nothing when its schema is newer."""
         settings = load(service.name)
-        # The lock belongs to a session, which a pooler would share with others.
+        # The advisory lock belongs to a session, which a pooler would share with other clients.
         url = (settings.listen_url or settings.database_url).get_secret_value()
         migrations.wait_until_reachable(url, patience)
         migrations.migrate(service.name, url)
@@ -53,71 +53,71 @@ def command_line(service: Service) -> typer.Typer:
 
 def _rotate_keys(service: Service, tables: MetaData) -> Callable[[], None]:
     def rotate_keys() -> None:
-        """Seal and index anew, with the newest keys, what older keys did. May run beside replicas, and again."""
+        """Re-encrypt and re-index with the newest keys. Safe beside running replicas; repeatable."""
         settings = service.app.settings_class.load(service.name)
 
         async def run() -> bool:
             app = service.app(service.name, settings)
             await app.db.open()
             try:
-                return await key_rotation.rotate(app.db, app.cipher, tables, tell)
+                return await key_rotation.rotate(app.db, app.cipher, tables, report)
             finally:
                 await app.db.close()
 
-        def tell(table: key_rotation.Rotated) -> None:
-            console.print(f"{service.name}: {table.table}: {table.rows} rows renewed")
+        def report(table: key_rotation.Rotated) -> None:
+            console.print(f"{service.name}: {table.table}: {table.rows} rows rewritten")
             if table.broken:
-                console.print(f"{service.name}: {table.table}: [red]{table.broken} rows open with no key[/red]")
+                console.print(f"{service.name}: {table.table}: [red]{table.broken} rows cannot be decrypted[/red]")
 
         if not asyncio.run(run()):
-            console.print(f"{service.name}: not all is renewed; see above, or replicas still write with the old keys")
+            console.print(f"{service.name}: incomplete; see above, or replicas still write with the old keys")
             raise typer.Exit(1)
 
     return rotate_keys
 
 
 def _dead_letters(service: Service) -> typer.Typer:
-    line = typer.Typer(no_args_is_help=True, help="Events that a consumer gave up on. Asks a running replica.")
+    line = typer.Typer(no_args_is_help=True, help="Events whose handler kept failing. Calls a running replica.")
 
-    def ask(method: Callable[[Any], Awaitable[Any]]) -> Any:
+    def call_replica(method: Callable[[Any], Awaitable[Any]]) -> Any:
         settings = MeshSettings.load(service.name)
 
         async def call() -> Any:
-            peers = Channels(IdentityFiles(settings.tls_dir), settings.peers, settings.peer_target)
+            channels = Channels(IdentityFiles(settings.tls_dir), settings.peers, settings.peer_target)
             try:
-                return await method(peers.stub(service.name, DeadLetterServiceStub))
+                return await method(channels.stub(service.name, DeadLetterServiceStub))
             finally:
-                await peers.close()
+                await channels.close()
 
         try:
             return asyncio.run(call())
-        except DomainError as refusal:
-            console.print(f"[red]{refusal.message}[/red]")
-            raise typer.Exit(1) from refusal
+        except DomainError as error:
+            console.print(f"[red]{error.message}[/red]")
+            raise typer.Exit(1) from error
 
     @line.command("list")
     def list_letters(page_size: int = 50, page_token: str = "") -> None:
         """Newest first."""
         request = pb.ListDeadLettersRequest(page_size=page_size, page_token=page_token)
-        answer = ask(lambda stub: stub.ListDeadLetters(request))
-        _show(answer)
+        response = call_replica(lambda stub: stub.ListDeadLetters(request))
+        _show(response)
 
     @line.command()
     def show(event_id: str) -> None:
         """One dead letter with its payload."""
-        letter = ask(lambda stub: stub.GetDeadLetter(pb.GetDeadLetterRequest(event_id=event_id)))
+        letter = call_replica(lambda stub: stub.GetDeadLetter(pb.GetDeadLetterRequest(event_id=event_id)))
         console.print_json(json_format.MessageToJson(letter))
 
     @line.command()
     def replay(event_id: str) -> None:
-        """Handle the event once more, now."""
-        ask(lambda stub: stub.ReplayDeadLetter(pb.ReplayDeadLetterRequest(event_id=event_id)))
+        """Handle the event again."""
+        call_replica(lambda stub: stub.ReplayDeadLetter(pb.ReplayDeadLetterRequest(event_id=event_id)))
         console.print("handled")
 
     @line.command()
-    def discard(event_id: str, reason: Annotated[str, typer.Option(help="kept in the log")]) -> None:
-        """Drop the event for good."""
-        ask(lambda stub: stub.DiscardDeadLetter(pb.DiscardDeadLetterRequest(event_id=event_id, reason=reason)))
+    def discard(event_id: str, reason: Annotated[str, typer.Option(help="written to the log")]) -> None:
+        """Delete the dead letter."""
+        call_replica(lambda stub: stub.DiscardDeadLetter(pb.DiscardDeadLetterRequest(event_id=event_id, reason=reason)))
         console.print("discarded")
 
     return line

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on stdout, with what may not be read taken out.
+"""Structured logs: one JSON object per line on stdout, with personal data and secrets redacted.
 
-A key is redacted when it is the name of a contract field marked `pii`, or one of the words for secrets below; so a
-careless `log.info("registered", email=...)` prints `[redacted]`.
+A value is redacted when its key is the name of a contract field marked `pii` or one of the names below, so that
+`log.info("registered", email=...)` prints `[redacted]`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from jainshikanji.options.v1 import pii_pb2
 from chassis.rpc.call import find_current_call
 
 REDACTED = "[redacted]"
-SECRET_WORDS = {
+REDACTED_NAMES = {
     "authorization", "cookie", "set-cookie", "password", "secret", "token", "access_token", "refresh_token", "code",
     "key", "email", "phone", "address", "address_line1", "address_line2", "landmark", "latitude", "longitude",
     "date_of_birth", "ip_address", "user_agent",
 }  # fmt: skip
-# Addresses of people inside free text, such as an exception's.
+# Email addresses inside free text, such as the message of an exception.
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
 def configure(service: str, level: str) -> None:
     """Sends structlog and the standard library's loggers to stdout as JSON."""
-    redacted = SECRET_WORDS | _pii_fields()
+    redacted = REDACTED_NAMES | _pii_fields()
 
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for name, value in event.items():
@@ -40,7 +40,7 @@ def configure(service: str, level: str) -> None:
                 event[name] = _EMAIL.sub(REDACTED, value)
         return event
 
-    def name_call(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
         call = find_current_call()
         if call is not None:
@@ -49,7 +49,7 @@ def configure(service: str, level: str) -> None:
 
     shared: list[Any] = [
         structlog.processors.add_log_level,
-        name_call,
+        add_context,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
@@ -83,7 +83,7 @@ def _dumps(event: Any, **_: Any) -> str:
 
 
 def _pii_fields() -> set[str]:
-    """Names of all fields that the loaded contracts mark as personal."""
+    """The names of all fields that the loaded contracts mark as personal data."""
     names: set[str] = set()
     for name, module in list(sys.modules.items()):
         if name.startswith("jainshikanji.") and name.endswith("_pb2"):

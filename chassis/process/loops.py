@@ -1,4 +1,4 @@
-"""Periodic work: one rule for all of it. A loop runs in the replica that holds its lease, so once at a time."""
+"""Periodic jobs: each runs in the replica that holds its lease, so in one replica at a time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chassis.database.lease import Lease
 
 log = structlog.get_logger(__name__)
 
-RUNS = Counter("loop_runs_total", "Runs of periodic work", ["service", "loop", "outcome"])
+RUNS = Counter("loop_runs_total", "Runs of periodic jobs", ["service", "loop", "outcome"])
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`run(app)` every so many seconds, and at once when `wake(app)`'s event is set."""
+    """Calls `run(app)` every `every` seconds, and immediately when the event of `wake(app)` is set."""
 
     name: str
     every: float
@@ -28,7 +28,7 @@ class Loop:
     wake: Callable[[Any], asyncio.Event] | None = None
 
     async def keep_running(self, service: str, app: Any, db: Database) -> None:
-        """Until cancelled. A run that fails is logged; the next one is tried at its time."""
+        """Until cancelled. A failed run is logged; the next run starts at its usual time."""
         lease = Lease(db, f"loop:{self.name}")
         woken = self.wake(app) if self.wake else asyncio.Event()
         while True:
@@ -41,7 +41,7 @@ class Loop:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.warning("a loop waits for its lease", loop=self.name, error=str(error) or type(error).__name__)
+                log.warning("periodic job has no lease", loop=self.name, error=str(error) or type(error).__name__)
                 await asyncio.sleep(1.0)
 
     async def _run_once(self, service: str, app: Any) -> None:
@@ -51,13 +51,13 @@ class Loop:
             if not isinstance(error, Exception) and not _is_stray_cancellation(error):
                 raise
             RUNS.labels(service, self.name, "failed").inc()
-            log.warning("a loop's run failed", loop=self.name, error=str(error) or type(error).__name__, exc_info=error)
+            log.warning("periodic job failed", loop=self.name, error=str(error) or type(error).__name__, exc_info=error)
         else:
             RUNS.labels(service, self.name, "done").inc()
 
 
 def _is_stray_cancellation(error: BaseException) -> bool:
-    """A call whose channel is closed under it ends as if this task were cancelled; a loop must not end by that."""
+    """Whether a closed channel, and not a cancellation of this task, caused the error; the job must go on."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
 

@@ -1,9 +1,9 @@
-"""A service's life: what its composition root declares, and the process that runs it.
+"""A service: what its composition root declares, and the process that runs it.
 
 python -m services.<name>                 serve until SIGTERM, then drain
-python -m services.<name> migrate         bring the database to this build's schema
-python -m services.<name> dead-letters …  see and settle events that were given up
-python -m services.<name> rotate-keys     where fields are sealed: seal and index them anew with the newest keys
+python -m services.<name> migrate         upgrade the database to this build's schema
+python -m services.<name> dead-letters …  list and settle dead letters
+python -m services.<name> rotate-keys     with encrypted columns: re-encrypt and re-index with the newest keys
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from chassis.security import tls
 
 log = structlog.get_logger(__name__)
 
-SCHEMA = sql("SELECT version_num FROM alembic_version")
+GET_SCHEMA_VERSION = sql("SELECT version_num FROM alembic_version", value=str)
 READY_CHECK_SECONDS = 2.0
 NOT_READY_CHECK_SECONDS = 0.2
-# Health of the process itself, for liveness probes: a restart mends no database. Readiness is the health of "".
+# Health service of liveness probes: the process itself, since a restart repairs no database. Readiness is "".
 LIVE = "live"
 HOUR = 3600.0
-# New objects between two looks for garbage in cycles, of which requests leave little.
+# New objects between two garbage collections; requests leave few reference cycles.
 GARBAGE_OBJECTS = 20_000
 
 SERVER_OPTIONS = [
@@ -58,7 +58,7 @@ SERVER_OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # The edge admits 32 kB of headers and adds the token's payload; above the first of these grpc refuses at random.
+    # The edge accepts 32 kB of headers and adds the token's payload; grpc rejects at random above the first limit.
     ("grpc.max_metadata_size", 64 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
     ("grpc.so_reuseport", 0),
@@ -74,7 +74,7 @@ Listeners = Mapping[type[Message], Callable[[Any, Any], None]]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service consists of. Its composition root makes one and runs it."""
+    """The parts of a service. Its composition root creates one and runs it."""
 
     name: str
     identity: Identity
@@ -82,11 +82,11 @@ class Service:
     app: type[App] = App
     handlers: Handlers = field(default_factory=dict)
     loops: Sequence[Loop] = ()
-    # Heard by every replica as they pass, without a guarantee: cache invalidation and wake-ups.
+    # Ephemeral subscriptions of every replica, without a guarantee: cache invalidation and wake-ups.
     listeners: Listeners = field(default_factory=dict)
-    # Further commands of `python -m services.<name>`, as typer takes them.
+    # Further typer commands of `python -m services.<name>`.
     commands: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    # The model's tables, where some of their columns are sealed: what `rotate-keys` walks over.
+    # The model's tables when some of their columns are encrypted, for `rotate-keys`.
     tables: MetaData | None = None
 
     def run(self) -> None:
@@ -134,32 +134,32 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         await self.start()
-        _leave_modules_to_rest()
+        _freeze_garbage_collector()
         log.info("serving", port=self.mesh_port, health_port=self.health_port)
         await self.stopping.wait()
         log.info("draining", seconds=self.settings.drain_seconds)
         await self.stop()
 
     async def start(self) -> None:
-        """Starts everything. Readiness follows when the database answers with a schema that fits."""
+        """Starts everything. Readiness follows when the database responds with a suitable schema."""
         await self.app.open()
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         self._mesh = await self._start_mesh_server()
         self._plain = await self._start_health_server()
         self._start_metrics()
         self._spawn(
-            self._bring_up_bus(), self._watch_readiness(), self._revoked.refresh_periodically(self.app.channels)
+            self._start_events(), self._watch_readiness(), self._revoked.refresh_periodically(self.app.channels)
         )
         for loop in [*self.service.loops, *_HOUSEKEEPING]:
             self._spawn(loop.keep_running(self.service.name, self.app, self.app.db))
 
     async def stop(self) -> None:
-        """No new requests; those in flight and run_shielded work may finish; then everything is closed."""
+        """Drains: rejects new requests, waits for those in progress and for background work, then closes everything."""
         await self._health.enter_graceful_shutdown()
         await self.app.drain()
         await self._mesh.stop(self.settings.drain_seconds)
         await self.app.finish(self.settings.drain_seconds)
-        await tasks.end(*self._tasks)
+        await tasks.cancel(*self._tasks)
         await self.bus.close()
         await self.app.close()
         await self._plain.stop(None)
@@ -187,7 +187,7 @@ class Process:
         return server
 
     async def _start_health_server(self) -> grpc.aio.Server:
-        """The kubelet has no certificate, so health alone is also served in plain text."""
+        """Serves health in plain text too, since the kubelet has no client certificate."""
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.health_port = server.add_insecure_port(f"{self.settings.grpc_host}:{self.settings.health_port}")
@@ -203,48 +203,48 @@ class Process:
     def _spawn(self, *work: Any) -> None:
         for coroutine in work:
             task = asyncio.create_task(coroutine)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._on_task_done)
             self._tasks.append(task)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        """A background task that ends by an exception is a fault that a restart has to mend."""
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        """Stops the process when a background task failed: only a restart can repair it."""
         if not task.cancelled() and task.exception() is not None and not self.stopping.is_set():
-            log.error("a background task died; stopping", exc_info=task.exception())
+            log.error("background task failed; stopping", exc_info=task.exception())
             self.stopping.set()
 
-    async def _bring_up_bus(self) -> None:
+    async def _start_events(self) -> None:
         await self.bus.connect()
         relay = Relay(self.service.name, self.app.db, self.bus, self.app.outbox, Lease(self.app.db, "relay"))
         self._spawn(relay.run(), self.consumer.run())
         for event_class, listener in self.service.listeners.items():
-            await self.bus.subscribe(event_class.DESCRIPTOR.full_name, _listening(self.app, event_class, listener))
+            await self.bus.subscribe(event_class.DESCRIPTOR.full_name, _subscriber(self.app, event_class, listener))
         ended = self.service.identity.revoked_event
-        receive = _listening(self.app, ended, lambda _, event: self._revoked.on_event(event))
+        receive = _subscriber(self.app, ended, lambda _, event: self._revoked.on_event(event))
         await self.bus.subscribe(ended.DESCRIPTOR.full_name, receive)
 
     async def _watch_readiness(self) -> None:
-        """Ready: the own database answers and its schema is at least this build's. Neither NATS nor peers count."""
+        """Ready: the database responds with at least this build's schema. NATS and other services do not matter."""
         wanted = migrations.head(self.service.name)
-        was_ready = None
+        known: bool | None = None
         while True:
             ready = await self._is_ready(wanted)
-            if ready != was_ready:
+            if ready != known:
                 log.info("ready" if ready else "not ready")
                 state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
                 await self._health.set("", state)
-                was_ready = ready
+                known = ready
             await asyncio.sleep(READY_CHECK_SECONDS if ready else NOT_READY_CHECK_SECONDS)
 
     async def is_ready(self) -> bool:
-        """Whether this replica can serve now."""
+        """Whether this replica can serve requests."""
         return await self._is_ready(migrations.head(self.service.name))
 
     async def _is_ready(self, wanted: str) -> bool:
         try:
             async with asyncio.timeout(READY_CHECK_SECONDS):
-                version = await self.app.db.value(SCHEMA)
+                version = await self.app.db.one(GET_SCHEMA_VERSION)
         except Exception as error:
-            log.debug("the database does not answer", error=str(error) or type(error).__name__)
+            log.debug("the database does not respond", error=str(error) or type(error).__name__)
             return False
         return version is not None and version >= wanted
 
@@ -256,8 +256,8 @@ _HOUSEKEEPING = [
 ]
 
 
-def _leave_modules_to_rest() -> None:
-    """What was imported stays: the garbage collector need not visit it again."""
+def _freeze_garbage_collector() -> None:
+    """Excludes imported modules from garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)
@@ -295,12 +295,12 @@ def _full_name(base: type) -> str:
     return f"{package}.{base.__name__.removesuffix('Servicer')}"
 
 
-def _listening(app: App, event_class: type[Message], listener: Callable[[Any, Any], None]) -> Any:
+def _subscriber(app: App, event_class: type[Message], listener: Callable[[Any, Any], None]) -> Any:
     async def receive(message: Msg) -> None:
         try:
             listener(app, event_class.FromString(message.data))
         except Exception as error:
-            log.warning("a listener failed", type=message.subject, error=str(error), exc_info=error)
+            log.warning("subscriber failed", type=message.subject, error=str(error), exc_info=error)
 
     return receive
 

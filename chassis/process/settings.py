@@ -1,6 +1,6 @@
 """Settings of a service: typed, from the environment, under the service's own prefix (`ORDER_DATABASE_URL`).
 
-A setting without a default must be set; a missing or malformed one stops the start with a sentence that names it.
+A setting without a default is required; a missing or malformed one stops the start with a message that names it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ TRUST_DOMAIN: Final = "jainshikanji.local"
 
 
 class MeshSettings(BaseSettings):
-    """What it takes to call a peer: a certificate, and where peers listen."""
+    """Settings for calls to other services: certificates and addresses."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
-    tls_dir: Path = Field(Path("/etc/tls"), description="holds ca.pem, cert.pem and key.pem; re-read when they change")
+    tls_dir: Path = Field(Path("/etc/tls"), description="holds ca.pem, cert.pem and key.pem; reloaded when they change")
     trust_domain: str = Field(TRUST_DOMAIN, description="SPIFFE trust domain of the mesh")
-    peer_target: str = Field("dns:///{service}:50051", description="where a peer listens")
-    peers: dict[str, str] = Field(default_factory=dict, description="JSON map of peers that listen elsewhere")
+    peer_target: str = Field("dns:///{service}:50051", description="gRPC target of a service")
+    peers: dict[str, str] = Field(default_factory=dict, description="JSON map of services with another target")
 
     @classmethod
     def load(cls, service: str) -> Self:
-        """Reads the environment under the service's prefix. Exits with one sentence per wrong or missing variable."""
+        """Reads the environment under the service's prefix. Exits with a message for each wrong or missing variable."""
         prefix = f"{service.upper()}_"
         try:
             return cls(_env_prefix=prefix)  # type: ignore[call-arg]
@@ -37,7 +37,7 @@ class MeshSettings(BaseSettings):
 
 
 class ServiceSettings(MeshSettings):
-    """What every service needs. A service adds its own fields in a subclass."""
+    """Settings of every service. A service adds its own in a subclass."""
 
     environment: Literal["production", "development"] = Field(
         "production", description="development: reflection, local plain-http edges and seed data are allowed"
@@ -45,29 +45,29 @@ class ServiceSettings(MeshSettings):
     database_url: SecretStr = Field(description="PostgreSQL URL of the service's own database; may go through a pooler")
     listen_url: SecretStr | None = Field(None, description="direct URL for LISTEN, no pooler; database_url when unset")
     read_url: SecretStr | None = Field(None, description="URL of a read replica; database_url when unset")
-    database_password: SecretStr | None = Field(None, description="for those of the URLs that hold none")
-    database_pool_size: PositiveInt = Field(8, description="connections at most, per replica")
+    database_password: SecretStr | None = Field(None, description="password for URLs without one")
+    database_pool_size: PositiveInt = Field(8, description="maximum number of connections of one replica")
     nats_url: str = Field("nats://nats:4222", description="NATS servers, comma separated")
-    nats_user: str | None = None
-    nats_password: SecretStr | None = None
+    nats_user: str | None = Field(None, description="login of the service at NATS; unset connects without one")
+    nats_password: SecretStr | None = Field(None, description="password of nats_user")
     stream_replicas: PositiveInt = Field(1, description="JetStream replicas of the service's own stream")
-    grpc_host: str = Field("[::]", description="address the mesh port binds")
-    grpc_port: int = Field(50051, ge=0, le=65535)
+    grpc_host: str = Field("[::]", description="address on which all ports listen")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="port for mutual TLS; 0 takes a free port")
     health_port: int = Field(50052, ge=0, le=65535, description="plaintext port that serves grpc.health.v1 only")
-    metrics_port: int | None = Field(9464, ge=0, le=65535, description="Prometheus over http; unset turns it off")
+    metrics_port: int | None = Field(9464, ge=0, le=65535, description="Prometheus metrics; unset turns them off")
     field_keys: SecretStr = Field(description="AES-256 keys as id:base64, newest first, comma separated")
     index_key: SecretStr = Field(
-        description="base64 key of blind indexes, 32 bytes; while it rotates the new one and the old, comma separated"
+        description="base64 key of blind indexes, 32 bytes; during a rotation the new and the old key, comma separated"
     )
     signing_key: SecretStr = Field(description="base64 key of page tokens and other keyed digests, 32 bytes")
-    drain_seconds: PositiveFloat = Field(20.0, description="seconds a request in flight may take after SIGTERM")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_seconds: PositiveFloat = Field(20.0, description="seconds for requests in progress after SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     otlp_endpoint: str | None = Field(None, description="OTLP/gRPC collector; unset turns traces off")
     trace_ratio: float = Field(0.01, ge=0, le=1, description="share of requests without a parent that are traced")
 
     @model_validator(mode="after")
     def _password_in_urls(self) -> Self:
-        """Secrets of an operator hold a password, not URLs; the URLs get it here."""
+        """Adds the password to the URLs: Secrets of a PostgreSQL operator hold a password, not URLs."""
         if self.database_password is not None:
             password = self.database_password.get_secret_value()
             self.database_url = _with_password(self.database_url, password)
@@ -77,7 +77,7 @@ class ServiceSettings(MeshSettings):
 
 
 def _with_password(url: SecretStr, password: str) -> SecretStr:
-    """The URL with this password, unless it holds one already."""
+    """The URL with this password, unless it has one already."""
     parts = urlsplit(url.get_secret_value())
     if parts.password or not parts.username:
         return url
@@ -86,5 +86,5 @@ def _with_password(url: SecretStr, password: str) -> SecretStr:
 
 
 def _sentence(prefix: str, location: tuple[int | str, ...], problem: str) -> str:
-    # A rule about several settings has no location; its sentence names them.
+    # A rule about several settings has no location; its message names them.
     return f"setting {prefix}{str(location[0]).upper()}: {problem}" if location else f"settings {prefix}*: {problem}"

@@ -1,4 +1,4 @@
-"""Calls to other services: one kept channel per peer, mTLS, a deadline on every call, failures as refusals."""
+"""Calls to other services: one channel per service, mutual TLS, a deadline on every call, failures as DomainErrors."""
 
 from __future__ import annotations
 
@@ -21,65 +21,65 @@ from chassis.security import tls
 Stub = TypeVar("Stub")
 
 DEADLINE_SECONDS = 2.0
-# What is kept back of the caller's time, so that this service can still answer when its peer does not.
+# Part of the caller's deadline kept for this service, so that it can respond when the callee does not.
 MARGIN_SECONDS = 0.05
-# A name that is not there is looked up by grpc with pauses that grow to two minutes; a new channel looks at once.
-LOOK_AGAIN_SECONDS = 2.0
+# grpc resolves a missing name again with delays of up to two minutes; a new channel resolves it immediately.
+RESOLVE_AGAIN_SECONDS = 2.0
 _UNRESOLVED = "errors resolving"
-# How long a look at the certificates' files is good for.
-LOOK_SECONDS = 1.0
-# No call lasts so long.
+# How often the certificate files are checked.
+CHECK_FILES_SECONDS = 1.0
+# Longer than any call.
 _RETIREMENT_SECONDS = 60.0
 
 
 class _Outgoing:
     """A channel for stubs: adds deadline, request id and trace to each call; a failed call raises a DomainError.
 
-    In place of an interceptor of grpc, which wraps each call in another call and a task.
+    Replaces a grpc interceptor, which would wrap each call in another call and a task.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, peer: str, absent: Callable[[str], None]) -> None:
-        self._channel, self._peer, self._absent = channel, peer, absent
+    def __init__(self, channel: grpc.aio.Channel, peer: str, on_unresolved: Callable[[str], None]) -> None:
+        self._channel, self._peer, self._on_unresolved = channel, peer, on_unresolved
 
     def unary_unary(self, path: str, **options: Any) -> Callable[..., Awaitable[Any]]:
-        """The one kind of method that services call of each other."""
+        """The only kind of method that services call."""
         send = self._channel.unary_unary(path, **options)
 
-        async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - as grpc's stubs take it
+        async def call(request: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the signature of grpc's stubs
             try:
                 return await send(request, timeout=self._time_left(timeout), metadata=_metadata())
             except grpc.aio.AioRpcError as error:
                 if _UNRESOLVED in (error.details() or ""):
-                    self._absent(self._peer)
+                    self._on_unresolved(self._peer)
                 raise from_rpc(error, self._peer) from error
 
         return call
 
     def unary_stream(self, path: str, **options: Any) -> Any:
-        """Stubs make one of each method; services do not call those that stream."""
+        """Required by generated stubs; services do not call streaming methods."""
         return self._channel.unary_stream(path, **options)
 
     def _time_left(self, wanted: float | None) -> float:
-        served = find_current_call()
+        current = find_current_call()
         timeout = wanted or DEADLINE_SECONDS
-        if served is not None and served.deadline is not None:
-            timeout = min(timeout, served.deadline - now().timestamp() - MARGIN_SECONDS)
+        if current is not None and current.deadline is not None:
+            timeout = min(timeout, current.deadline - now().timestamp() - MARGIN_SECONDS)
         if timeout <= 0:
-            raise Unavailable("no time is left for this request", peer=self._peer)
+            raise Unavailable("the deadline of this request has passed", peer=self._peer)
         return timeout
 
 
 def _metadata() -> tuple[tuple[str, str], ...]:
     carrier: dict[str, str] = {}
     inject(carrier)
-    if (served := find_current_call()) is not None:
-        carrier["x-request-id"] = served.request_id
+    if (current := find_current_call()) is not None:
+        carrier["x-request-id"] = current.request_id
     return tuple(carrier.items())
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A channel, the certificates that it was made with, and when."""
+class _OpenChannel:
+    """A channel, the certificate files' times that it was opened with, and when."""
 
     channel: grpc.aio.Channel
     stamp: tuple[int, ...]
@@ -92,39 +92,39 @@ class Channels:
     def __init__(self, files: tls.IdentityFiles, targets: dict[str, str], template: str) -> None:
         self._files, self._targets, self._template = files, targets, template
         self._stamp: tuple[int, ...] = ()
-        self._looked_at = -LOOK_SECONDS
-        self._channels: dict[str, _Kept] = {}
+        self._checked_at = -CHECK_FILES_SECONDS
+        self._channels: dict[str, _OpenChannel] = {}
         self._stubs: dict[tuple[str, type], Any] = {}
         self._retired: list[tuple[float, grpc.aio.Channel]] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     def stub(self, service: str, stub: Callable[[grpc.aio.Channel], Stub]) -> Stub:
-        """The peer's stub, kept for the life of its channel. Get it for each call: certificates rotate."""
-        self._look_at_files()
-        kept = self._channels.get(service)
-        if kept is not None and kept.stamp != self._stamp:
+        """A stub of the service, cached while its channel lives. Get it for each call: certificates rotate."""
+        self._check_files()
+        known = self._channels.get(service)
+        if known is not None and known.stamp != self._stamp:
             self._retire(service)
         if service not in self._channels:
-            self._channels[service] = _Kept(self._connect(service), self._stamp, monotonic())
+            self._channels[service] = _OpenChannel(self._connect(service), self._stamp, monotonic())
         key = (service, stub)
         if key not in self._stubs:
-            outgoing: Any = _Outgoing(self._channels[service].channel, service, self._look_again)
+            outgoing: Any = _Outgoing(self._channels[service].channel, service, self._resolve_again)
             self._stubs[key] = stub(outgoing)  # type: ignore[index]
         return self._stubs[key]  # type: ignore[index,no-any-return]
 
-    def _look_at_files(self) -> None:
+    def _check_files(self) -> None:
         at = monotonic()
-        if at - self._looked_at >= LOOK_SECONDS:
-            self._stamp, self._looked_at = self._files.stamp(), at
+        if at - self._checked_at >= CHECK_FILES_SECONDS:
+            self._stamp, self._checked_at = self._files.stamp(), at
 
-    def _look_again(self, service: str) -> None:
-        """The peer's name was not there: the next call looks it up, unless that was done a moment ago."""
-        kept = self._channels.get(service)
-        if kept is not None and monotonic() - kept.since >= LOOK_AGAIN_SECONDS:
+    def _resolve_again(self, service: str) -> None:
+        """The name did not resolve: the next call opens a new channel, unless this one is younger than 2 seconds."""
+        known = self._channels.get(service)
+        if known is not None and monotonic() - known.since >= RESOLVE_AGAIN_SECONDS:
             self._retire(service)
 
     def _retire(self, service: str) -> None:
-        """Calls under way may finish on the old channel; those that retired long ago are closed."""
+        """Running calls may finish on the old channel; channels retired more than a minute ago are closed."""
         at = monotonic()
         self._retired.append((at, self._channels.pop(service).channel))
         self._stubs = {key: value for key, value in self._stubs.items() if key[0] != service}
@@ -140,21 +140,21 @@ class Channels:
             tls.channel_credentials(self._files),
             options=[
                 ("grpc.service_config", json.dumps(service_config(service))),
-                # Certificates name the service, not the address that a replica has today.
+                # Certificates name the service, not the address of a replica.
                 ("grpc.ssl_target_name_override", service),
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 5_000),
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1_000),
-                # Replicas come and go; grpc's own half a minute between two look-ups would be a peer's absence.
+                # Replicas come and go; with grpc's default of 30 seconds a new replica would be unreachable that long.
                 ("grpc.dns_min_time_between_resolutions_ms", 1_000),
             ],
         )
 
     async def close(self) -> None:
-        for kept in self._channels.values():
-            await kept.channel.close()
+        for known in self._channels.values():
+            await known.channel.close()
         for _, channel in self._retired:
             await channel.close()
 
@@ -162,7 +162,7 @@ class Channels:
 def service_config(service: str) -> dict[str, Any]:
     """Round robin over healthy replicas, ejection of failing ones, and retries of reads.
 
-    There is no `timeout` in it on purpose: grpcio mistakes it (grpc/grpc#34547); the interceptor sets deadlines.
+    It has no `timeout`: grpcio misreads it (grpc/grpc#34547); each call sets its own deadline.
     """
     reads = [
         {"service": path.split("/")[1], "method": path.split("/")[2]}

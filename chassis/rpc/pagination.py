@@ -1,7 +1,7 @@
-"""Keyset pages: a page starts after the last row of the one before, at any depth for the same price.
+"""Keyset pagination: a page starts after the last row of the previous one, at equal cost for every page.
 
-A token is `payload.signature`: the sort values of the last row, bound by HMAC to the method, its filters and the
-caller, so that a forged token, or one of another list, is refused.
+A page token is `payload.signature`: the sort values of the last row, bound by HMAC to the method, its filters and the
+caller, so that a forged token or the token of another list is rejected.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ T = TypeVar("T")
 
 
 class Page:
-    """Which page a request asks for."""
+    """The page that a request wants."""
 
     def __init__(self, key: bytes, binding: bytes, size: int, after: tuple[str, ...] | None) -> None:
         self._key, self._binding = key, binding
         self.size = size
-        # Sort values of the last row of the page before, as `next_token` was given them; None on the first page.
+        # Sort values of the previous page's last row, as given to `next_token`; None on the first page.
         self.after = after
 
     @property
     def limit(self) -> int:
-        """How many rows to select: one more than shown tells whether there is a next page."""
+        """The number of rows to select: one more than shown, which tells whether a next page exists."""
         return self.size + 1
 
     def trim(self, rows: Sequence[T]) -> Sequence[T]:
@@ -44,7 +44,7 @@ class Page:
         return rows[: self.size]
 
     def next_token(self, rows: Sequence[T], sort_values: Callable[[T], tuple[str, ...]]) -> str:
-        """The token of the next page; empty when the rows end here."""
+        """The token of the next page; empty on the last page."""
         if len(rows) <= self.size:
             return ""
         payload = json.dumps(sort_values(rows[self.size - 1]), separators=(",", ":")).encode()
@@ -52,13 +52,13 @@ class Page:
 
 
 class Pages:
-    """Opens and signs page tokens with the service's key."""
+    """Reads and signs page tokens with the service's key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def open(self, request: Any, default_size: int = 20) -> Page:
-        """Reads `page_size` and `page_token`. Raises InvalidArgument for a token that is not of this very list."""
+        """The page of `page_size` and `page_token`. Raises InvalidArgument for a token of another list."""
         size = min(request.page_size or default_size, MAX_SIZE)
         binding = _binding(request)
         if not request.page_token:
@@ -70,13 +70,13 @@ class Pages:
         try:
             payload, signature = _decode(payload_text), _decode(signature_text)
         except (binascii.Error, ValueError):
-            raise _foreign() from None
+            raise _invalid_token() from None
         if not hmac.compare_digest(signature, _sign(self._key, binding, payload)):
-            raise _foreign()
+            raise _invalid_token()
         return tuple(json.loads(payload))
 
 
-def _foreign() -> InvalidArgument:
+def _invalid_token() -> InvalidArgument:
     return InvalidArgument("pageToken", "is not a token of this list")
 
 

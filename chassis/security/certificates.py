@@ -1,6 +1,7 @@
-"""Certificates of the mesh as bytes: an authority, and identities that it signs. Storing them is the caller's affair.
+"""Certificates of the mesh, as PEM bytes: a certificate authority, and the identities that it signs.
 
-An identity carries a SPIFFE id, by which peers know it, and DNS names, by which a client checks whom it reached.
+An identity carries a SPIFFE id, by which servers authenticate it, and DNS names, by which clients verify a server.
+Storing the files is up to the caller.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Pair:
 
 
 class Authority:
-    """Signs identities. ValueError when the pair is none of an authority of this kind."""
+    """A certificate authority. Raises ValueError for a key that is not on an elliptic curve."""
 
     def __init__(self, pair: Pair) -> None:
         key = serialization.load_pem_private_key(pair.key, password=None)
@@ -47,8 +48,8 @@ class Authority:
         self.pair = pair
 
     @classmethod
-    def found(cls, name: str) -> Self:
-        """A new authority that nothing trusts yet."""
+    def create(cls, name: str) -> Self:
+        """A new authority with a new key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = (
@@ -61,7 +62,7 @@ class Authority:
         return cls(_pair(certificate, key))
 
     def issue(self, name: str, *, uri: str, dns_names: Iterable[str], days: int, addresses: Iterable[str] = ()) -> Pair:
-        """A new identity, good as server and as client. `addresses` are of IP."""
+        """A new identity for servers and clients. `addresses` are IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(dns_name) for dns_name in dns_names]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
@@ -82,7 +83,7 @@ class Authority:
         return _pair(certificate, key)
 
     def has_issued(self, pair: Pair, *, uri: str, good_for: datetime.timedelta) -> bool:
-        """Whether the pair is this authority's and fits, names the SPIFFE id, and is good for so long at least."""
+        """Whether this authority signed the pair, it has the SPIFFE id `uri`, and it stays valid for `good_for`."""
         try:
             found = x509.load_pem_x509_certificate(pair.certificate)
             found.verify_directly_issued_by(self._certificate)

@@ -1,12 +1,12 @@
-"""Encryption of single fields and blind indexes.
+"""Encryption of single fields, and blind indexes.
 
-A sealed field is `version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag`; the
-context ("customers.email": its table and column) is authenticated with it, so a value cannot be moved to another
-column. The first key seals, every key opens: a new key goes in front, `rotate-keys` re-seals, the old key is dropped.
+An encrypted field is `version (1) | length of key id (1) | key id | nonce (12) | AES-256-GCM ciphertext and tag`. Its
+context (table and column, "customers.email") is authenticated too, so a value cannot be moved to another column. The
+first key encrypts, every key decrypts: put a new key in front, run `rotate-keys`, then remove the old key.
 
-A sealed column that is looked up has two blind indexes beside it, each UNIQUE: `email_index` by the oldest index key,
-`email_index_next` by the newest; with one key they are equal. Whoever writes fills both and whoever looks up asks for
-either, so replicas with {old}, {new, old} and {new} find and exclude each other's rows while the key rotates.
+An encrypted column with exact look-ups has two blind indexes beside it, each UNIQUE: `email_index` by the oldest index
+key, `email_index_next` by the newest; with one key both are equal. Writers fill both and readers match either, so that
+replicas with {old}, {new, old} and {new} find and exclude each other's rows while the key rotates.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ KEY_BYTES = 32
 
 
 class DecryptionError(Exception):
-    """A sealed value does not open: unknown key, other context or changed bytes."""
+    """A value cannot be decrypted: unknown key, other context or changed bytes."""
 
 
 def decode_key(text: str) -> bytes:
-    """32 bytes from base64. ValueError with a sentence when it is not that."""
+    """The 32 bytes of a base64 key. Raises ValueError for any other text."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error as error:
@@ -41,12 +41,12 @@ def decode_key(text: str) -> bytes:
 
 
 def keyed_digest(key: bytes, purpose: str, *parts: object) -> bytes:
-    """HMAC-SHA256 of the parts for one purpose; what one purpose is given says nothing to another."""
+    """HMAC-SHA256 of the parts, separate for each purpose."""
     return hmac.digest(key, "\0".join((purpose, *map(str, parts))).encode(), hashlib.sha256)
 
 
 class FieldCipher:
-    """Seals and opens fields; blinds values for exact look-up."""
+    """Encrypts and decrypts fields, and makes blind indexes for exact look-ups."""
 
     def __init__(self, keys: dict[str, bytes], index_key: bytes, old_index_key: bytes | None = None) -> None:
         if not keys:
@@ -58,7 +58,7 @@ class FieldCipher:
 
     @classmethod
     def parse(cls, field_keys: str, index_key: str) -> FieldCipher:
-        """From settings: `id:base64` keys, comma separated, newest first; one index key in base64, or new and old."""
+        """From settings: `id:base64` keys, comma separated, newest first; one base64 index key, or new and old."""
         pairs = (item.split(":", 1) for item in field_keys.split(",") if item.strip())
         newest, *older = (decode_key(key) for key in index_key.split(","))
         if len(older) > 1:
@@ -66,38 +66,38 @@ class FieldCipher:
         return cls({key_id.strip(): decode_key(key) for key_id, key in pairs}, newest, *older)
 
     def encrypt(self, text: str, context: str) -> bytes:
+        """The text, encrypted with the newest key for this context."""
         nonce = os.urandom(_NONCE)
         return self._prefix + nonce + self._ciphers[self.newest].encrypt(nonce, text.encode(), context.encode())
 
-    def decrypt(self, sealed: bytes, context: str) -> str:
-        """The text. Raises DecryptionError."""
-        sealed = bytes(sealed)
-        start = 2 + sealed[1] if len(sealed) > 1 else 0
-        cipher = self._ciphers.get(self.key_id(sealed))
+    def decrypt(self, encrypted: bytes, context: str) -> str:
+        """The text of an encrypted value. Raises DecryptionError."""
+        start = 2 + encrypted[1] if len(encrypted) > 1 else 0
+        cipher = self._ciphers.get(self.key_id(encrypted))
         if cipher is None:
-            raise DecryptionError("sealed with a key that this service does not have")
+            raise DecryptionError("encrypted with a key that this service does not have")
         try:
-            plain = cipher.decrypt(sealed[start : start + _NONCE], sealed[start + _NONCE :], context.encode())
+            plain = cipher.decrypt(encrypted[start : start + _NONCE], encrypted[start + _NONCE :], context.encode())
         except InvalidTag as error:
-            raise DecryptionError("the sealed value was changed or belongs elsewhere") from error
+            raise DecryptionError("the value was changed or belongs to another column") from error
         return plain.decode()
 
     @staticmethod
-    def key_id(sealed: bytes) -> str:
-        """Which key sealed the value; empty when it is not a sealed value of this version."""
-        if len(sealed) < 2 + _NONCE or sealed[0] != _VERSION:
+    def key_id(encrypted: bytes) -> str:
+        """The id of the key that encrypted the value; empty for anything but an encrypted value of this version."""
+        if len(encrypted) < 2 + _NONCE or encrypted[0] != _VERSION:
             return ""
-        return bytes(sealed[2 : 2 + sealed[1]]).decode(errors="replace")
+        return encrypted[2 : 2 + encrypted[1]].decode(errors="replace")
 
     def blind(self, normalised: str) -> bytes:
-        """HMAC-SHA256 by the newest index key: equal values give equal digests, nothing else can be read from one.
+        """HMAC-SHA256 by the newest index key: equal values give equal digests.
 
-        For what may start anew when the key rotates, such as a count of attempts; columns use `index`.
+        For data that may restart when the key rotates, such as counts of attempts; columns use `index`.
         """
         return hmac.digest(self._index_key, normalised.encode(), hashlib.sha256)
 
     def index(self, normalised: str, context: str) -> dict[str, bytes]:
-        """Both blind indexes of a sealed column by their columns' names, to write or to look up."""
+        """Both blind indexes of an encrypted column by their column names, to write or to look up."""
         name, value = context.partition(".")[2], f"{context}\0{normalised}".encode()
         return {
             f"{name}_index": hmac.digest(self._old_index_key, value, hashlib.sha256),
@@ -105,5 +105,5 @@ class FieldCipher:
         }
 
     def index_of_nothing(self, row_id: object, context: str) -> dict[str, bytes]:
-        """For a row whose sealed text is empty: unique, and what no text is looked up by."""
+        """Blind indexes of a row whose text is empty: unique, and never matched by a look-up."""
         return self.index(f"\0{row_id}", context)

@@ -1,11 +1,11 @@
-"""Makes the Secrets that an empty cluster lacks: an authority, a certificate per identity, passwords and keys.
+"""Creates the Secrets that a new cluster lacks: a certificate authority, one certificate per identity, passwords, keys.
 
-Everything is made once. What exists stays as it is, certificates excepted: one that soon expires, or that another
-authority signed, is made anew, and the services read it without a restart. A cluster with cert-manager, an operator for
-PostgreSQL and a vault needs none of this.
+Existing Secrets stay unchanged, except a certificate that expires soon or that another authority signed: it is issued
+again, and services load it without a restart. A cluster with cert-manager, a PostgreSQL operator and a vault does not
+need this.
 
-The plan is a JSON file (`PLAN`), rendered by the chart: which Secrets there are and of which kind. The service account
-may write exactly those: server-side apply names the Secret in the request, so RBAC can name it too.
+The chart renders the plan, a JSON file (`PLAN`): the names and kinds of the Secrets. The service account may write
+exactly those: server-side apply names the Secret in the request, so RBAC can name it too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Data = dict[str, bytes]
 
 
 class Plan(BaseModel):
-    """What there must be. Names are those of Secrets; `{...}` of the chart are already filled in."""
+    """The Secrets that must exist, by name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +50,7 @@ class Plan(BaseModel):
     authority: str = Field(description="Secret of the authority's own certificate and key")
     certificates: dict[str, str] = Field(description="identity -> Secret")
     certificate_days: PositiveInt = 825
-    renew_days: PositiveInt = Field(275, description="a certificate that is good for fewer days is made anew")
+    renew_days: PositiveInt = Field(275, description="a certificate that is valid for fewer days is issued again")
     databases: dict[str, str] = Field(description="login -> Secret with username and password")
     nats: dict[str, str] = Field(description="login -> Secret with a password")
     keys: dict[str, str] = Field(description="service -> Secret with its keys")
@@ -59,7 +59,7 @@ class Plan(BaseModel):
 
 
 class Store(Protocol):
-    """Where Secrets are."""
+    """Reads and writes Secrets."""
 
     def read(self, name: str) -> Data | None: ...
 
@@ -67,11 +67,11 @@ class Store(Protocol):
 
 
 class ClusterUnreachable(RuntimeError):
-    """The API server refused or did not answer; the text says what it said."""
+    """The API server rejected the request or did not respond; the message holds its response."""
 
 
 class ClusterSecrets:
-    """Secrets of one namespace, by the API server and this pod's service account."""
+    """Secrets of one namespace, through the API server with this pod's service account."""
 
     def __init__(self, namespace: str, server: str, account: Path = ACCOUNT) -> None:
         self._base = f"{server}/api/v1/namespaces/{namespace}/secrets"
@@ -80,7 +80,7 @@ class ClusterSecrets:
         self._context = ssl.create_default_context(cafile=str(trust)) if server.startswith("https") else None
 
     def read(self, name: str) -> Data | None:
-        found = self._ask("GET", f"{self._base}/{name}")
+        found = self._request("GET", f"{self._base}/{name}")
         if found is None:
             return None
         return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
@@ -93,10 +93,10 @@ class ClusterSecrets:
             "type": kind,
             "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
         }
-        self._ask("PATCH", f"{self._base}/{name}?fieldManager={MANAGER}&force=true", secret)
+        self._request("PATCH", f"{self._base}/{name}?fieldManager={MANAGER}&force=true", secret)
 
-    def _ask(self, verb: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The answer as JSON, None for a Secret that is not there. Waits a little for a server that is busy."""
+    def _request(self, verb: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """The response as JSON; None for a Secret that does not exist. Retries for 30 seconds."""
         for attempt in range(_ATTEMPTS):
             request = urllib.request.Request(  # noqa: S310 - the cluster's own API server
                 url,
@@ -109,8 +109,8 @@ class ClusterSecrets:
                 },
             )
             try:
-                with urllib.request.urlopen(request, context=self._context, timeout=10) as answer:  # noqa: S310
-                    found: dict[str, Any] = json.load(answer)
+                with urllib.request.urlopen(request, context=self._context, timeout=10) as response:  # noqa: S310
+                    found: dict[str, Any] = json.load(response)
                     return found
             except urllib.error.HTTPError as error:
                 if error.code == 404 and verb == "GET":  # noqa: PLR2004 - HTTP
@@ -119,28 +119,28 @@ class ClusterSecrets:
                     raise ClusterUnreachable(f"{verb} {url}: {error.code} {error.read().decode()}") from error
                 log.info("the API server is busy", attempt=attempt, status=error.code)
             except OSError as error:
-                log.info("the API server does not answer", attempt=attempt, error=str(error))
+                log.info("the API server does not respond", attempt=attempt, error=str(error))
             time.sleep(1.0)
-        raise ClusterUnreachable(f"{verb} {url}: no answer")
+        raise ClusterUnreachable(f"{verb} {url}: no response")
 
 
 def provision(plan: Plan, store: Store) -> None:
-    """Makes what is missing. Repeating it changes nothing until a certificate comes near its end."""
-    _make_certificates(plan, store)
+    """Creates missing Secrets and renews certificates that expire soon. Repeatable."""
+    _create_certificates(plan, store)
     for login, name in [*plan.databases.items(), *plan.nats.items(), *plan.accounts.items()]:
-        _once(plan, store, name, "kubernetes.io/basic-auth", partial(_login, login))
+        _create_if_missing(plan, store, name, "kubernetes.io/basic-auth", partial(_login, login))
     for name in plan.keys.values():
-        _once(plan, store, name, "Opaque", _keys)
+        _create_if_missing(plan, store, name, "Opaque", _keys)
 
 
-def _once(plan: Plan, store: Store, name: str, kind: str, make: Callable[[], Data]) -> None:
+def _create_if_missing(plan: Plan, store: Store, name: str, kind: str, make: Callable[[], Data]) -> None:
     if store.read(name) is None:
         store.write(name, kind, make(), plan.labels)
-        log.info("made", name=name)
+        log.info("secret created", name=name)
 
 
 def _login(login: str) -> Data:
-    # NATS reads a password that begins with a digit as a number.
+    # NATS parses a password that begins with a digit as a number.
     return {"username": login.encode(), "password": f"p{secrets.token_hex(24)}".encode()}
 
 
@@ -156,9 +156,9 @@ def _random_key() -> str:
     return base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
-def _make_certificates(plan: Plan, store: Store) -> None:
+def _create_certificates(plan: Plan, store: Store) -> None:
     found = store.read(plan.authority)
-    authority = Authority(Pair(found["tls.crt"], found["tls.key"])) if found else Authority.found("Jain Shikanji mesh")
+    authority = Authority(Pair(found["tls.crt"], found["tls.key"])) if found else Authority.create("Jain Shikanji mesh")
     if found is None:
         store.write(plan.authority, "kubernetes.io/tls", _tls(authority.pair, authority), plan.labels)
     soon = datetime.timedelta(days=plan.renew_days)
@@ -170,7 +170,7 @@ def _make_certificates(plan: Plan, store: Store) -> None:
         dns_names = [identity, f"{identity}.{plan.namespace}.svc", "localhost"]
         pair = authority.issue(identity, uri=uri, dns_names=dns_names, days=plan.certificate_days)
         store.write(name, "kubernetes.io/tls", _tls(pair, authority), plan.labels)
-        log.info("made", name=name, identity=uri)
+        log.info("certificate issued", name=name, identity=uri)
 
 
 def _tls(pair: Pair, authority: Authority) -> Data:

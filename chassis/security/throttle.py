@@ -1,13 +1,13 @@
-"""How often somebody may try: counted in the service's database before the attempt, so for all replicas.
+"""Limits on attempts, counted in the service's database before the attempt, so that all replicas share them.
 
-The service has the table: a blinded key, the attempts in the window that is open, and when that window ends.
+The service has the table: a blind index of the key, the attempts in the open window, and the end of the window.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chassis.database import Database, Statement, sql
 from chassis.errors import ResourceExhausted
@@ -20,7 +20,7 @@ HOUR = 60 * 60
 _COUNT = """
     INSERT INTO {table} AS t ({key}, {attempts}, {ends})
     SELECT key, 1, now() + seconds * interval '1 second'
-    FROM unnest(%(keys)s::bytea[], %(seconds)s::int[]) AS counted (key, seconds) ORDER BY key
+    FROM unnest(%(keys)s::bytea[], %(seconds)s::int[]) AS new (key, seconds) ORDER BY key
     ON CONFLICT ({key}) DO UPDATE SET
         {attempts} = CASE WHEN t.{ends} <= now() THEN 1 ELSE t.{attempts} + 1 END,
         {ends} = CASE WHEN t.{ends} <= now() THEN excluded.{ends} ELSE t.{ends} END
@@ -40,9 +40,15 @@ _FORGET = "DELETE FROM {table} WHERE {key} = %(key)s"
 _FORGET_CLOSED = "DELETE FROM {table} WHERE {ends} < now()"
 
 
+class _CountRow(NamedTuple):
+    key: bytes
+    attempts: int
+    seconds_left: float
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `attempts` of `what` by `whom` within `seconds`. Whom is kept blinded: it tells a person."""
+    """At most `attempts` of `what` by `whom` within `seconds`. The table keeps only a blind index of `whom`."""
 
     what: str
     whom: str
@@ -55,10 +61,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What a throttle asks of its table."""
+    """The statements of a throttle."""
 
-    count: Statement[Any]
-    seconds_left: Statement[Any]
+    count: Statement[_CountRow]
+    seconds_left: Statement[float]
     forgive: Statement[Any]
     forget: Statement[Any]
     forget_closed: Statement[Any]
@@ -67,46 +73,51 @@ class Statements:
 def statements(table: str, *, key: str, attempts: str, ends: str) -> Statements:
     """The statements on `table`, by the names of its columns: BYTEA primary key, INT, TIMESTAMP WITH TIME ZONE."""
     names = {"table": table, "key": key, "attempts": attempts, "ends": ends}
-    texts = (_COUNT, _SECONDS_LEFT, _FORGIVE, _FORGET, _FORGET_CLOSED)
-    return Statements(*(sql(text.format_map(names)) for text in texts))
+    return Statements(
+        count=sql(_COUNT.format_map(names), row=_CountRow),
+        seconds_left=sql(_SECONDS_LEFT.format_map(names), value=float),
+        forgive=sql(_FORGIVE.format_map(names)),
+        forget=sql(_FORGET.format_map(names)),
+        forget_closed=sql(_FORGET_CLOSED.format_map(names)),
+    )
 
 
 class Throttle:
-    """Counts attempts against limits; raises the service's refusal, made of the seconds until the window ends."""
+    """Counts attempts against limits; raises the service's error, made of the seconds until the window ends."""
 
     def __init__(
-        self, db: Database, cipher: FieldCipher, on: Statements, refusal: Callable[[float], ResourceExhausted]
+        self, db: Database, cipher: FieldCipher, on: Statements, error: Callable[[float], ResourceExhausted]
     ) -> None:
-        self._db, self._cipher, self._on, self._refusal = db, cipher, on, refusal
+        self._db, self._cipher, self._on, self._error = db, cipher, on, error
 
     async def count(self, *limits: Limit) -> None:
-        """Counts one attempt against each limit. Refuses when one of them is exceeded.
+        """Counts one attempt against each limit. Raises the service's error when one is exceeded.
 
-        Before the attempt is made, so that attempts in parallel are counted too.
+        Called before the attempt, so that concurrent attempts are counted too.
         """
         by_key = {limit.key(self._cipher): limit for limit in limits}
         rows = await self._db.all(
             self._on.count, keys=list(by_key), seconds=[limit.seconds for limit in by_key.values()]
         )
-        exceeded = [row.seconds_left for row in rows if row.attempts > by_key[bytes(row.key)].attempts]
+        exceeded = [row.seconds_left for row in rows if row.attempts > by_key[row.key].attempts]
         if exceeded:
-            raise self._refusal(max(exceeded))
+            raise self._error(max(exceeded))
 
     async def look(self, limit: Limit) -> None:
-        """Counts nothing. Refuses when the limit is reached, so that one more attempt would exceed it."""
-        seconds = await self._db.value(self._on.seconds_left, key=limit.key(self._cipher), attempts=limit.attempts)
+        """Counts nothing. Raises the service's error when one more attempt would exceed the limit."""
+        seconds = await self._db.one(self._on.seconds_left, key=limit.key(self._cipher), attempts=limit.attempts)
         if seconds is not None:
-            raise self._refusal(seconds)
+            raise self._error(seconds)
 
     async def forgive(self, *limits: Limit) -> None:
-        """The attempt was no guess: one is taken off each limit."""
+        """Takes one attempt off each limit: the attempt was no guess."""
         await self._db.run(self._on.forgive, keys=[limit.key(self._cipher) for limit in limits])
 
     async def forget(self, limit: Limit) -> None:
-        """Whoever may try has shown up: the count starts anew."""
+        """Resets the count after a successful attempt."""
         await self._db.run(self._on.forget, key=limit.key(self._cipher))
 
     async def forget_closed(self) -> None:
-        """Deletes counts whose window is over."""
+        """Deletes counts whose window has ended."""
         async with self._db.maintenance() as tx:
             await tx.run(self._on.forget_closed)

@@ -1,7 +1,6 @@
-"""Mutual TLS of the mesh: every connection shows a certificate, and the SPIFFE id in it is the peer's name.
+"""Mutual TLS of the mesh: both sides of a connection present a certificate, whose SPIFFE id is the caller's identity.
 
-Files are read again when they change, so certificates rotate without a restart: the server asks before each handshake,
-channels are rebuilt by the peers module.
+Certificates rotate without a restart: servers check the files before each handshake, rpc.channels rebuilds channels.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One service's certificate, key and the authority it trusts, as PEM."""
+    """A service's certificate and key, and the authority that it trusts, as PEM."""
 
     authority: bytes
     certificate: bytes
@@ -31,11 +30,11 @@ class IdentityFiles:
         self._identity: Identity | None = None
 
     def stamp(self) -> tuple[int, ...]:
-        """Changes when a file does."""
+        """The modification times of the files."""
         return tuple(path.stat().st_mtime_ns for path in self._paths)
 
     def read(self) -> Identity:
-        """The identity as it is now. FileNotFoundError names the file that is missing."""
+        """The identity in the files. Raises FileNotFoundError for a missing one."""
         stamp = self.stamp()
         if self._identity is None or stamp != self._stamp:
             self._identity = Identity(*(path.read_bytes() for path in self._paths))
@@ -46,10 +45,10 @@ class IdentityFiles:
 def server_credentials(files: IdentityFiles) -> grpc.ServerCredentials:
     """Credentials that require a client certificate and follow the files.
 
-    None means "as before". A new configuration at each handshake would not only be slow: grpc frees the one before it
-    while other handshakes use it, and the process dies.
+    The fetcher returns None while the files are unchanged. A new configuration for each handshake would crash the
+    process: grpc frees the previous one while other handshakes use it.
     """
-    served = files.stamp()
+    loaded = files.stamp()
 
     def configuration() -> grpc.ServerCertificateConfiguration:
         identity = files.read()
@@ -58,20 +57,20 @@ def server_credentials(files: IdentityFiles) -> grpc.ServerCredentials:
         )
 
     def changed() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal served
+        nonlocal loaded
         stamp = files.stamp()
-        if stamp == served:
+        if stamp == loaded:
             return None
-        served = stamp
+        loaded = stamp
         return configuration()
 
-    # The type stubs do not know that a fetcher may answer None.
+    # The type stubs do not allow a fetcher to return None.
     fetch: Any = changed
     return grpc.dynamic_ssl_server_credentials(configuration(), fetch, require_client_authentication=True)
 
 
 def channel_credentials(files: IdentityFiles) -> grpc.ChannelCredentials:
-    """Credentials of one channel, from the files as they are now."""
+    """Credentials of a new channel, from the current files."""
     identity = files.read()
     return grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
 

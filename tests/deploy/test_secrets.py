@@ -34,7 +34,7 @@ class ApiServer(ThreadingHTTPServer):
         self.secrets: dict[str, Object] = {}
         self.writes: list[str] = []
         self.busy = 1
-        authority = Authority.found("cluster")
+        authority = Authority.create("cluster")
         pair = authority.issue("apiserver", uri="spiffe://cluster/apiserver", dns_names=["localhost"], days=1)
         for name, content in {
             "ca.crt": authority.pair.certificate,
@@ -146,6 +146,6 @@ def test_a_server_with_a_certificate_of_another_authority_is_rejected(
     api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.security.provisioning._ATTEMPTS", 1)
-    (tmp_path / "ca.crt").write_bytes(Authority.found("another").pair.certificate)
+    (tmp_path / "ca.crt").write_bytes(Authority.create("another").pair.certificate)
     with pytest.raises(ClusterUnreachable, match="no answer"):
         ClusterSecrets(NAMESPACE, api.url, account=tmp_path).read("order-database")

@@ -1,15 +1,15 @@
-"""What happens to every rpc before and around its servicer, one concern a module, in this order:
+"""Interceptors around every rpc, one concern per module, in this order:
 
-1. request_id   names the request before anything can log
-2. telemetry    outermost of those that act around, so that it sees every outcome: log line, metrics, span
-3. errors       turns what is raised below into a refusal; unknown exceptions become INTERNAL without their text
-4. identity     who calls: the mesh certificate says which peer, the edge's forwarded token which account
-5. deadline     how long the caller waits, for calls to peers
-6. access       whether this kind of caller may call this method at all: before validation, which would tell a stranger
-                what a good request looks like
-7. text         Unicode NFC, no NUL: before validation, which counts characters
-8. validation   the contract's rules on the message, and the Idempotency-Key where the contract wants one
-9. scope        whether what the request names is the caller's: after validation, since it reads ids
+1. request_id   sets the request id before anything logs
+2. telemetry    log line, metrics and span of every outcome; outermost of those that surround the call
+3. errors       converts exceptions to domain errors; an unknown exception becomes INTERNAL without its text
+4. identity     sets the caller: the service by its certificate, the account by the token that the edge forwards
+5. deadline     reads the caller's deadline, for calls to other services
+6. access       rejects callers that the contract does not allow; before validation, whose messages would describe a
+                valid request to a stranger
+7. text         Unicode NFC, no NUL; before validation, which counts characters
+8. validation   the contract's rules on the message, and the Idempotency-Key where the contract requires it
+9. scope        compares the ids in the request with the caller; after validation, since it parses them
 """
 
 from chassis.rpc.interceptors import access, deadline, errors, identity, request_id, scope, telemetry, text, validation
@@ -23,15 +23,15 @@ def chain(service: str, platform: Identity, *, trust_domain: str, is_revoked: id
     """The chain of one service."""
     identification = identity.Identification(platform, trust_domain, is_revoked)
     return Chain(
-        first=request_id.read,
-        around=[telemetry.Telemetry(service).observe, errors.translate],
+        first=request_id.read_request_id,
+        around=[telemetry.Telemetry(service).observe, errors.convert_errors],
         checks=[
             identification.identify,
-            deadline.read,
+            deadline.read_deadline,
             access.check_access,
-            text.normalise,
+            text.normalise_text,
             validation.validate,
-            scope.compare,
+            scope.check_scope,
         ],
-        lasting=[identification.check_session],
+        stream_checks=[identification.check_session],
     )

@@ -1,4 +1,4 @@
-"""Runs the interceptors around servicers: one gRPC interceptor that builds each method's handler once."""
+"""Runs the interceptors: one gRPC interceptor that builds the handler of each method once."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Check = Callable[[Call], None]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Around = Callable[[Call], AbstractContextManager[None]]
 
-# Services of gRPC itself; they carry no contract of this platform.
-_PLUMBING = ("/grpc.health.v1.", "/grpc.reflection.")
+# Services of gRPC itself, which have no contract of this platform.
+_GRPC_SERVICES = ("/grpc.health.v1.", "/grpc.reflection.")
 
 
 class Chain(grpc.aio.ServerInterceptor):
-    """`first` names the call, `around` wraps it, `checks` may refuse it, then the servicer runs.
+    """`first` prepares the call, `around` surrounds it, `checks` may reject it, then the servicer runs.
 
-    `lasting` checks are made again before each message of a stream, which may be open longer than they hold.
+    `stream_checks` are repeated before each message of a stream, which may outlive the caller's session.
     """
 
     def __init__(
-        self, *, first: Check, around: Sequence[Around], checks: Sequence[Check], lasting: Sequence[Check] = ()
+        self, *, first: Check, around: Sequence[Around], checks: Sequence[Check], stream_checks: Sequence[Check] = ()
     ) -> None:
         self._first, self._around, self._checks = first, tuple(around), tuple(checks)
-        self._lasting = tuple(lasting)
+        self._stream_checks = tuple(stream_checks)
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -41,7 +41,7 @@ class Chain(grpc.aio.ServerInterceptor):
         if path in self._handlers:
             return self._handlers[path]
         handler: Any = await continuation(handler_call_details)
-        if handler is None or path.startswith(_PLUMBING):
+        if handler is None or path.startswith(_GRPC_SERVICES):
             return handler  # type: ignore[no-any-return]
         method = service_methods(path.split("/")[1])[path]
         wrapped = self._stream(method, handler) if method.server_streaming else self._unary(method, handler)
@@ -49,25 +49,25 @@ class Chain(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _unary(self, method: Method, handler: Any) -> Handler:
-        behaviour = handler.unary_unary
+        method_of_servicer = handler.unary_unary
 
         async def serve(raw: bytes, context: Any) -> Any:
             call = self._call(method, raw, context)
             try:
                 with ExitStack() as stack:
                     self._enter(call, stack)
-                    response = await behaviour(call.request, context)
-            except DomainError as refusal:
+                    response = await method_of_servicer(call.request, context)
+            except DomainError as error:
                 await _send_headers(call)
-                await abort(context, refusal)
+                await abort(context, error)
             await _send_headers(call)
             return response
 
-        # The request stays bytes, so that a message that cannot be read is refused like any other bad input.
+        # The request stays bytes here, so that a malformed message is rejected like any other bad input.
         return grpc.unary_unary_rpc_method_handler(serve, None, _serialize)
 
     def _stream(self, method: Method, handler: Any) -> Handler:
-        behaviour = handler.unary_stream
+        method_of_servicer = handler.unary_stream
 
         async def serve(raw: bytes, context: Any) -> AsyncIterator[Any]:
             call = self._call(method, raw, context)
@@ -75,12 +75,12 @@ class Chain(grpc.aio.ServerInterceptor):
                 with ExitStack() as stack:
                     self._enter(call, stack)
                     await _send_headers(call)
-                    async for response in behaviour(call.request, context):
-                        for check in self._lasting:
+                    async for response in method_of_servicer(call.request, context):
+                        for check in self._stream_checks:
                             check(call)
                         yield response
-            except DomainError as refusal:
-                await abort(context, refusal)
+            except DomainError as error:
+                await abort(context, error)
 
         return grpc.unary_stream_rpc_method_handler(serve, None, _serialize)
 
@@ -96,13 +96,13 @@ class Chain(grpc.aio.ServerInterceptor):
         try:
             call.request = call.method.request.FromString(call.raw_request)
         except DecodeError:
-            raise InvalidArgument("", "the message cannot be read; text must be UTF-8") from None
+            raise InvalidArgument("", "the message is malformed; text must be UTF-8") from None
         for check in self._checks:
             check(call)
 
 
 def _serialize(response: Message | bytes) -> bytes:
-    """Servicers may answer with a message that is serialized already."""
+    """The response as bytes; servicers may return a serialized message."""
     return response if isinstance(response, bytes) else response.SerializeToString()
 
 

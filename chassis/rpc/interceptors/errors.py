@@ -1,4 +1,4 @@
-"""Turns what a use case raises into a refusal. Of an unknown exception only the request id leaves the service."""
+"""Converts exceptions of use cases to domain errors. An unknown exception leaves the service as its request id only."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ log = structlog.get_logger(__name__)
 
 
 class Internal(DomainError):
-    """A fault of the service. The request id finds it in the logs."""
+    """A fault of the service; `request_id` finds it in the logs."""
 
     code = grpc.StatusCode.INTERNAL
     deterministic = False
 
 
 @contextmanager
-def translate(call: Call) -> Iterator[None]:
+def convert_errors(call: Call) -> Iterator[None]:
+    """Raises only DomainErrors; sets Retry-After for ResourceExhausted."""
     try:
         yield
-    except DomainError as refusal:
-        if isinstance(refusal, ResourceExhausted):
-            call.set_header("retry-after", str(max(1, round(refusal.retry_after))))
+    except DomainError as error:
+        if isinstance(error, ResourceExhausted):
+            call.set_header("retry-after", str(max(1, round(error.retry_after))))
         raise
     except Exception as error:
         raise to_domain_error(error, call) from error
 
 
 def to_domain_error(error: Exception, call: Call) -> DomainError:
-    """What the caller is told of an exception; what only operators may know is logged."""
+    """The error for the caller; details for operators go to the log."""
     if isinstance(error, DomainError):
         return error
     if isinstance(error, UNAVAILABLE_ERRORS):
-        log.warning("the database did not answer", method=call.method.name, error=str(error))
+        log.warning("the database did not respond", method=call.method.name, error=str(error))
         return Unavailable()
-    log.error("unhandled", method=call.method.name, exc_info=error)
+    log.error("unhandled exception", method=call.method.name, exc_info=error)
     return Internal("internal error", request_id=call.request_id)

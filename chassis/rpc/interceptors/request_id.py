@@ -1,4 +1,4 @@
-"""Names the request: what the edge or the calling service sent as x-request-id, or a fresh id."""
+"""The request id: the x-request-id header of the edge or the calling service, or a new id."""
 
 from chassis import ids
 from chassis.rpc.call import Call
@@ -7,6 +7,6 @@ HEADER = "x-request-id"
 MAX_LENGTH = 64
 
 
-def read(call: Call) -> None:
-    given = call.metadata.get(HEADER, "")
-    call.request_id = given if 0 < len(given) <= MAX_LENGTH else str(ids.new_id())
+def read_request_id(call: Call) -> None:
+    received = call.metadata.get(HEADER, "")
+    call.request_id = received if 0 < len(received) <= MAX_LENGTH else str(ids.new_id())

@@ -1,6 +1,6 @@
-"""Whether what the request names is the caller's: the FIELD scope of the access option.
+"""Whether the ids in the request belong to the caller: the FIELD scope of the access option.
 
-Somebody else's id answers exactly like one that does not exist; the own tenant in a role that is not enough is denied.
+The id of another owner is answered exactly like one that does not exist. An own tenant in another role is denied.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from chassis.errors import NotFound, PermissionDenied
 from chassis.rpc.call import Call
 
 
-def compare(call: Call) -> None:
-    method, scope = call.method, call.scope
+def check_scope(call: Call) -> None:
+    """Raises NotFound for ids of others, PermissionDenied for an own tenant in another role."""
+    method, scope = call.method, call.caller.scope
     if scope.everything or not (method.owner_field or method.tenant_field) or method.is_public:
         return
     if method.owner_field and scope.owner is not None and _field(call, method.owner_field) == scope.owner:

@@ -1,4 +1,4 @@
-"""One log line, one observation and, for the sampled share and all failures, one span a request."""
+"""One log line, one observation and, for sampled and failed requests, one span per rpc."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ log = structlog.get_logger(__name__)
 
 DURATION = Histogram(
     "rpc_server_duration_seconds",
-    "Time an rpc took in the service",
+    "Duration of an rpc in the service",
     ["service", "method", "code"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-IN_FLIGHT = Gauge("rpc_server_in_flight", "Requests being served", ["service"])
+IN_FLIGHT = Gauge("rpc_server_in_flight", "Rpcs in progress", ["service"])
 _FAULTS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE}
 
 
@@ -43,8 +43,8 @@ class Telemetry:
         span = _start_span(call)
         try:
             yield
-        except DomainError as refusal:
-            code = _code(refusal)
+        except DomainError as error:
+            code = _code(error)
             raise
         except BaseException:
             code = grpc.StatusCode.CANCELLED
@@ -65,8 +65,8 @@ class Telemetry:
             )
 
 
-def _code(refusal: DomainError) -> grpc.StatusCode:
-    number = refusal.status().code
+def _code(error: DomainError) -> grpc.StatusCode:
+    number = error.status().code
     return next((code for code in grpc.StatusCode if code.value[0] == number), grpc.StatusCode.UNKNOWN)
 
 

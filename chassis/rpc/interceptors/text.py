@@ -1,7 +1,8 @@
-"""Text as people mean it: Unicode NFC, so that what looks equal is equal, and without NUL, which no person types.
+"""Normalises text: Unicode NFC, so that equal-looking texts are equal, and no NUL character.
 
-Before validation, since normalising can change lengths. So nothing has bounded the text yet, and putting many marks on
-one letter in order takes quadratic time: no letter may have more than Unicode's Stream-Safe Text Format allows.
+It runs before validation, since normalisation can change lengths; so texts have no length limit yet. Ordering many
+combining marks on one letter takes quadratic time, so a letter may have at most as many marks as Unicode's Stream-Safe
+Text Format allows.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from chassis import contract
 from chassis.errors import InvalidArgument
 from chassis.rpc.call import Call
 
-MOST_MARKS = 30  # UAX #15, section 13
+MAX_MARKS = 30  # UAX #15, section 13
 
 
-def normalise(call: Call) -> None:
-    """Normalises every string of the request in place; refuses NUL by the name of its field."""
+def normalise_text(call: Call) -> None:
+    """Normalises every string of the request in place. Raises InvalidArgument for NUL or too many marks."""
     assert call.request is not None
     if b"\0" in call.raw_request or not call.raw_request.isascii():
         _normalise(call.request, "")
@@ -42,14 +43,14 @@ def _nfc(text: str, name: str) -> str:
         raise InvalidArgument(name, "must not contain NUL")
     if text.isascii():
         return text
-    if len(text) > MOST_MARKS:
-        _refuse_heaps(text, name)
+    if len(text) > MAX_MARKS:
+        _check_marks(text, name)
     return unicodedata.normalize("NFC", text)
 
 
-def _refuse_heaps(text: str, name: str) -> None:
+def _check_marks(text: str, name: str) -> None:
     marks = 0
     for letter in text:
         marks = marks + 1 if unicodedata.combining(letter) else 0
-        if marks > MOST_MARKS:
-            raise InvalidArgument(name, f"must not have more than {MOST_MARKS} marks on one letter")
+        if marks > MAX_MARKS:
+            raise InvalidArgument(name, f"must not have more than {MAX_MARKS} marks on one letter")

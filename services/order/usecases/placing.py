@@ -67,7 +67,7 @@ async def _place(app: OrderApp, claim: Claim, cart: Cart, request: CreateOrderRe
             if await app.begin.do(saga):
                 return await _carry_out(app, saga, cart, request, offered)
         finally:
-            await tasks.end(offered)
+            await tasks.cancel(offered)
         known = await idempotency.wait_for_result(app.db, claim)
         if known is not None:
             return await reading.own_order(app, known)

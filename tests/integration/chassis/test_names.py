@@ -65,7 +65,7 @@ def names() -> Iterator[Names]:
 async def test_a_peer_that_was_away_is_looked_up_again_by_the_next_calls(
     platform: Platform, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(channels, "RESOLVE_AGAIN_SECONDS", 0.2)
     process = await platform.start("store")
     target = f"dns://{LOOPBACK}:{names.port}/store.:{process.mesh_port}"
     calls = Channels(IdentityFiles(platform.certificates / "operator"), {"store": target}, "dns:///{service}:1")

@@ -36,7 +36,7 @@ def test_a_migrator_waits_no_longer_than_it_is_told() -> None:
 
 
 def test_what_needs_a_schema_waits_for_it(database: str) -> None:
-    with pytest.raises(migrations.SchemaBehind, match="not there"):
+    with pytest.raises(migrations.SchemaBehind, match="missing"):
         migrations.wait_until_migrated("review", database, 0.0)
     migrations.migrate("review", database)
     migrations.wait_until_migrated("review", database, 0.0)

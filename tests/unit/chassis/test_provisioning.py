@@ -80,7 +80,7 @@ def test_a_certificate_near_its_end_is_renewed_by_the_same_authority() -> None:
 
 
 def test_a_certificate_of_another_authority_or_name_is_not_kept() -> None:
-    mine, foreign = Authority.found("mine"), Authority.found("foreign")
+    mine, foreign = Authority.create("mine"), Authority.create("foreign")
     uri = spiffe_id("example.local", "kitchen", "order")
     day = datetime.timedelta(days=1)
     good = mine.issue("order", uri=uri, dns_names=["order"], days=30)

@@ -22,7 +22,7 @@ async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
-    await tasks.end(task)
+    await tasks.cancel(task)
     assert task.cancelled()
     assert swallowed == 1
 
@@ -33,6 +33,6 @@ async def test_what_has_failed_does_not_fail_the_end() -> None:
 
     failed, waiting = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(60.0))
     await asyncio.sleep(0)
-    await tasks.end(failed, waiting)
+    await tasks.cancel(failed, waiting)
     assert isinstance(failed.exception(), ValueError)
     assert waiting.cancelled()
