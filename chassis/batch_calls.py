@@ -1,14 +1,15 @@
-"""Requests that wait together for the same peer go in one rpc, and come back one by one.
+"""Concurrent requests to the same service are sent in one rpc.
 
-A method that is called often has a second one whose request is many of its own: `BatchReserveStock` takes `requests`
-and answers `results` in their order, each a `response` or the `refusal` that the single call would have ended with.
-The caller's side is `BatchedCall`, the peer's `answer_each`.
+A method with the option `batch_of` is the batch of another: `BatchReserveStock` takes `requests` of `ReserveStock` and
+answers `results` in the same order, each a `response` or the `error` that the single call would have ended with.
+The client side is `BatchedCall`; the server side is `install_batch_methods`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -16,15 +17,15 @@ from google.protobuf.message import Message
 
 from chassis.batching import Batcher
 from chassis.call import current_call
+from chassis.contract import service_methods
 from chassis.errors import Refusal, Unavailable, from_status
 from chassis.interceptors.errors import as_refusal
 from chassis.peers import Peers
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
-Results = TypeVar("Results", bound=Message)
 
-# The contracts' bound of `requests`.
+# `max_items` of `requests` in the contracts.
 AT_ONCE = 64
 # Says nothing about any of the requests, and would not be said otherwise to each of them alone.
 _SILENCE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -62,7 +63,7 @@ class BatchedCall(Generic[Request, Response]):
                 raise  # each is asked alone: one may be at fault, or the peer is older than its batches
             return [Unavailable(failure.message, **failure.metadata) for _ in requests]
         return [
-            from_status(result.refusal, self._peer) if result.HasField("refusal") else result.response
+            from_status(result.error, self._peer) if result.HasField("error") else result.response
             for result in answer.results
         ]
 
@@ -72,22 +73,31 @@ def _code(failure: Unavailable) -> grpc.StatusCode | None:
     return cause.code() if isinstance(cause, grpc.aio.AioRpcError) else None
 
 
-async def answer_each(
-    handle: Callable[[Request, Any], Awaitable[Message]], requests: Sequence[Request], context: Any, answer: Results
-) -> Results:
-    """Does all requests at once, each by the method for one, and puts their outcomes into `answer.results`."""
-    outcomes = await asyncio.gather(*(_outcome_of(handle, request, context) for request in requests))
+def install_batch_methods(servicer: Any, service: str) -> None:
+    """Gives the servicer of the gRPC service its methods with the option `batch_of`, made from the single methods."""
+    for method in service_methods(service).values():
+        if method.batch_of:
+            single = getattr(servicer, method.batch_of)
+            setattr(servicer, method.method_name, partial(_answer_each, single, method.response))
+
+
+async def _answer_each(
+    handle: Callable[[Any, Any], Awaitable[Message]], response: type[Message], request: Any, context: Any
+) -> Message:
+    """Runs the requests concurrently, each through the single method, and returns their results in order."""
+    outcomes = await asyncio.gather(*(_outcome_of(handle, single, context) for single in request.requests))
+    answer: Any = response()
     for outcome in outcomes:
-        result = answer.results.add()  # type: ignore[attr-defined]
+        result = answer.results.add()
         if isinstance(outcome, Refusal):
-            result.refusal.CopyFrom(outcome.status())
+            result.error.CopyFrom(outcome.status())
         else:
             result.response.CopyFrom(outcome)
-    return answer
+    return answer  # type: ignore[no-any-return]
 
 
 async def _outcome_of(
-    handle: Callable[[Request, Any], Awaitable[Message]], request: Request, context: Any
+    handle: Callable[[Any, Any], Awaitable[Message]], request: Any, context: Any
 ) -> Message | Refusal:
     try:
         return await handle(request, context)

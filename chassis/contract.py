@@ -30,6 +30,7 @@ class Method:
 
     path: str
     request: type[Message]
+    response: type[Message]
     server_streaming: bool
     callers: frozenset[str]
     services: frozenset[str]
@@ -40,11 +41,18 @@ class Method:
     needs_idempotency_key: bool
     is_read: bool
     route: str
+    # Name of the method of the same service that this one is the batch of; "" for all others.
+    batch_of: str
 
     @property
     def name(self) -> str:
         """`OrderService/GetOrder`, short enough for metrics and logs."""
         return self.path.rsplit(".", 1)[-1]
+
+    @property
+    def method_name(self) -> str:
+        """`GetOrder`."""
+        return self.path.rsplit("/", 1)[-1]
 
     @property
     def is_public(self) -> bool:
@@ -106,6 +114,7 @@ def _read(service: str, method: descriptor.MethodDescriptor) -> Method:
     return Method(
         path=f"/{service}/{method.name}",
         request=message_factory.GetMessageClass(method.input_type),
+        response=message_factory.GetMessageClass(method.output_type),
         server_streaming=method.server_streaming,
         callers=frozenset(caller.Name(value) for value in access.callers),
         services=frozenset(access.services),
@@ -115,4 +124,5 @@ def _read(service: str, method: descriptor.MethodDescriptor) -> Method:
         needs_idempotency_key=options.Extensions[access_pb2.idempotency_key],
         is_read=options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         route=f"{verb.upper()} {getattr(http, verb)}" if verb else "",
+        batch_of=options.Extensions[access_pb2.batch_of],
     )

@@ -27,6 +27,7 @@ from sqlalchemy import MetaData
 
 from chassis import consumer, idempotency, interceptors, logs, migrations, outbox, tasks, tls, tracing
 from chassis.app import App
+from chassis.batch_calls import install_batch_methods
 from chassis.bus import Bus
 from chassis.consumer import Consumer, Handlers
 from chassis.contract import services_of
@@ -251,10 +252,13 @@ def _leave_modules_to_rest() -> None:
 
 
 def add_to_server(servicer: Any, server: grpc.aio.Server) -> None:
-    """Registers a servicer with the generated function of its base class."""
+    """Registers a servicer with the generated function of its base class, and its batch methods with it."""
     for base in type(servicer).__mro__:
         adder = getattr(sys.modules[base.__module__], f"add_{base.__name__}_to_server", None)
         if adder is not None:
+            contract = sys.modules[base.__module__.removesuffix("_grpc")].DESCRIPTOR
+            service = contract.services_by_name[base.__name__.removesuffix("Servicer")]
+            install_batch_methods(servicer, service.full_name)
             adder(servicer, server)
             return
     raise TypeError(f"{type(servicer).__name__} extends no generated servicer")

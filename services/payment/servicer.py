@@ -13,7 +13,6 @@ from jainshikanji.payment.v1 import payment_service_pb2 as pb
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis import current_call
-from chassis.batch_calls import answer_each
 from chassis.batching import Batcher
 from chassis.clock import now
 from chassis.db import Row
@@ -99,11 +98,6 @@ class PaymentServicer(PaymentServiceServicer):
         )
         patience = self._patience(current_call().deadline)
         return self._shown(await self._app.uninterrupted(payments.start(self._app, self._writes, new, patience)))
-
-    async def BatchStartPayment(
-        self, request: pb.BatchStartPaymentRequest, context: Any
-    ) -> pb.BatchStartPaymentResponse:
-        return await answer_each(self.StartPayment, request.requests, context, pb.BatchStartPaymentResponse())
 
     def _patience(self, deadline: float | None) -> float:
         """Seconds that the gateway may take, so that the caller still gets an answer within its deadline."""

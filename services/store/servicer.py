@@ -16,7 +16,6 @@ from jainshikanji.store.v1.store_pb2 import NearbyStore, Store
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
 
 from chassis import current_call
-from chassis.batch_calls import answer_each
 from chassis.db import Row
 from chassis.times import day, optional_day, optional_moment, timestamp
 from services.store import wire
@@ -155,12 +154,6 @@ class StoreServicer(StoreServiceServicer):
             scheduled=scheduled,
         )
         return wire.fulfilment_message(row, answer)
-
-    async def BatchQuoteFulfilment(
-        self, request: store_messages.BatchQuoteFulfilmentRequest, context: Any
-    ) -> store_messages.BatchQuoteFulfilmentResponse:
-        answer = store_messages.BatchQuoteFulfilmentResponse()
-        return await answer_each(self.QuoteFulfilment, request.requests, context, answer)
 
     async def BatchGetStores(
         self, request: store_messages.BatchGetStoresRequest, context: Any

@@ -99,22 +99,37 @@ def test_an_rpc_says_whether_it_repeats(rpc: Rpc) -> None:
         assert verb in IDEMPOTENCY or verb in {"POST", "PATCH"}
 
 
-@every_rpc()
-def test_a_batch_is_many_requests_of_its_single_rpc_for_the_same_callers(rpc: Rpc) -> None:
-    requests = rpc.request.fields_by_name.get("requests")
-    if requests is None:
-        return
-    name = rpc.method.name.removeprefix("Batch")
-    single = rpc.method.containing_service.methods_by_name[name]
-    outcome = rpc.method.output_type.fields_by_name["results"].message_type.oneofs_by_name["outcome"]
-    assert requests.message_type == single.input_type
-    assert [(field.name, field.message_type.full_name) for field in outcome.fields] == [
-        ("response", single.output_type.full_name),
-        ("refusal", "google.rpc.Status"),
-    ]
+def batches() -> list[Rpc]:
+    return [rpc for rpc in rpcs() if rpc.options.Extensions[access_pb2.batch_of]]
+
+
+@pytest.mark.parametrize("rpc", batches(), ids=str)
+def test_a_batch_method_has_the_form_that_the_chassis_implements(rpc: Rpc) -> None:
+    single = Rpc(rpc.method.containing_service.methods_by_name[rpc.options.Extensions[access_pb2.batch_of]])
+    assert rpc.method.name == f"Batch{single.method.name}"
+    assert not rpc.routes
+    assert (rpc.access, rpc.idempotency_level) == (single.access, single.idempotency_level)
+    [requests] = rpc.request.fields
+    assert (requests.name, requests.is_repeated, requests.message_type) == ("requests", True, single.request)
     assert _rules(requests).repeated.max_items == AT_ONCE
-    other = Rpc(single)
-    assert (rpc.access.services, rpc.idempotency_level) == (other.access.services, other.idempotency_level)
+    [results] = rpc.method.output_type.fields
+    assert (results.name, results.is_repeated) == ("results", True)
+    [outcome] = results.message_type.oneofs
+    assert [(field.name, field.message_type.full_name) for field in results.message_type.fields] == [
+        ("response", single.method.output_type.full_name),
+        ("error", "google.rpc.Status"),
+    ]
+    assert list(outcome.fields) == list(results.message_type.fields)
+
+
+@every_rpc()
+def test_a_method_named_batch_has_the_option_or_reads_many_resources_by_id(rpc: Rpc) -> None:
+    """`BatchGet<Resources>` of AIP-231 takes ids, is no batch of another method and has one answer for all."""
+    if not rpc.method.name.startswith("Batch") or rpc.options.Extensions[access_pb2.batch_of]:
+        return
+    assert rpc.method.name.startswith("BatchGet"), "option batch_of is missing"
+    assert rpc.method.name.removeprefix("Batch") not in rpc.method.containing_service.methods_by_name
+    assert "requests" not in rpc.request.fields_by_name
 
 
 def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
@@ -129,11 +144,11 @@ def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
 
 
 @every_rpc()
-def test_an_entrance_is_for_everybody_and_what_can_be_guessed_is_reached_from_outside(rpc: Rpc) -> None:
-    if rpc.options.Extensions[access_pb2.entrance]:
+def test_an_unauthenticated_endpoint_is_public_and_a_brute_force_limited_one_has_a_route(rpc: Rpc) -> None:
+    if rpc.options.Extensions[access_pb2.unauthenticated_endpoint]:
         assert list(rpc.access.callers) == [access_pb2.Access.Caller.PUBLIC]
         assert all(verb == "POST" and "{" not in path for verb, path in rpc.routes)
-    if rpc.options.Extensions[access_pb2.guessable]:
+    if rpc.options.Extensions[access_pb2.brute_force_limited]:
         assert rpc.routes
 
 

@@ -169,13 +169,22 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
-ENTRANCE_FIELD_NUMBER: _builtins.int
-GUESSABLE_FIELD_NUMBER: _builtins.int
+UNAUTHENTICATED_ENDPOINT_FIELD_NUMBER: _builtins.int
+BRUTE_FORCE_LIMITED_FIELD_NUMBER: _builtins.int
+BATCH_OF_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the method."""
 idempotency_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """The caller must send an Idempotency-Key of 1 to 255 visible characters; a repeat gets the first answer."""
-entrance: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
-"""How one gets in: the edge asks for neither a token nor its CSRF word, and believes none that is sent."""
-guessable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
-"""A password, a code or a coupon can be tried here: the edge admits few calls from one address."""
+unauthenticated_endpoint: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Endpoint for callers that are not authenticated yet, such as login. The edge requires neither an access token nor
+a CSRF token and ignores both when they are sent.
+"""
+brute_force_limited: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Endpoint at which a password, a code or a coupon could be guessed. The edge applies a low rate limit per client
+address.
+"""
+batch_of: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
+"""Name of the method of the same service that this method calls once for each of its `requests`. Its `results` have
+the order of `requests`; each is the `response` of the single call or its `error`.
+"""
