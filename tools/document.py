@@ -89,7 +89,8 @@ def render_events(image: Image) -> str:
 def render_reasons(image: Image) -> str:
     for name in SERVICES:
         importlib.import_module(f"services.{name}.__main__")
-    return reasons.render([*reasons.of_services(), *reasons.of_edge(image.files)], SERVICES)
+    sources = [*reasons.of_services(), *reasons.of_edge(image.files)]
+    return reasons.render(reasons.declared(image), sources, SERVICES)
 
 
 def main() -> None:
