@@ -36,7 +36,7 @@ class ErrorReason(_message.Message):
         ORDER_HAS_PAYMENT: ErrorReason._Value.ValueType  # 1
         """The order already has another payment, or this payment exists with other data. Do not retry."""
         INVALID_SIGNATURE: ErrorReason._Value.ValueType  # 2
-        """The signature of a webhook or of a payment result is not valid. Do not retry."""
+        """The signature of a webhook is missing or not valid."""
         PAYMENT_CLOSED: ErrorReason._Value.ValueType  # 3
         """The payment is closed and accepts no money any more. Metadata: `status`."""
         PAYMENT_EXPIRED: ErrorReason._Value.ValueType  # 4
@@ -72,7 +72,7 @@ class ErrorReason(_message.Message):
     ORDER_HAS_PAYMENT: ErrorReason.Value.ValueType  # 1
     """The order already has another payment, or this payment exists with other data. Do not retry."""
     INVALID_SIGNATURE: ErrorReason.Value.ValueType  # 2
-    """The signature of a webhook or of a payment result is not valid. Do not retry."""
+    """The signature of a webhook is missing or not valid."""
     PAYMENT_CLOSED: ErrorReason.Value.ValueType  # 3
     """The payment is closed and accepts no money any more. Metadata: `status`."""
     PAYMENT_EXPIRED: ErrorReason.Value.ValueType  # 4
