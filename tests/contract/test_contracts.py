@@ -69,7 +69,7 @@ def every_rpc() -> pytest.MarkDecorator:
 def test_an_rpc_states_who_may_call_it(rpc: Rpc) -> None:
     assert rpc.options.HasExtension(access_pb2.access)
     access = rpc.access
-    assert access.callers or access.services, "nobody may call it"
+    assert access.callers or access.services, "no caller may call it"
     assert CALLER.UNSPECIFIED not in access.callers
     assert set(access.services) <= PEERS
     assert bool(rpc.routes) == bool(access.callers), "callers from outside come by a route, and by nothing else"
@@ -240,18 +240,18 @@ def test_an_event_is_flat_enough_to_be_read_without_the_publishers_resources(eve
     assert [path for path, part in types.items() if part is not None and part.name in personal] == []
 
 
-def test_no_comment_says_who_hears_an_event() -> None:
-    """docs/events.md is derived from the handler tables and says it; a sentence beside the event would grow old."""
-    hearing = re.compile(r"\b(hears?|heard|hearers?|listens?|listeners?|consumes?)\b", re.IGNORECASE)
-    # The other services' names are words of what happened, too.
+def test_no_comment_names_the_consumers_of_an_event() -> None:
+    """docs/events.md derives them from the handler tables; in a comment they would become outdated."""
+    consuming = re.compile(r"\b(consumed|consumers?|consumes?|listens?|listeners?|subscribes?)\b", re.IGNORECASE)
+    # Names of services that are not also part of what happened.
     names = re.compile(r"\b(analytics|inventory|loyalty|notification)\b", re.IGNORECASE)
     image = load()
-    said = {
-        name: [*hearing.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
+    found = {
+        name: [*consuming.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
         for name, publisher in image.events.items()
         for comment in [image.comments[name]]
     }
-    assert {name: words for name, words in said.items() if words} == {}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize(("service", "names"), SEED_EVENTS.items())

@@ -421,7 +421,7 @@ class DeleteSessionRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The session's id."""
+    """ID of the session."""
     def __init__(
         self,
         *,

@@ -55,9 +55,9 @@ class Customer(_message.Message):
     phone: _builtins.str
     """Phone number in E.164, such as +919876543210. Empty if not set."""
     first_name: _builtins.str
-    """Up to 100 characters."""
+    """First name, up to 100 characters."""
     last_name: _builtins.str
-    """Up to 100 characters."""
+    """Last name, up to 100 characters."""
     display_name: _builtins.str
     """Name for display. First and last name if not set."""
     date_of_birth: _builtins.str

@@ -34,7 +34,7 @@ class GetCustomerRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id."""
+    """ID of the account."""
     def __init__(
         self,
         *,
@@ -64,7 +64,7 @@ class UpdateCustomerRequest(_message.Message):
     GENDER_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id."""
+    """ID of the account."""
     etag: _builtins.str
     """Etag of the last read. STALE_ETAG if the profile changed since. No check if absent."""
     first_name: _builtins.str
@@ -141,7 +141,7 @@ class DeleteCustomerRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id."""
+    """ID of the account."""
     def __init__(
         self,
         *,
@@ -163,7 +163,7 @@ class DeactivateCustomerRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id."""
+    """ID of the account."""
     def __init__(
         self,
         *,
@@ -185,7 +185,7 @@ class ActivateCustomerRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id."""
+    """ID of the account."""
     def __init__(
         self,
         *,
@@ -209,7 +209,7 @@ class ListAddressesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     page_size: _builtins.int
     """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
@@ -269,7 +269,7 @@ class CreateAddressRequest(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     type: _address_pb2.AddressType.Value.ValueType
     """Kind of address. Default HOME."""
     label: _builtins.str
@@ -311,9 +311,9 @@ class UpdateAddressRequest(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     address_id: _builtins.str
-    """The address's id."""
+    """ID of the address."""
     etag: _builtins.str
     """Etag of the last read. STALE_ETAG if the address changed since. No check if absent."""
     type: _address_pb2.AddressType.Value.ValueType
@@ -369,9 +369,9 @@ class DeleteAddressRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     ADDRESS_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     address_id: _builtins.str
-    """The address's id."""
+    """ID of the address."""
     def __init__(
         self,
         *,
@@ -394,7 +394,7 @@ class GetPreferencesRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     def __init__(
         self,
         *,
@@ -421,7 +421,7 @@ class UpdatePreferencesRequest(_message.Message):
     PREFERRED_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     PREFERRED_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType
     """Preferred spice level."""
     preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType
@@ -523,7 +523,7 @@ class ListFavoritesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     page_size: _builtins.int
     """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
@@ -580,7 +580,7 @@ class PutFavoriteRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     product_id: _builtins.str
     """UUID of the product. The method does not check that it exists; clients do not show a product that was deleted."""
     def __init__(
@@ -606,9 +606,9 @@ class DeleteFavoriteRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     product_id: _builtins.str
-    """The product's id."""
+    """ID of the product."""
     def __init__(
         self,
         *,
@@ -632,7 +632,7 @@ class GetOrderingCustomerRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     ADDRESS_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     address_id: _builtins.str
     """ID of an address of the customer. Absent for orders without delivery."""
     def __init__(
@@ -663,7 +663,7 @@ class OrderingCustomer(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     name: _builtins.str
     """Display name, or first and last name."""
     email: _builtins.str
@@ -751,7 +751,7 @@ class Contact(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's id."""
+    """ID of the customer."""
     name: _builtins.str
     """Display name, or first and last name."""
     email: _builtins.str

@@ -39,7 +39,7 @@ class ProductCreated(_message.Message):
     name: _builtins.str
     """Name of the product."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """Price in the catalogue."""
@@ -85,7 +85,7 @@ class ProductUpdated(_message.Message):
     name: _builtins.str
     """Name of the product."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """Price in the catalogue."""

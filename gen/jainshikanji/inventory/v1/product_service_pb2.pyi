@@ -1246,7 +1246,7 @@ class PricedLine(_message.Message):
     sku: _builtins.str
     """SKU of the product; may be empty."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     quantity: _builtins.int
     """Number of units."""
     tax_rate_basis_points: _builtins.int

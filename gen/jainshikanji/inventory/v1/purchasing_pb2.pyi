@@ -234,7 +234,7 @@ class PurchaseOrder(_message.Message):
 
     @_builtins.property
     def tax(self) -> _money_pb2.Money:
-        """Tax on it."""
+        """Tax on the subtotal."""
 
     @_builtins.property
     def shipping(self) -> _money_pb2.Money:

@@ -40,7 +40,7 @@ class LoyaltyAccount(_message.Message):
     NEXT_EXPIRY_AT_FIELD_NUMBER: _builtins.int
     REFERRAL_CODE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     balance: _builtins.int
     """Points of the customer, including held ones. Never negative."""
     held: _builtins.int

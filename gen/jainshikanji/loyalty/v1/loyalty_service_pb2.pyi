@@ -33,7 +33,7 @@ class GetLoyaltyAccountRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     def __init__(
         self,
         *,
@@ -58,7 +58,7 @@ class ListLoyaltyTransactionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     page_size: _builtins.int
     """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
@@ -119,7 +119,7 @@ class ListRedemptionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     page_size: _builtins.int
     """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
@@ -177,7 +177,7 @@ class EarnPointsRequest(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     points: _builtins.int
     """Number of points, 1 to 100,000."""
     reason: _builtins.str
@@ -205,7 +205,7 @@ class RedeemRewardRequest(_message.Message):
 
     REWARD_ID_FIELD_NUMBER: _builtins.int
     reward_id: _builtins.str
-    """The reward's id."""
+    """ID of the reward."""
     def __init__(
         self,
         *,
@@ -380,7 +380,7 @@ class UpdateRewardRequest(_message.Message):
     VALID_DAYS_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The reward's id."""
+    """ID of the reward."""
     name: _builtins.str
     """Name, 1 to 255 characters."""
     description: _builtins.str
@@ -673,7 +673,7 @@ class UpdateCampaignRequest(_message.Message):
     IS_LISTED_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The campaign's id."""
+    """ID of the campaign."""
     name: _builtins.str
     """Name, 1 to 255 characters."""
     description: _builtins.str
@@ -936,7 +936,7 @@ class QuoteBenefitsRequest(_message.Message):
     DELIVERY_FEE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     store_id: _builtins.str
     """ID of the store."""
     coupon_code: _builtins.str
@@ -991,7 +991,7 @@ class ReserveBenefitsRequest(_message.Message):
     order_id: _builtins.str
     """ID of the order for which the benefits are reserved."""
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     store_id: _builtins.str
     """ID of the store."""
     coupon_code: _builtins.str

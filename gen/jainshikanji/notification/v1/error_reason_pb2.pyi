@@ -38,7 +38,7 @@ class ErrorReason(_message.Message):
         violation describes the problem.
         """
         UNKNOWN_TEMPLATE: ErrorReason._Value.ValueType  # 2
-        """No template with this name exists for this channel. The violation is on `name`."""
+        """No template with this name exists for this channel and language. The violation is on `name`."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The reasons."""
@@ -50,7 +50,7 @@ class ErrorReason(_message.Message):
     violation describes the problem.
     """
     UNKNOWN_TEMPLATE: ErrorReason.Value.ValueType  # 2
-    """No template with this name exists for this channel. The violation is on `name`."""
+    """No template with this name exists for this channel and language. The violation is on `name`."""
 
     def __init__(
         self,

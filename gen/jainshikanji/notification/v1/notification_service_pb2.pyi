@@ -307,7 +307,7 @@ class UpdateTemplateRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     HTML_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the template. NOT_FOUND if it does not exist."""
+    """Name of the template. UNKNOWN_TEMPLATE if it does not exist for the channel and language."""
     channel: _notification_pb2.Channel.Value.ValueType
     """Channel of the template."""
     language: _builtins.str
@@ -346,7 +346,7 @@ class ResetTemplateRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the template. NOT_FOUND if it does not exist."""
+    """Name of the template. UNKNOWN_TEMPLATE if it does not exist for the channel and language."""
     channel: _notification_pb2.Channel.Value.ValueType
     """Channel of the template."""
     language: _builtins.str

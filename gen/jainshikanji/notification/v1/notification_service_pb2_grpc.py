@@ -136,14 +136,14 @@ class NotificationServiceServicer:
 
     def UpdateTemplate(self, request, context):
         """Replaces the text of a template for one language and channel, from the next message on. Errors:
-        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE; NOT_FOUND.
+        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResetTemplate(self, request, context):
-        """Restores the default text of a template. Idempotent.
+        """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,10 +55,10 @@ class NotificationServiceStub:
     """Lists all templates by name, channel and language, without pages: there are fewer than 200."""
     UpdateTemplate: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.UpdateTemplateRequest, _template_pb2.Template]
     """Replaces the text of a template for one language and channel, from the next message on. Errors:
-    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE; NOT_FOUND.
+    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
     """
     ResetTemplate: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ResetTemplateRequest, _empty_pb2.Empty]
-    """Restores the default text of a template. Idempotent."""
+    """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
     SendCode: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.SendCodeRequest, _notification_service_pb2.SendCodeResponse]
     """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
     same code for the same purpose and account is emailed once.
@@ -87,10 +87,10 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Lists all templates by name, channel and language, without pages: there are fewer than 200."""
     UpdateTemplate: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.UpdateTemplateRequest, _template_pb2.Template]  # type: ignore[assignment]
     """Replaces the text of a template for one language and channel, from the next message on. Errors:
-    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE; NOT_FOUND.
+    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
     """
     ResetTemplate: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ResetTemplateRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Restores the default text of a template. Idempotent."""
+    """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
     SendCode: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.SendCodeRequest, _notification_service_pb2.SendCodeResponse]  # type: ignore[assignment]
     """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
     same code for the same purpose and account is emailed once.
@@ -158,7 +158,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_template_pb2.Template, _abc.Awaitable[_template_pb2.Template]]:
         """Replaces the text of a template for one language and channel, from the next message on. Errors:
-        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE; NOT_FOUND.
+        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
         """
 
     @_abc_1.abstractmethod
@@ -167,7 +167,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.ResetTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Restores the default text of a template. Idempotent."""
+        """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
 
     @_abc_1.abstractmethod
     def SendCode(

@@ -131,7 +131,7 @@ class GetDeadLetterRequest(_message.Message):
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """The event's id."""
+    """ID of the event."""
     def __init__(
         self,
         *,
@@ -153,7 +153,7 @@ class ReplayDeadLetterRequest(_message.Message):
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """The event's id."""
+    """ID of the event."""
     def __init__(
         self,
         *,
@@ -176,7 +176,7 @@ class DiscardDeadLetterRequest(_message.Message):
     EVENT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """The event's id."""
+    """ID of the event."""
     reason: _builtins.str
     """Reason, 1 to 500 characters."""
     def __init__(

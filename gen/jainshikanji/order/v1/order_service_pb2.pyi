@@ -149,7 +149,7 @@ class GetOrderRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -324,7 +324,7 @@ class UpdateOrderStatusRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     status: _order_pb2.OrderStatus.Value.ValueType
     """PREPARING, READY, OUT_FOR_DELIVERY, DELIVERED or CANCELLED. The payment sets CONFIRMED and a refund sets REFUNDED."""
     note: _builtins.str
@@ -358,7 +358,7 @@ class CancelOrderRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     reason: _builtins.str
     """Reason, up to 500 characters. Required for staff."""
     def __init__(
@@ -385,7 +385,7 @@ class AddTimelineNoteRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VISIBLE_TO_CUSTOMER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     note: _builtins.str
     """Note, 1 to 500 characters."""
     visible_to_customer: _builtins.bool
@@ -413,7 +413,7 @@ class GetTimelineRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -459,7 +459,7 @@ class GetTrackingRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -521,7 +521,7 @@ class ReportPositionRequest(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     message: _builtins.str
     """Message for the customer, up to 300 characters."""
     @_builtins.property
@@ -553,7 +553,7 @@ class AssignOrderRequest(_message.Message):
     ASSIGNED_STAFF_ID_FIELD_NUMBER: _builtins.int
     DELIVERY_PERSON_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     assigned_staff_id: _builtins.str
     """Account of a chef of the store. Empty keeps the assignment."""
     delivery_person_id: _builtins.str
@@ -581,7 +581,7 @@ class WatchOrderRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -603,7 +603,7 @@ class GetInvoiceRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,

@@ -237,8 +237,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrder(self, request, context):
-        """Streams changes of an order as server-sent events: `event: status` with a TimelineEntry as JSON and its version as
-        `id:`; `event: position` with a CourierPosition, without id; a comment every 15 seconds; and `event: end` with
+        """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+        `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
         {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
         RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
         """

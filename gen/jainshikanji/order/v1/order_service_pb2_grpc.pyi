@@ -89,8 +89,8 @@ class OrderServiceStub:
     job in the store; ORDER_CLOSED if the order is delivered or cancelled.
     """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _httpbody_pb2.HttpBody]
-    """Streams changes of an order as server-sent events: `event: status` with a TimelineEntry as JSON and its version as
-    `id:`; `event: position` with a CourierPosition, without id; a comment every 15 seconds; and `event: end` with
+    """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+    `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
     {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
     RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
     """
@@ -157,8 +157,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     job in the store; ORDER_CLOSED if the order is delivered or cancelled.
     """
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Streams changes of an order as server-sent events: `event: status` with a TimelineEntry as JSON and its version as
-    `id:`; `event: position` with a CourierPosition, without id; a comment every 15 seconds; and `event: end` with
+    """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+    `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
     {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
     RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
     """
@@ -306,8 +306,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.WatchOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Streams changes of an order as server-sent events: `event: status` with a TimelineEntry as JSON and its version as
-        `id:`; `event: position` with a CourierPosition, without id; a comment every 15 seconds; and `event: end` with
+        """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+        `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
         {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
         RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
         """

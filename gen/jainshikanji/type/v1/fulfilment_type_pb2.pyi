@@ -30,7 +30,7 @@ class FulfilmentType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[FulfilmentType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: FulfilmentType._Value.ValueType  # 0
-        """Not chosen; never written."""
+        """Not used."""
         DELIVERY: FulfilmentType._Value.ValueType  # 1
         """A courier delivers the order to an address."""
         PICKUP: FulfilmentType._Value.ValueType  # 2
@@ -42,7 +42,7 @@ class FulfilmentType(_message.Message):
         """The values. DELIVERY requires an address."""
 
     UNSPECIFIED: FulfilmentType.Value.ValueType  # 0
-    """Not chosen; never written."""
+    """Not used."""
     DELIVERY: FulfilmentType.Value.ValueType  # 1
     """A courier delivers the order to an address."""
     PICKUP: FulfilmentType.Value.ValueType  # 2
