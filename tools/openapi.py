@@ -280,11 +280,13 @@ def _holds_zero(rules: Any) -> bool:
 def _callers(rpc: Rpc) -> str:
     if "PUBLIC" in rpc.callers:
         return "**Callers:** everyone."
-    restrictions = {
+    restriction = {
         "FIELD": "; the request must name their own account or store",
         "RESOURCE": "; only their own resources",
-    }
-    return f"**Callers:** {', '.join(rpc.callers)}{restrictions.get(rpc.scope, '')}."
+    }.get(rpc.scope, "")
+    if restriction and "ADMIN" in rpc.callers:
+        restriction += ", except ADMIN"
+    return f"**Callers:** {', '.join(rpc.callers)}{restriction}."
 
 
 def _tag(rpc: Rpc) -> str:

@@ -68,7 +68,7 @@ def error_classes() -> list[reasons.Source]:
     return [source for source in sources() if source.error_class]
 
 
-@pytest.mark.parametrize("rpc", load().rpcs, ids=lambda rpc: f"{rpc.service}.{rpc.method.name}")
+@pytest.mark.parametrize("rpc", image().rpcs, ids=lambda rpc: f"{rpc.service}.{rpc.method.name}")
 def test_a_reason_that_a_contract_names_exists(rpc: Rpc) -> None:
     values = {value.name for enum in image().enums.values() for value in enum.value}
     assert not set(NAME.findall(rpc.comment)) - CODES - values
