@@ -1,7 +1,7 @@
 """Natural batching: items that arrive while a flush is in progress form the next batch.
 
 An idle batcher flushes in the same turn of the event loop, so a single request never waits for others or for a timer;
-under load many requests share one round trip and one commit. Only background work may set a `linger`, a batch delay.
+under load many requests share one round trip and one commit. Only background work may set a `delay`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ class Batcher(Generic[Item, Result]):
     """`flush` processes up to `limit` items and returns a result for each, in their order; one flush at a time.
 
     A result that is an exception is raised to the caller of its item. When a flush of several items fails, each item is
-    flushed alone, so that one bad item affects only its own caller. Each flush is delayed by `linger` seconds.
+    flushed alone, so that one bad item affects only its own caller. Each flush is delayed by `delay` seconds.
     """
 
     def __init__(
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         limit: int = 64,
-        linger: float = 0.0,
+        delay: float = 0.0,
     ) -> None:
-        self._flush, self._limit, self._linger = flush, limit, linger
+        self._flush, self._limit, self._delay = flush, limit, delay
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._is_busy = False
         self._flushing: asyncio.Task[None] | None = None
@@ -48,8 +48,8 @@ class Batcher(Generic[Item, Result]):
 
     def _begin(self) -> None:
         self._is_busy = True
-        if self._linger and len(self._waiting) < self._limit:
-            asyncio.get_running_loop().call_later(self._linger, self._start)
+        if self._delay and len(self._waiting) < self._limit:
+            asyncio.get_running_loop().call_later(self._delay, self._start)
         else:
             self._start()
 

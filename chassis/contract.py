@@ -1,7 +1,7 @@
-"""What the contracts say beside the messages: of a method who may call it, whether it repeats and which route it has;
-of a field what interceptors ask before they look into it.
+"""What the contracts state in options: of a method its callers, its route and whether it needs an Idempotency-Key; of a
+field its limits.
 
-Read from the descriptors of the generated code; the edge, the documentation and the tests read the same.
+Read from the descriptors of the generated code, as the edge, the documentation and the tests do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EVERY_SERVICE = "*"
 
 
 class ContractIncomplete(Exception):
-    """A method lacks what every method must state."""
+    """A method lacks an option that every method must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,29 @@ class Method:
 
     path: str
     request: type[Message]
+    response: type[Message]
     server_streaming: bool
     callers: frozenset[str]
     services: frozenset[str]
-    # Scope RESOURCE: the use case's own SELECT carries whose rows it may find.
+    # Scope RESOURCE: the statements of the use case are limited to the caller's rows.
     owned: bool
     owner_field: str
     tenant_field: str
     needs_idempotency_key: bool
     is_read: bool
     route: str
+    # Name of the method of the same service that this one is the batch of; "" for all others.
+    batch_of: str
 
     @property
     def name(self) -> str:
         """`OrderService/GetOrder`, short enough for metrics and logs."""
         return self.path.rsplit(".", 1)[-1]
+
+    @property
+    def method_name(self) -> str:
+        """`GetOrder`."""
+        return self.path.rsplit("/", 1)[-1]
 
     @property
     def is_public(self) -> bool:
@@ -63,15 +71,15 @@ class Field:
     json_name: str
     is_text: bool
     is_repeated: bool
-    # False for maps, whose entries are messages only on paper.
+    # False for maps, whose entries are messages only in the descriptor.
     holds_messages: bool
-    # How many items it may have; 0 without a bound.
+    # The maximum number of items; 0 without a limit.
     most_items: int
 
 
 @cache
 def field(of: descriptor.FieldDescriptor) -> Field:
-    """The descriptor's field. Kept: asking for options takes longer than everything that depends on them."""
+    """The field of the descriptor. Cached: reading options is slow."""
     is_map = of.message_type is not None and of.message_type.GetOptions().map_entry
     options: Any = of.GetOptions()
     return Field(
@@ -116,6 +124,7 @@ def _read(service: str, method: descriptor.MethodDescriptor) -> Method:
     return Method(
         path=f"/{service}/{method.name}",
         request=message_factory.GetMessageClass(method.input_type),
+        response=message_factory.GetMessageClass(method.output_type),
         server_streaming=method.server_streaming,
         callers=frozenset(caller.Name(value) for value in access.callers),
         services=frozenset(access.services),
@@ -125,4 +134,5 @@ def _read(service: str, method: descriptor.MethodDescriptor) -> Method:
         needs_idempotency_key=options.Extensions[access_pb2.idempotency_key],
         is_read=options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         route=f"{verb.upper()} {getattr(http, verb)}" if verb else "",
+        batch_of=options.Extensions[access_pb2.batch_of],
     )

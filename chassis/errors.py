@@ -1,18 +1,19 @@
-"""Refusals as types. A use case raises one; the errors interceptor turns it into `google.rpc.Status`.
+"""Domain errors. A use case raises one; the errors interceptor converts it to `google.rpc.Status`.
 
     DomainError
-    ├── InvalidArgument      400   a field is wrong; carries the field violations
+    ├── InvalidArgument      400   a field is invalid; carries the field violations
     ├── Unauthenticated      401
     ├── PermissionDenied     403
-    ├── NotFound             404   missing and foreign look the same: fixed body, no subclasses
-    ├── Conflict             409   state, stock, price or a limit does not allow it; do not retry unchanged
-    │   └── StaleEtag              somebody wrote in between
+    ├── NotFound             404   missing or not visible to the caller: one fixed body, no subclasses
+    ├── Conflict             409   the current state, stock, price or a limit does not allow it; do not retry unchanged
+    │   └── StaleEtag              the resource has changed since its etag was read
     ├── AlreadyExists        409
     ├── ResourceExhausted    429   carries retry_after in seconds
-    ├── Unavailable          503   worth a retry; never stored as the answer to an idempotency key
-    └── RemoteError                another service's refusal, passed on unchanged
+    ├── Unavailable          503   a retry may succeed; never stored under an idempotency key
+    └── RemoteError                the error of another service, passed on unchanged
 
-The reason of a refusal is its class name in UPPER_SNAKE and is part of the public contract.
+The reason of an error is its class name in UPPER_SNAKE. It must be a value of `ErrorReason` in the contracts, where its
+meaning for clients is written; a contract test compares both.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "jainshikanji"
 STATUS_HEADER = "grpc-status-details-bin"
-MOST_VIOLATIONS = 20
+MAX_VIOLATIONS = 20
 
 
 def _upper_snake(name: str) -> str:
@@ -35,11 +36,11 @@ def _upper_snake(name: str) -> str:
 
 
 class DomainError(Exception):
-    """Why a request is not done. `message` is for the caller; `metadata` holds facts a program may read."""
+    """Why a request failed. `message` is for people, `metadata` holds facts for programs."""
 
     code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
-    reason: str = "REFUSAL"
-    # Whether the same request gets the same answer again, so that an idempotency key may keep it.
+    reason: str = "DOMAIN_ERROR"
+    # Whether the same request fails in the same way again, so that the error may be stored under an idempotency key.
     deterministic: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
@@ -55,14 +56,14 @@ class DomainError(Exception):
         return [_pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata))]
 
     def status(self) -> status_pb2.Status:
-        """The refusal as it goes over the wire."""
+        """The error as a message."""
         return status_pb2.Status(code=self.code.value[0], message=self.message, details=self.details())
 
 
 class InvalidArgument(DomainError):
-    """A request that can never succeed as it is. One violation by `field` and `description`, or many.
+    """A request that cannot succeed unchanged, with one or more violations of `field` and `description`.
 
-    The first MOST_VIOLATIONS are told: they travel in a header, and a longer one ends the connection for everybody.
+    Only the first MAX_VIOLATIONS are sent: they travel in a header, and an oversized header ends the connection.
     """
 
     code = grpc.StatusCode.INVALID_ARGUMENT
@@ -75,14 +76,14 @@ class InvalidArgument(DomainError):
         bad_request = error_details_pb2.BadRequest(
             field_violations=[
                 error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
-                for field, description in self.violations[:MOST_VIOLATIONS]
+                for field, description in self.violations[:MAX_VIOLATIONS]
             ]
         )
         return [*super().details(), _pack(bad_request)]
 
 
 class Unauthenticated(DomainError):
-    """Nobody is logged in, or not any more."""
+    """The caller has no valid session."""
 
     code = grpc.StatusCode.UNAUTHENTICATED
 
@@ -91,7 +92,7 @@ class Unauthenticated(DomainError):
 
 
 class PermissionDenied(DomainError):
-    """The caller is known and may not do this."""
+    """The caller is known and not permitted to do this."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
 
@@ -100,7 +101,7 @@ class PermissionDenied(DomainError):
 
 
 class NotFound(DomainError):
-    """There is no such thing for this caller. One fixed body, so that a foreign object cannot be told from none."""
+    """Not found, or not visible to the caller. One fixed body, so that the two cannot be distinguished."""
 
     code = grpc.StatusCode.NOT_FOUND
 
@@ -109,20 +110,20 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """The state of things does not allow it. Repeating the request unchanged does not help."""
+    """The current state does not allow the operation. Repeating the request unchanged does not help."""
 
     code = grpc.StatusCode.ABORTED
 
 
 class StaleEtag(Conflict):
-    """Somebody wrote after the etag was read; metadata has the etag of today."""
+    """The resource has changed since its etag was read; `etag` is the current one."""
 
     def __init__(self, current: str) -> None:
-        super().__init__("it has changed since it was read; read it again", etag=current)
+        super().__init__("the resource has changed since it was read; read it again", etag=current)
 
 
 class AlreadyExists(DomainError):
-    """What should be made is there already."""
+    """The resource exists already."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
 
@@ -144,7 +145,7 @@ class ResourceExhausted(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something this service needs does not answer now; the same request may succeed later."""
+    """A dependency does not respond; the same request may succeed later."""
 
     code = grpc.StatusCode.UNAVAILABLE
     deterministic = False
@@ -154,7 +155,7 @@ class Unavailable(DomainError):
 
 
 class RemoteError(DomainError):
-    """Another service refused. Goes to the client as the peer gave it; `peer_reason` tells which refusal it was."""
+    """The error of another service, passed to the client unchanged; `code` and `reason` are those of that service."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(status.message)
@@ -169,7 +170,7 @@ class RemoteError(DomainError):
 
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-# Answers of a peer that say something about the transport or the peer's health, not about the request.
+# Codes that concern the transport or the health of the called service, not the request.
 _TRANSPORT = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -181,25 +182,25 @@ _TRANSPORT = {
 }
 
 
-def from_rpc(error: grpc.aio.AioRpcError, peer: str) -> DomainError:
-    """What a failed call to `peer` means here: its refusal, or Unavailable when the call did not get an answer."""
+def from_rpc(error: grpc.aio.AioRpcError, service: str) -> DomainError:
+    """The error of a failed call: that of the service, or Unavailable when the service did not respond."""
     status = status_from_rpc(error)
     if status is None or error.code() in _TRANSPORT:
-        return _not_available(peer)
+        return _not_available(service)
     return RemoteError(status)
 
 
-def from_status(status: status_pb2.Status, peer: str) -> DomainError:
-    """What a refusal within an answer of `peer` means here: the same as that of a failed call."""
-    return _not_available(peer) if _CODES.get(status.code) in _TRANSPORT else RemoteError(status)
+def from_status(status: status_pb2.Status, service: str) -> DomainError:
+    """The error of one result of a batch: the same as for a failed call."""
+    return _not_available(service) if _CODES.get(status.code) in _TRANSPORT else RemoteError(status)
 
 
-def _not_available(peer: str) -> Unavailable:
-    return Unavailable(f"{peer} is not available", peer=peer)
+def _not_available(service: str) -> Unavailable:
+    return Unavailable(f"{service} is not available", peer=service)
 
 
 def status_from_rpc(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
-    """The `google.rpc.Status` that a failed call carries; None when it has none."""
+    """The `google.rpc.Status` of a failed call; None when it has none."""
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_HEADER:
             return status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
@@ -207,13 +208,13 @@ def status_from_rpc(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
 
 
 def restore(status: status_pb2.Status) -> DomainError:
-    """A refusal that was kept as its Status, raised again exactly as it was."""
+    """The error of a stored status, exactly as it was."""
     return RemoteError(status)
 
 
-async def abort(context: grpc.aio.ServicerContext[object, object], refusal: DomainError) -> NoReturn:
-    """Ends the call with the refusal's status and details."""
-    status = refusal.status()
+async def abort(context: grpc.aio.ServicerContext[object, object], error: DomainError) -> NoReturn:
+    """Ends the call with the status and the details of the error."""
+    status = error.status()
     await context.abort(
         _CODES.get(status.code, grpc.StatusCode.UNKNOWN),
         status.message,

@@ -172,8 +172,8 @@ class Method:
     paths: tuple[str, ...]
     safe: bool
     streams: bool
-    entrance: bool
-    guessable: bool
+    unauthenticated_endpoint: bool
+    brute_force_limited: bool
 
     @property
     def path(self) -> str:
@@ -217,8 +217,8 @@ def _method(service: str, grpc_service: str, rpc: descriptor_pb2.MethodDescripto
         paths=paths,
         safe=rpc.options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         streams=rpc.server_streaming,
-        entrance=rpc.options.Extensions[access_pb2.entrance],
-        guessable=rpc.options.Extensions[access_pb2.guessable],
+        unauthenticated_endpoint=rpc.options.Extensions[access_pb2.unauthenticated_endpoint],
+        brute_force_limited=rpc.options.Extensions[access_pb2.brute_force_limited],
     )
 
 
@@ -325,11 +325,11 @@ def at_path(reachable: list[Method], path: str) -> Method:
     raise RenderError(f"no contract has the path {path}")
 
 
-def entrance_paths(entrances: list[Method]) -> list[str]:
-    """Their REST paths, which the edge compares as they are. Raises RenderError for one with a variable."""
-    paths = [path for method in entrances for path in method.paths]
+def literal_paths(endpoints: list[Method]) -> list[str]:
+    """REST paths of the unauthenticated endpoints. Envoy compares them exactly: RenderError for one with a variable."""
+    paths = [path for method in endpoints for path in method.paths]
     if templates := [path for path in paths if "{" in path]:
-        raise RenderError(f"an entrance has no variables in its path: {', '.join(templates)}")
+        raise RenderError(f"an unauthenticated endpoint has no variables in its path: {', '.join(templates)}")
     return paths
 
 
@@ -337,7 +337,7 @@ def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet
     """Bootstrap configuration of Envoy as YAML. Raises RenderError if the contracts lack a required path."""
     reachable = methods(descriptors)
     jwks, webhook = at_path(reachable, JWKS_PATH), at_path(reachable, WEBHOOK_PATH)
-    entrances = [method for method in reachable if method.entrance]
+    unauthenticated = [method for method in reachable if method.unauthenticated_endpoint]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         undefined=jinja2.StrictUndefined,
@@ -356,9 +356,9 @@ def render(settings: EdgeSettings, descriptors: descriptor_pb2.FileDescriptorSet
         jwks_path=JWKS_PATH,
         jwks_method=jwks.path,
         jwks_service=jwks.grpc_service,
-        entrance_paths=entrance_paths(entrances),
-        tokenless_permissions=permissions([*entrances, webhook]),
-        guessable_methods=[method.path for method in reachable if method.guessable],
+        unauthenticated_paths=literal_paths(unauthenticated),
+        tokenless_permissions=permissions([*unauthenticated, webhook]),
+        brute_force_limited_methods=[method.path for method in reachable if method.brute_force_limited],
         method_routes=[method_route(method, settings) for method in reachable],
         grpc_services=sorted({method.grpc_service for method in reachable}),
         policies=policies(reachable),

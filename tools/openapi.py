@@ -76,10 +76,10 @@ class Document:
             "operationId": f"{rpc.service}_{rpc.method.name}",
             "tags": [_tag(rpc)],
             "summary": _first_sentence(rpc.comment),
-            "description": f"{rpc.comment}\n\n{_who(rpc)}",
+            "description": f"{rpc.comment}\n\n{_callers(rpc)}",
             "x-callers": rpc.callers,
             "parameters": self._parameters(rpc, in_path, with_query=not body),
-            "responses": {"200": self._answer(rpc), "default": self._refusal()},
+            "responses": {"200": self._answer(rpc), "default": self._error()},
         }
         if "PUBLIC" in rpc.callers:
             operation["security"] = []
@@ -103,7 +103,7 @@ class Document:
                     "name": "Idempotency-Key",
                     "in": "header",
                     "required": True,
-                    "description": "Repeating a request with its key gives the first answer. Kept 48 hours.",
+                    "description": "A repeated request with the same key gets the first response for 48 hours.",
                     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
                 }
             )
@@ -138,15 +138,15 @@ class Document:
     def _answer(self, rpc: Rpc) -> Schema:
         if rpc.method.output_type == HTTP_BODY:
             media = EVENT_STREAM if rpc.method.server_streaming else "*/*"
-            return {"description": "The bytes.", "content": {media: {"schema": {"type": "string"}}}}
+            return {"description": "Raw bytes.", "content": {media: {"schema": {"type": "string"}}}}
         schema = self._reference(rpc.method.output_type)
-        return {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+        return {"description": "Success.", "content": {"application/json": {"schema": schema}}}
 
     @staticmethod
-    def _refusal() -> Schema:
+    def _error() -> Schema:
         schema = {"$ref": f"#/components/schemas/{_schema_name(STATUS)}"}
         return {
-            "description": "Refused. `details` holds an ErrorInfo with a stable `reason`.",
+            "description": "Error. `details` has an ErrorInfo with a stable `reason`.",
             "content": {"application/json": {"schema": schema}},
         }
 
@@ -191,13 +191,13 @@ class Document:
             return dict(_WELL_KNOWN.get(field.type_name) or self._reference(field.type_name))
         if field.type == F.TYPE_ENUM:
             values = self._image.enums[field.type_name[1:]].value
-            allowed, refused = getattr(rules.enum, "in"), rules.enum.not_in
+            allowed, rejected = getattr(rules.enum, "in"), rules.enum.not_in
             return {
                 "type": "string",
                 "enum": [
                     value.name
                     for value in values
-                    if value.number and value.number not in refused and (not allowed or value.number in allowed)
+                    if value.number and value.number not in rejected and (not allowed or value.number in allowed)
                 ],
             }
         if field.type == F.TYPE_STRING:
@@ -213,11 +213,11 @@ class Document:
         return {"type": "number", "format": "double", **_limits(rules.double, _NUMBER)}
 
 
-DESCRIPTION = """Back end of a restaurant group. Every answer of success is 200. Every refusal has one shape,
+DESCRIPTION = """Back end of a restaurant group. The status of every success is 200. The body of every error is a
 `google.rpc.Status`: a `code`, a `message` for people and `details` with an `ErrorInfo` whose `reason` is stable
 (docs/api/reasons.md lists them).
-Amounts are `Money`: whole minor units (paise) as a string. Unknown JSON fields are ignored, unknown query parameters
-are refused."""
+Amounts are `Money` in minor units (paise), as a string. Unknown JSON fields are ignored, unknown query parameters
+are rejected."""
 
 _NUMBER = {"gte": "minimum", "lte": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 _ARRAY = {"min_items": "minItems", "max_items": "maxItems", "unique": "uniqueItems"}
@@ -244,15 +244,15 @@ def _string_rules(rules: Any) -> Schema:
 
 
 def _is_required(field: F) -> bool:
-    """Whether leaving the field out is refused: then its zero value breaks a rule that also holds for zero values."""
+    """Whether the field must be sent: its zero value breaks a rule that applies to zero values too."""
     rules = rules_of(field)
     if rules.required:
         return True
     may_be_absent = field.proto3_optional or (field.type == F.TYPE_MESSAGE and field.label != F.LABEL_REPEATED)
-    return not may_be_absent and not rules.ignore and _refuses_zero(rules)
+    return not may_be_absent and not rules.ignore and _rejects_zero(rules)
 
 
-def _refuses_zero(rules: Any) -> bool:
+def _rejects_zero(rules: Any) -> bool:
     string, number = rules.string, next((getattr(rules, kind) for kind in _NUMBERS if rules.HasField(kind)), None)
     return bool(
         string.min_len
@@ -277,11 +277,16 @@ def _holds_zero(rules: Any) -> bool:
     )
 
 
-def _who(rpc: Rpc) -> str:
+def _callers(rpc: Rpc) -> str:
     if "PUBLIC" in rpc.callers:
-        return "**Callers:** everybody."
-    narrowed = {"FIELD": "; only for what the request names as theirs", "RESOURCE": "; only what is theirs"}
-    return f"**Callers:** {', '.join(rpc.callers)}{narrowed.get(rpc.scope, '')}."
+        return "**Callers:** everyone."
+    restriction = {
+        "FIELD": "; the request must name their own account or store",
+        "RESOURCE": "; only their own resources",
+    }.get(rpc.scope, "")
+    if restriction and "ADMIN" in rpc.callers:
+        restriction += ", except ADMIN"
+    return f"**Callers:** {', '.join(rpc.callers)}{restriction}."
 
 
 def _tag(rpc: Rpc) -> str:

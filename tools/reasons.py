@@ -1,9 +1,7 @@
-"""The reasons of refusals: the machine-readable half of every error, read from the code that raises them."""
+"""Reasons of errors: the enums `ErrorReason` of the contracts, and where each reason is raised."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,11 +12,14 @@ from google.protobuf import descriptor_pb2
 
 from chassis.errors import DomainError, RemoteError
 from tools.edge import renderer
+from tools.image import PACKAGE, Image
 
-EVERYWHERE = "every service"
-EDGE = "the edge"
+# Package of the reasons of every service and of the edge, and of those that more than one service raises.
+SHARED = "type"
+EVERY_SERVICE = "every service"
+EDGE = "edge"
 
-# What the edge's transcoder makes of a status; docs/api speaks HTTP.
+# HTTP status that the transcoder of the edge makes of a gRPC code.
 _HTTP = {
     grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
     grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
@@ -31,48 +32,112 @@ _HTTP = {
     grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
 }
-# Where Envoy puts a text of its own, which differs from case to case.
-_OWN_TEXT = "%LOCAL_REPLY_BODY%"
 
 
 @dataclass(frozen=True, order=True)
 class Reason:
-    """One row of the list: who gives it, what it is called, its HTTP status, the code of gRPC, and what it means."""
+    """A value of an enum `ErrorReason`: the package that declares it, its name, and the comment for clients."""
 
-    owner: str
+    package: str
     name: str
+    comment: str
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """A place that raises a reason: an error class of a service or of the chassis, or a reply of the edge."""
+
+    reason: str
+    # Service name, EVERY_SERVICE or EDGE.
+    owner: str
     status: int
     code: str
-    meaning: str
+    # Module and name of the class; "" for the edge.
+    error_class: str = ""
+
+    @property
+    def package(self) -> str:
+        """The package whose enum must have the reason, if no other service raises it."""
+        return SHARED if self.owner in {EVERY_SERVICE, EDGE} else self.owner
 
 
-def of_services() -> list[Reason]:
-    """Reasons of all refusals of chassis and services that are imported; also of kinds that others derive from."""
+def declared(image: Image) -> list[Reason]:
+    """All reasons of the contracts, by package and number."""
     found = []
-    for refusal in _descendants(DomainError):
-        package, module = refusal.__module__.split(".")[:2]
-        if package not in {"chassis", "services"}:
-            continue
-        owner = module if package == "services" else EVERYWHERE
-        found.append(Reason(owner, refusal.reason, _HTTP[refusal.code], refusal.code.name, _first_paragraph(refusal)))
-    return sorted(found)
+    for name, enum in image.enums.items():
+        if name.startswith(PACKAGE) and name.endswith(".ErrorReason.Value"):
+            package = name.split(".")[1]
+            found += [
+                Reason(package, value.name, " ".join(image.comments[f"{name}.{value.name}"].split()))
+                for value in enum.value
+                if value.number
+            ]
+    return found
 
 
-def of_edge(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Reason]:
-    """Reasons that Envoy gives by itself, from the configuration that it gets."""
+def of_services() -> list[Source]:
+    """Error classes of the chassis and of the services whose modules are imported; base classes included."""
+    return sorted(_source(error_class) for error_class in _descendants(DomainError) if _is_ours(error_class))
+
+
+def of_edge(descriptors: descriptor_pb2.FileDescriptorSet) -> list[Source]:
+    """Local replies of Envoy, read from its rendered configuration."""
     config = yaml.safe_load(renderer.render(renderer.EdgeSettings(), descriptors))
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    texts: dict[tuple[str, int, str], dict[str, None]] = {}
+    found = set()
     for mapper in manager["local_reply_config"]["mappers"]:
         body = mapper["body_format_override"]["json_format"]
         status = mapper.get("status_code") or _status(mapper["filter"])
-        text = "otherwise the message says what" if body["message"] == _OWN_TEXT else body["message"]
-        texts.setdefault((body["details"][0]["reason"], status, _code(body["code"])), {})[text] = None
-    return sorted(Reason(EDGE, *key, _sentence(said)) for key, said in texts.items())
+        found.add(Source(body["details"][0]["reason"], EDGE, status, _code(body["code"])))
+    return sorted(found)
+
+
+def render(reasons: list[Reason], sources: list[Source], services: tuple[str, ...]) -> str:
+    lines = [
+        "# Error reasons",
+        "",
+        "Generated by `make docs` from the enums `ErrorReason` of the contracts, error classes and the edge template.",
+        "The body of every error is a `google.rpc.Status`. Its details have a `google.rpc.ErrorInfo` with the domain",
+        "`jainshikanji`, one of these reasons and metadata. Programs decide by the reason; the message is for people.",
+        "A 400 lists the invalid fields in `google.rpc.BadRequest`. A 409 fails again if it is repeated unchanged.",
+        "A 429 or 503 may succeed later, a 429 after `Retry-After`.",
+    ]
+    for package in (SHARED, *services):
+        mine = [reason for reason in reasons if reason.package == package]
+        if not mine:
+            continue
+        title = "Shared reasons" if package == SHARED else package
+        lines += ["", f"## {title}", "", "| reason | HTTP | gRPC | from | meaning |", "| --- | --- | --- | --- | --- |"]
+        lines += [_row(reason, [source for source in sources if source.reason == reason.name]) for reason in mine]
+    return "\n".join(lines) + "\n"
+
+
+def _row(reason: Reason, sources: list[Source]) -> str:
+    statuses, codes = ({getattr(source, name) for source in sources} for name in ("status", "code"))
+    owners = sorted({source.owner for source in sources}, key=lambda owner: (owner == EDGE, owner))
+    cells = [f"`{reason.name}`", *(", ".join(map(str, sorted(cell))) for cell in (statuses, codes)), ", ".join(owners)]
+    return f"| {' | '.join(cells)} | {reason.comment} |"
+
+
+def _source(error_class: type[DomainError]) -> Source:
+    package, module = error_class.__module__.split(".")[:2]
+    owner = module if package == "services" else EVERY_SERVICE
+    name = f"{error_class.__module__}.{error_class.__name__}"
+    return Source(error_class.reason, owner, _HTTP[error_class.code], error_class.code.name, name)
+
+
+def _is_ours(error_class: type[DomainError]) -> bool:
+    return error_class.__module__.split(".")[0] in {"chassis", "services"}
+
+
+def _descendants(kind: type[DomainError]) -> list[type[DomainError]]:
+    """All subclasses except the one that passes on the error of another service."""
+    direct = [subclass for subclass in kind.__subclasses__() if subclass is not RemoteError]
+    return [*direct, *(further for subclass in direct for further in _descendants(subclass))]
 
 
 def _status(condition: dict[str, Any]) -> int:
-    """The status that a condition asks for; 500 for the last, which takes whatever no other did."""
+    """The status that a condition compares with; 500 for the last one, which has a lower limit only."""
     parts = [condition, *condition.get("and_filter", {}).get("filters", ())]
     [comparison] = [part["status_code_filter"]["comparison"] for part in parts if "status_code_filter" in part]
     is_exact = comparison["op"] == "EQ"
@@ -81,36 +146,3 @@ def _status(condition: dict[str, Any]) -> int:
 
 def _code(number: int) -> str:
     return next(code.name for code in grpc.StatusCode if code.value[0] == number)
-
-
-def render(reasons: list[Reason], services: tuple[str, ...]) -> str:
-    lines = [
-        "# Why a request is refused",
-        "",
-        "Generated from the refusals of the code and the template of the edge by `make docs`. Every answer that is not",
-        "200 is a `google.rpc.Status` whose `ErrorInfo` has one of these reasons, the domain `jainshikanji` and facts",
-        "in `metadata`. Reasons are part of the API: programs decide by them, `message` is for people. 400 also has",
-        "the wrong fields in `BadRequest`; 409 does not pass by repeating the request; 429 and 503 may, 429 after",
-        "`Retry-After`.",
-    ]
-    for owner in (EVERYWHERE, EDGE, *services):
-        mine = [reason for reason in reasons if reason.owner == owner]
-        if mine:
-            lines += ["", f"## {owner}", "", "| reason | HTTP | gRPC | meaning |", "| --- | --- | --- | --- |"]
-            lines += [f"| `{reason.name}` | {reason.status} | {reason.code} | {reason.meaning} |" for reason in mine]
-    return "\n".join(lines) + "\n"
-
-
-def _sentence(said: Iterable[str]) -> str:
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _descendants(kind: type[DomainError]) -> list[type[DomainError]]:
-    """All kinds of refusal but the one that passes on another service's."""
-    direct = [refusal for refusal in kind.__subclasses__() if refusal is not RemoteError]
-    return [*direct, *(further for refusal in direct for further in _descendants(refusal))]
-
-
-def _first_paragraph(refusal: type[DomainError]) -> str:
-    return " ".join((inspect.getdoc(refusal) or "").split("\n\n")[0].split())

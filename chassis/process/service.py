@@ -37,6 +37,7 @@ from chassis.process import logs
 from chassis.process.app import App
 from chassis.process.loops import Loop
 from chassis.rpc import idempotency, interceptors
+from chassis.rpc.batch_calls import install_batch_methods
 from chassis.rpc.sessions import Identity, RevokedSessions
 from chassis.security import tls
 
@@ -274,6 +275,7 @@ def add_to_server(servicer: Any, server: grpc.aio.Server) -> str:
             full_name = _full_name(base)
             if missing := missing_methods(type(servicer), full_name):
                 raise IncompleteService(f"{type(servicer).__name__} does not implement {', '.join(missing)}")
+            install_batch_methods(servicer, full_name)
             adder(servicer, server)
             return full_name
     raise IncompleteService(f"{type(servicer).__name__} extends no generated servicer")
@@ -282,7 +284,8 @@ def add_to_server(servicer: Any, server: grpc.aio.Server) -> str:
 def missing_methods(servicer: type, full_name: str) -> list[str]:
     """The methods of the contract that the servicer only inherits from its generated base class."""
     implemented = {name for base in servicer.__mro__ if not _is_generated(base) for name in vars(base)}
-    return [path for path in contract.service_methods(full_name) if path.rsplit("/", 1)[1] not in implemented]
+    methods = contract.service_methods(full_name).values()
+    return [method.path for method in methods if method.method_name not in implemented and not method.batch_of]
 
 
 def _is_generated(base: type) -> bool:

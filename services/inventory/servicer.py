@@ -24,7 +24,6 @@ from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceService
 from chassis import Call, current_call
 from chassis.batching import Batcher
 from chassis.clock import now
-from chassis.rpc.batch_calls import answer_each
 from chassis.rpc.call import ANONYMOUS
 from chassis.timestamps import optional_datetime_from_proto
 from services.inventory import wire
@@ -129,12 +128,6 @@ class ProductServicer(ProductServiceServicer):
         lines = await pricing.price_lines(self._app, UUID(request.store_id), request.lines)
         return product_service_pb2.PriceLinesResponse(lines=lines)
 
-    async def BatchPriceLines(
-        self, request: product_service_pb2.BatchPriceLinesRequest, context: Any
-    ) -> product_service_pb2.BatchPriceLinesResponse:
-        answer = product_service_pb2.BatchPriceLinesResponse()
-        return await answer_each(self.PriceLines, request.requests, context, answer)
-
     def _let_browsers_keep(self, call: Call, message: bytes) -> None:
         call.set_header("cache-control", self._cacheable)
         call.set_header("etag", f'"{hashlib.blake2b(message, digest_size=12).hexdigest()}"')
@@ -188,12 +181,6 @@ class StockServicer(StockServiceServicer):
         )
         await self._holds.do(wish)
         return stock_service_pb2.ReserveStockResponse()
-
-    async def BatchReserveStock(
-        self, request: stock_service_pb2.BatchReserveStockRequest, context: Any
-    ) -> stock_service_pb2.BatchReserveStockResponse:
-        answer = stock_service_pb2.BatchReserveStockResponse()
-        return await answer_each(self.ReserveStock, request.requests, context, answer)
 
     async def ReleaseStock(
         self, request: stock_service_pb2.ReleaseStockRequest, context: Any

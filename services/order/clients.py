@@ -87,7 +87,7 @@ class BatchedCalls:
             "StartPayment",
             BatchStartPaymentRequest,
             timeout=START_PAYMENT_SECONDS,
-            linger=UNHURRIED_SECONDS,
+            delay=UNHURRIED_SECONDS,
         )
         self._peers = peers
 

@@ -17,7 +17,6 @@ from chassis.batching import Batcher
 from chassis.clock import now
 from chassis.database import Row
 from chassis.money import money_from_proto, money_to_proto
-from chassis.rpc.batch_calls import answer_each
 from chassis.timestamps import optional_datetime_from_proto
 from services.payment import wire
 from services.payment.app import PaymentApp
@@ -99,11 +98,6 @@ class PaymentServicer(PaymentServiceServicer):
         )
         patience = self._patience(current_call().deadline)
         return self._shown(await self._app.run_shielded(payments.start(self._app, self._writes, new, patience)))
-
-    async def BatchStartPayment(
-        self, request: pb.BatchStartPaymentRequest, context: Any
-    ) -> pb.BatchStartPaymentResponse:
-        return await answer_each(self.StartPayment, request.requests, context, pb.BatchStartPaymentResponse())
 
     def _patience(self, deadline: float | None) -> float:
         """Seconds that the gateway may take, so that the caller still gets an answer within its deadline."""

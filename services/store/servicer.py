@@ -17,7 +17,6 @@ from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
 
 from chassis import current_call
 from chassis.database import Row
-from chassis.rpc.batch_calls import answer_each
 from chassis.timestamps import optional_datetime_from_proto, parse_date, parse_optional_date, timestamp_to_proto
 from services.store import wire
 from services.store.app import StoreApp
@@ -155,12 +154,6 @@ class StoreServicer(StoreServiceServicer):
             scheduled=scheduled,
         )
         return wire.fulfilment_message(row, answer)
-
-    async def BatchQuoteFulfilment(
-        self, request: store_messages.BatchQuoteFulfilmentRequest, context: Any
-    ) -> store_messages.BatchQuoteFulfilmentResponse:
-        answer = store_messages.BatchQuoteFulfilmentResponse()
-        return await answer_each(self.QuoteFulfilment, request.requests, context, answer)
 
     async def BatchGetStores(
         self, request: store_messages.BatchGetStoresRequest, context: Any

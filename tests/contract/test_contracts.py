@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from jainshikanji.options.v1 import access_pb2, pii_pb2
 
 from chassis.contract import EVERY_SERVICE
-from chassis.rpc.batch_calls import AT_ONCE
+from chassis.rpc.batch_calls import MAX_BATCH_SIZE
 from tests.contract.contracts import (
     PACKAGE,
     SERVICES,
@@ -69,7 +69,7 @@ def every_rpc() -> pytest.MarkDecorator:
 def test_an_rpc_states_who_may_call_it(rpc: Rpc) -> None:
     assert rpc.options.HasExtension(access_pb2.access)
     access = rpc.access
-    assert access.callers or access.services, "nobody may call it"
+    assert access.callers or access.services, "no caller may call it"
     assert CALLER.UNSPECIFIED not in access.callers
     assert set(access.services) <= PEERS
     assert bool(rpc.routes) == bool(access.callers), "callers from outside come by a route, and by nothing else"
@@ -99,22 +99,37 @@ def test_an_rpc_says_whether_it_repeats(rpc: Rpc) -> None:
         assert verb in IDEMPOTENCY or verb in {"POST", "PATCH"}
 
 
-@every_rpc()
-def test_a_batch_is_many_requests_of_its_single_rpc_for_the_same_callers(rpc: Rpc) -> None:
-    requests = rpc.request.fields_by_name.get("requests")
-    if requests is None:
-        return
-    name = rpc.method.name.removeprefix("Batch")
-    single = rpc.method.containing_service.methods_by_name[name]
-    outcome = rpc.method.output_type.fields_by_name["results"].message_type.oneofs_by_name["outcome"]
-    assert requests.message_type == single.input_type
-    assert [(field.name, field.message_type.full_name) for field in outcome.fields] == [
-        ("response", single.output_type.full_name),
-        ("refusal", "google.rpc.Status"),
+def batches() -> list[Rpc]:
+    return [rpc for rpc in rpcs() if rpc.options.Extensions[access_pb2.batch_of]]
+
+
+@pytest.mark.parametrize("rpc", batches(), ids=str)
+def test_a_batch_method_has_the_form_that_the_chassis_implements(rpc: Rpc) -> None:
+    single = Rpc(rpc.method.containing_service.methods_by_name[rpc.options.Extensions[access_pb2.batch_of]])
+    assert rpc.method.name == f"Batch{single.method.name}"
+    assert not rpc.routes
+    assert (rpc.access, rpc.idempotency_level) == (single.access, single.idempotency_level)
+    [requests] = rpc.request.fields
+    assert (requests.name, requests.is_repeated, requests.message_type) == ("requests", True, single.request)
+    assert _rules(requests).repeated.max_items == MAX_BATCH_SIZE
+    [results] = rpc.method.output_type.fields
+    assert (results.name, results.is_repeated) == ("results", True)
+    [outcome] = results.message_type.oneofs
+    assert [(field.name, field.message_type.full_name) for field in results.message_type.fields] == [
+        ("response", single.method.output_type.full_name),
+        ("error", "google.rpc.Status"),
     ]
-    assert _rules(requests).repeated.max_items == AT_ONCE
-    other = Rpc(single)
-    assert (rpc.access.services, rpc.idempotency_level) == (other.access.services, other.idempotency_level)
+    assert list(outcome.fields) == list(results.message_type.fields)
+
+
+@every_rpc()
+def test_a_method_named_batch_has_the_option_or_reads_many_resources_by_id(rpc: Rpc) -> None:
+    """`BatchGet<Resources>` of AIP-231 takes ids, is no batch of another method and has one answer for all."""
+    if not rpc.method.name.startswith("Batch") or rpc.options.Extensions[access_pb2.batch_of]:
+        return
+    assert rpc.method.name.startswith("BatchGet"), "option batch_of is missing"
+    assert rpc.method.name.removeprefix("Batch") not in rpc.method.containing_service.methods_by_name
+    assert "requests" not in rpc.request.fields_by_name
 
 
 def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
@@ -129,11 +144,11 @@ def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
 
 
 @every_rpc()
-def test_an_entrance_is_for_everybody_and_what_can_be_guessed_is_reached_from_outside(rpc: Rpc) -> None:
-    if rpc.options.Extensions[access_pb2.entrance]:
+def test_an_unauthenticated_endpoint_is_public_and_a_brute_force_limited_one_has_a_route(rpc: Rpc) -> None:
+    if rpc.options.Extensions[access_pb2.unauthenticated_endpoint]:
         assert list(rpc.access.callers) == [access_pb2.Access.Caller.PUBLIC]
         assert all(verb == "POST" and "{" not in path for verb, path in rpc.routes)
-    if rpc.options.Extensions[access_pb2.guessable]:
+    if rpc.options.Extensions[access_pb2.brute_force_limited]:
         assert rpc.routes
 
 
@@ -225,18 +240,18 @@ def test_an_event_is_flat_enough_to_be_read_without_the_publishers_resources(eve
     assert [path for path, part in types.items() if part is not None and part.name in personal] == []
 
 
-def test_no_comment_says_who_hears_an_event() -> None:
-    """docs/events.md is derived from the handler tables and says it; a sentence beside the event would grow old."""
-    hearing = re.compile(r"\b(hears?|heard|hearers?|listens?|listeners?|consumes?)\b", re.IGNORECASE)
-    # The other services' names are words of what happened, too.
+def test_no_comment_names_the_consumers_of_an_event() -> None:
+    """docs/events.md derives them from the handler tables; in a comment they would become outdated."""
+    consuming = re.compile(r"\b(consumed|consumers?|consumes?|listens?|listeners?|subscribes?)\b", re.IGNORECASE)
+    # Names of services that are not also part of what happened.
     names = re.compile(r"\b(analytics|inventory|loyalty|notification)\b", re.IGNORECASE)
     image = load()
-    said = {
-        name: [*hearing.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
+    found = {
+        name: [*consuming.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
         for name, publisher in image.events.items()
         for comment in [image.comments[name]]
     }
-    assert {name: words for name, words in said.items() if words} == {}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize(("service", "names"), SEED_EVENTS.items())

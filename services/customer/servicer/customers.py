@@ -11,7 +11,6 @@ from jainshikanji.customer.v1 import customer_service_pb2 as pb
 
 from chassis.database import Row
 from chassis.errors import InvalidArgument
-from chassis.rpc.batch_calls import answer_each
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.usecases import accounts, addresses, likes, profiles
@@ -106,12 +105,6 @@ class CustomerServicer(customer_service_pb2_grpc.CustomerServiceServicer):
         address_id = UUID(request.address_id) if request.HasField("address_id") else None
         row = await profiles.get_ordering(self._app, UUID(request.customer_id), address_id)
         return wire.ordering_customer(row, self._app.cipher, with_address=address_id is not None)
-
-    async def BatchGetOrderingCustomer(
-        self, request: pb.BatchGetOrderingCustomerRequest, context: Any
-    ) -> pb.BatchGetOrderingCustomerResponse:
-        answer = pb.BatchGetOrderingCustomerResponse()
-        return await answer_each(self.GetOrderingCustomer, request.requests, context, answer)
 
     async def BatchGetContacts(self, request: pb.BatchGetContactsRequest, context: Any) -> pb.BatchGetContactsResponse:
         rows = await profiles.contacts(self._app, [UUID(id_) for id_ in request.customer_ids])

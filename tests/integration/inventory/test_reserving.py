@@ -61,8 +61,8 @@ async def test_a_batch_answers_each_order_for_itself(shop: Shop) -> None:
         for product_id, quantity in lines:
             one.lines.add(product_id=product_id, quantity=quantity)
     answer = await stub.BatchReserveStock(request)
-    assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "refusal", "response"]
-    why = RemoteError(answer.results[1].refusal)
+    assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "error", "response"]
+    why = RemoteError(answer.results[1].error)
     assert (why.reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
     assert (await shop.left(tea.id), await shop.left(rare.id)) == (7, 0)
     await shop.check_books()

@@ -34,8 +34,8 @@ from chassis.errors import Conflict, NotFound, ResourceExhausted, Unavailable
 from chassis.process.service import add_to_server
 from chassis.process.settings import TRUST_DOMAIN
 from chassis.rpc import interceptors
-from chassis.rpc.batch_calls import answer_each
 from chassis.security import tls
+from services.identity import IDENTITY
 from services.order.wire.words import money
 from tests.harness import Platform
 
@@ -120,8 +120,8 @@ class Channels:
             "payment": [Payments(self)],
         }
         for name, served in servicers.items():
-            chain = interceptors.chain(name, trust_domain=TRUST_DOMAIN, is_revoked=lambda _: False)
-            server = grpc.aio.server(interceptors=[chain], options=[("grpc.so_reuseport", 0)])
+            chain = interceptors.chain(name, IDENTITY, trust_domain=TRUST_DOMAIN, is_revoked=lambda _: False)
+            server = grpc.aio.server(interceptors=[chain, BatchFaults(self)], options=[("grpc.so_reuseport", 0)])
             health = HealthServicer()
             await health.set("", health_pb2.HealthCheckResponse.SERVING)
             health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -135,6 +135,25 @@ class Channels:
     async def stop(self) -> None:
         for server in self.servers:
             await server.stop(None)
+
+
+class BatchFaults(grpc.aio.ServerInterceptor):
+    """Counts the batches, which the chassis installs, and applies the faults that are set for them."""
+
+    def __init__(self, peers: Channels) -> None:
+        self._peers = peers
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = await continuation(details)
+        method = details.method.rsplit("/", 1)[-1]
+        if not method.startswith("Batch"):
+            return handler
+
+        async def handle(request: Any, context: Any) -> Any:
+            await self._peers.begin(method)
+            return await handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(handle, handler.request_deserializer, handler.response_serializer)
 
 
 class Customers(CustomerServiceServicer):
@@ -162,11 +181,6 @@ class Customers(CustomerServiceServicer):
 
         return await self._peers.step("GetOrderingCustomer", answer)
 
-    async def BatchGetOrderingCustomer(self, request: customers.BatchGetOrderingCustomerRequest, context: Any) -> Any:
-        await self._peers.begin("BatchGetOrderingCustomer")
-        answer = customers.BatchGetOrderingCustomerResponse()
-        return await answer_each(self.GetOrderingCustomer, request.requests, context, answer)
-
 
 class Stores(StoreServiceServicer):
     def __init__(self, peers: Channels) -> None:
@@ -191,11 +205,6 @@ class Stores(StoreServiceServicer):
             return found
 
         return await self._peers.step("QuoteFulfilment", answer)
-
-    async def BatchQuoteFulfilment(self, request: stores.BatchQuoteFulfilmentRequest, context: Any) -> Any:
-        await self._peers.begin("BatchQuoteFulfilment")
-        answer = stores.BatchQuoteFulfilmentResponse()
-        return await answer_each(self.QuoteFulfilment, request.requests, context, answer)
 
 
 class Products(ProductServiceServicer):
@@ -230,10 +239,6 @@ class Products(ProductServiceServicer):
 
         return await self._peers.step("PriceLines", answer)
 
-    async def BatchPriceLines(self, request: products.BatchPriceLinesRequest, context: Any) -> Any:
-        await self._peers.begin("BatchPriceLines")
-        return await answer_each(self.PriceLines, request.requests, context, products.BatchPriceLinesResponse())
-
 
 class Stock(StockServiceServicer):
     def __init__(self, peers: Channels) -> None:
@@ -247,10 +252,6 @@ class Stock(StockServiceServicer):
             return stock.ReserveStockResponse()
 
         return await self._peers.step("ReserveStock", hold)
-
-    async def BatchReserveStock(self, request: stock.BatchReserveStockRequest, context: Any) -> Any:
-        await self._peers.begin("BatchReserveStock")
-        return await answer_each(self.ReserveStock, request.requests, context, stock.BatchReserveStockResponse())
 
     async def ReleaseStock(self, request: stock.ReleaseStockRequest, context: Any) -> Any:
         def give_back() -> stock.ReleaseStockResponse:
@@ -310,10 +311,6 @@ class Payments(PaymentServiceServicer):
             )
 
         return await self._peers.step("StartPayment", start)
-
-    async def BatchStartPayment(self, request: payments.BatchStartPaymentRequest, context: Any) -> Any:
-        await self._peers.begin("BatchStartPayment")
-        return await answer_each(self.StartPayment, request.requests, context, payments.BatchStartPaymentResponse())
 
     async def ReconcileOrderPayment(self, request: payments.ReconcileOrderPaymentRequest, context: Any) -> Any:
         def answer() -> payments.ReconcileOrderPaymentResponse:

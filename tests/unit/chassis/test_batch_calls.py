@@ -45,9 +45,9 @@ class Peer:
 
 
 def _result(request: int) -> SimpleNamespace:
-    """13 is sold out, 14 met a fault."""
-    refusals = {13: SoldOut("nothing is left").status(), 14: status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0])}
-    return SimpleNamespace(HasField=lambda _: request in refusals, response=2 * request, refusal=refusals.get(request))
+    """13 is sold out, 14 ends with an internal error."""
+    errors = {13: SoldOut("nothing is left").status(), 14: status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0])}
+    return SimpleNamespace(HasField=lambda _: request in errors, response=2 * request, error=errors.get(request))
 
 
 async def test_one_alone_makes_the_single_call() -> None:
@@ -56,7 +56,7 @@ async def test_one_alone_makes_the_single_call() -> None:
     assert (peer.alone, peer.together) == ([4], [])
 
 
-async def test_each_gets_its_own_response_or_refusal() -> None:
+async def test_each_request_gets_its_own_response_or_error() -> None:
     peer = Peer()
     call = peer.call()
     first, sold_out, fault, last = await asyncio.gather(*map(call, (1, 13, 14, 2)), return_exceptions=True)

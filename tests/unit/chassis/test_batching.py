@@ -54,7 +54,7 @@ async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
 
 async def test_with_a_linger_one_alone_waits_for_company() -> None:
     flush = Flushes()
-    batcher = Batcher(flush, 10, linger=0.05)
+    batcher = Batcher(flush, 10, delay=0.05)
     first = asyncio.create_task(batcher.do(1))
     await asyncio.sleep(0.01)
     assert await asyncio.gather(first, batcher.do(2)) == [2, 4]

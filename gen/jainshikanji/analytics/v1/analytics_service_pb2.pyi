@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetDashboardRequest(_message.Message):
-    """Which figures."""
+    """Request of GetDashboard."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,7 +32,7 @@ class GetDashboardRequest(_message.Message):
     FROM_DATE_FIELD_NUMBER: _builtins.int
     TO_DATE_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """One store; empty: every store the caller may see."""
+    """ID of a store. Empty: all stores of the caller."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
@@ -54,7 +54,7 @@ Global___GetDashboardRequest: _TypeAlias = GetDashboardRequest  # noqa: Y015
 
 @_typing.final
 class Dashboard(_message.Message):
-    """The front page."""
+    """Key figures of a period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,18 +68,18 @@ class Dashboard(_message.Message):
     REGISTRATIONS_FIELD_NUMBER: _builtins.int
     TOP_PRODUCTS_FIELD_NUMBER: _builtins.int
     customers: _builtins.int
-    """Customers with at least one order that counts."""
+    """Number of customers with at least one counted order."""
     repeat_customers: _builtins.int
-    """Those of them who had ordered before the period, or more than once in it."""
+    """Number of these customers who had ordered before the period, or more than once in it."""
     repeat_rate_basis_points: _builtins.int
-    """repeat_customers / customers in hundredths of a percent."""
+    """repeat_customers / customers in basis points."""
     stock_outs: _builtins.int
-    """Times a product ran out of stock."""
+    """Number of times that a product went out of stock."""
     registrations: _builtins.int
-    """Accounts registered in the period; only for administrators without a store, else 0."""
+    """Number of accounts registered in the period. 0 for managers and for a single store."""
     @_builtins.property
     def period(self) -> _figures_pb2.Period:
-        """What the figures are of."""
+        """Period and stores of the figures."""
 
     @_builtins.property
     def figures(self) -> _figures_pb2.OrderFigures:
@@ -87,7 +87,7 @@ class Dashboard(_message.Message):
 
     @_builtins.property
     def previous(self) -> _figures_pb2.OrderFigures:
-        """The same of as many days before, to compare with."""
+        """The same figures of the preceding period of equal length."""
 
     @_builtins.property
     def top_products(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.ProductRow]:
@@ -116,7 +116,7 @@ Global___Dashboard: _TypeAlias = Dashboard  # noqa: Y015
 
 @_typing.final
 class GetSalesRequest(_message.Message):
-    """Which series."""
+    """Request of GetSales."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -125,13 +125,13 @@ class GetSalesRequest(_message.Message):
     TO_DATE_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """One store; empty: every store the caller may see."""
+    """ID of a store. Empty: all stores of the caller."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
     """Last day, YYYY-MM-DD."""
     interval: _report_pb2.Interval.Value.ValueType
-    """Length of the steps; DAY when absent."""
+    """Length of the intervals. Default DAY."""
     def __init__(
         self,
         *,
@@ -150,7 +150,7 @@ Global___GetSalesRequest: _TypeAlias = GetSalesRequest  # noqa: Y015
 
 @_typing.final
 class Sales(_message.Message):
-    """A series."""
+    """A time series."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -159,7 +159,7 @@ class Sales(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def period(self) -> _figures_pb2.Period:
-        """What the figures are of."""
+        """Period and stores of the figures."""
 
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.SalesRow]:
@@ -167,7 +167,7 @@ class Sales(_message.Message):
 
     @_builtins.property
     def total(self) -> _figures_pb2.OrderFigures:
-        """The whole period."""
+        """Figures of the whole period."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ Global___Sales: _TypeAlias = Sales  # noqa: Y015
 
 @_typing.final
 class GetCustomersRequest(_message.Message):
-    """Which customers."""
+    """Request of GetCustomers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -195,13 +195,13 @@ class GetCustomersRequest(_message.Message):
     TO_DATE_FIELD_NUMBER: _builtins.int
     MAX_RESULTS_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """One store; empty: every store the caller may see."""
+    """ID of a store. Empty: all stores of the caller."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
     """Last day, YYYY-MM-DD."""
     max_results: _builtins.int
-    """How many of the best customers, 1 to 100; 20 when absent."""
+    """Maximum number of top customers, 1 to 100. Default 20."""
     def __init__(
         self,
         *,
@@ -233,26 +233,26 @@ class Customers(_message.Message):
     AVERAGE_REVENUE_FIELD_NUMBER: _builtins.int
     TOP_CUSTOMERS_FIELD_NUMBER: _builtins.int
     customers: _builtins.int
-    """Customers with at least one order that counts."""
+    """Number of customers with at least one counted order."""
     new_customers: _builtins.int
-    """Those whose first such order lies in the period."""
+    """Number of customers whose first counted order is in the period."""
     returning_customers: _builtins.int
-    """Those who had ordered before."""
+    """Number of customers who had ordered before the period."""
     repeat_customers: _builtins.int
-    """Those who had ordered before, or more than once in the period."""
+    """Number of customers who had ordered before the period, or more than once in it."""
     repeat_rate_basis_points: _builtins.int
-    """repeat_customers / customers in hundredths of a percent."""
+    """repeat_customers / customers in basis points."""
     @_builtins.property
     def period(self) -> _figures_pb2.Period:
-        """What the figures are of."""
+        """Period and stores of the figures."""
 
     @_builtins.property
     def average_revenue(self) -> _money_pb2.Money:
-        """Their revenue / customers, half-up to the paisa; zero without customers."""
+        """Revenue per customer, rounded half up to minor units. 0 without customers."""
 
     @_builtins.property
     def top_customers(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.CustomerRow]:
-        """Those with the highest revenue, highest first."""
+        """Highest revenue first."""
 
     def __init__(
         self,
@@ -276,7 +276,7 @@ Global___Customers: _TypeAlias = Customers  # noqa: Y015
 
 @_typing.final
 class GetProductsRequest(_message.Message):
-    """Which products, and which page of them."""
+    """Request of GetProducts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -286,15 +286,15 @@ class GetProductsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """One store; empty: every store the caller may see."""
+    """ID of a store. Empty: all stores of the caller."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
     """Last day, YYYY-MM-DD."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -325,11 +325,11 @@ class Products(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def period(self) -> _figures_pb2.Period:
-        """What the figures are of."""
+        """Period and stores of the figures."""
 
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.ProductRow]:
-        """By sales, highest first, then by id."""
+        """Highest sales first, then by id."""
 
     def __init__(
         self,
@@ -348,7 +348,7 @@ Global___Products: _TypeAlias = Products  # noqa: Y015
 
 @_typing.final
 class RecordClientEventRequest(_message.Message):
-    """Something an app noticed."""
+    """Request of RecordClientEvent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -378,16 +378,16 @@ class RecordClientEventRequest(_message.Message):
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _client_event_pb2.ClientEventName.Value.ValueType
-    """What happened."""
+    """Name of the event."""
     visit_id: _builtins.str
-    """A random id of the app's visit (UUID), no person's; may be empty."""
+    """Random UUID of the visit, not related to a person; may be empty."""
     store_id: _builtins.str
-    """The store it concerns; may be empty."""
+    """ID of a store; may be empty."""
     product_id: _builtins.str
-    """The product it concerns; may be empty."""
+    """ID of a product; may be empty."""
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Up to 10 facts more: names of 1 to 40 characters, values of up to 200. No personal data."""
+        """Up to 10 properties: names of 1 to 40 characters, values of up to 200. No personal data."""
 
     def __init__(
         self,
@@ -408,7 +408,7 @@ Global___RecordClientEventRequest: _TypeAlias = RecordClientEventRequest  # noqa
 
 @_typing.final
 class CreateReportRequest(_message.Message):
-    """Which report to make."""
+    """Request of CreateReport."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -418,15 +418,15 @@ class CreateReportRequest(_message.Message):
     TO_DATE_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     kind: _report_pb2.ReportKind.Value.ValueType
-    """What it shows."""
+    """Kind of report."""
     store_id: _builtins.str
-    """One store; empty: every store the caller may see."""
+    """ID of a store. Empty: all stores of the caller."""
     from_date: _builtins.str
     """First day, YYYY-MM-DD."""
     to_date: _builtins.str
     """Last day, YYYY-MM-DD."""
     interval: _report_pb2.Interval.Value.ValueType
-    """Length of the steps of SALES; DAY when absent."""
+    """With SALES: length of the intervals. Default DAY."""
     def __init__(
         self,
         *,
@@ -446,16 +446,16 @@ Global___CreateReportRequest: _TypeAlias = CreateReportRequest  # noqa: Y015
 
 @_typing.final
 class ListReportsRequest(_message.Message):
-    """Which page of reports."""
+    """Request of ListReports."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -500,13 +500,13 @@ Global___ListReportsResponse: _TypeAlias = ListReportsResponse  # noqa: Y015
 
 @_typing.final
 class GetReportRequest(_message.Message):
-    """Which report."""
+    """Request of GetReport."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_ID_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
-    """Id of the report."""
+    """UUID of the report."""
     def __init__(
         self,
         *,
@@ -522,13 +522,13 @@ Global___GetReportRequest: _TypeAlias = GetReportRequest  # noqa: Y015
 
 @_typing.final
 class DownloadReportRequest(_message.Message):
-    """Which report to save as a file."""
+    """Request of DownloadReport."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_ID_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
-    """Id of the report."""
+    """UUID of the report."""
     def __init__(
         self,
         *,

@@ -29,11 +29,12 @@ if _version_not_supported:
 
 
 class AnalyticsServiceStub:
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     def __init__(self, channel):
@@ -90,72 +91,74 @@ class AnalyticsServiceStub:
 
 
 class AnalyticsServiceServicer:
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     def GetDashboard(self, request, context):
-        """The figures of the front page: orders, revenue, rates and times of the period, and what sold best.
+        """Returns the key figures of a period: orders, revenue, rates, times and the products with the highest sales.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSales(self, request, context):
-        """Orders and money as a series. By hour at most 31 days. Steps without orders are left out.
+        """Returns orders and money as a time series. With the interval HOUR at most 31 days. Intervals without orders are
+        omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCustomers(self, request, context):
-        """How many customers ordered, how many of them came back, and who ordered for most.
+        """Returns the number of customers and of returning customers, and the customers with the highest revenue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProducts(self, request, context):
-        """Products by what was sold of them, most first. Keyset pages.
+        """Lists the products by sales, highest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordClientEvent(self, request, context):
-        """Takes one event of an app, at most 1 kB in all. It counts towards no figure of orders or money.
+        """Records an event of a client application, of at most 1 kB. It is not part of the figures of orders and money.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateReport(self, request, context):
-        """Takes the figures of a period now and keeps them as a report. At most 10,000 rows, else INVALID_ARGUMENT: a shorter
-        period has fewer.
+        """Creates a report: calculates the figures of a period now and stores them. Errors: INVALID_ARGUMENT for more than
+        10,000 rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListReports(self, request, context):
-        """Reports without their rows, newest first; managers see those that cover only stores of theirs. Keyset pages.
+        """Lists the reports without their rows, newest first. A manager sees those that cover only its stores.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReport(self, request, context):
-        """One report with its first 1,000 rows; all of them are in the CSV.
+        """Returns a report with its first 1,000 rows. DownloadReport has all rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadReport(self, request, context):
-        """One report as text/csv (RFC 4180, UTF-8, a header line), as a file to save.
+        """Returns a report as a CSV file (text/csv, RFC 4180, UTF-8, with a header line).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,11 +221,12 @@ def add_AnalyticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalyticsService:
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     @staticmethod

@@ -30,11 +30,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AnalyticsServiceStub:
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     @_typing.overload
@@ -42,63 +43,69 @@ class AnalyticsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AnalyticsServiceAsyncStub: ...
     GetDashboard: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetDashboardRequest, _analytics_service_pb2.Dashboard]
-    """The figures of the front page: orders, revenue, rates and times of the period, and what sold best."""
+    """Returns the key figures of a period: orders, revenue, rates, times and the products with the highest sales."""
     GetSales: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetSalesRequest, _analytics_service_pb2.Sales]
-    """Orders and money as a series. By hour at most 31 days. Steps without orders are left out."""
+    """Returns orders and money as a time series. With the interval HOUR at most 31 days. Intervals without orders are
+    omitted.
+    """
     GetCustomers: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetCustomersRequest, _analytics_service_pb2.Customers]
-    """How many customers ordered, how many of them came back, and who ordered for most."""
+    """Returns the number of customers and of returning customers, and the customers with the highest revenue."""
     GetProducts: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetProductsRequest, _analytics_service_pb2.Products]
-    """Products by what was sold of them, most first. Keyset pages."""
+    """Lists the products by sales, highest first."""
     RecordClientEvent: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.RecordClientEventRequest, _client_event_pb2.ClientEvent]
-    """Takes one event of an app, at most 1 kB in all. It counts towards no figure of orders or money."""
+    """Records an event of a client application, of at most 1 kB. It is not part of the figures of orders and money."""
     CreateReport: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.CreateReportRequest, _report_pb2.Report]
-    """Takes the figures of a period now and keeps them as a report. At most 10,000 rows, else INVALID_ARGUMENT: a shorter
-    period has fewer.
+    """Creates a report: calculates the figures of a period now and stores them. Errors: INVALID_ARGUMENT for more than
+    10,000 rows.
     """
     ListReports: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.ListReportsRequest, _analytics_service_pb2.ListReportsResponse]
-    """Reports without their rows, newest first; managers see those that cover only stores of theirs. Keyset pages."""
+    """Lists the reports without their rows, newest first. A manager sees those that cover only its stores."""
     GetReport: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReportRequest, _report_pb2.Report]
-    """One report with its first 1,000 rows; all of them are in the CSV."""
+    """Returns a report with its first 1,000 rows. DownloadReport has all rows."""
     DownloadReport: _grpc.UnaryUnaryMultiCallable[_analytics_service_pb2.DownloadReportRequest, _httpbody_pb2.HttpBody]
-    """One report as text/csv (RFC 4180, UTF-8, a header line), as a file to save."""
+    """Returns a report as a CSV file (text/csv, RFC 4180, UTF-8, with a header line)."""
 
 @_typing.type_check_only
 class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetDashboard: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetDashboardRequest, _analytics_service_pb2.Dashboard]  # type: ignore[assignment]
-    """The figures of the front page: orders, revenue, rates and times of the period, and what sold best."""
+    """Returns the key figures of a period: orders, revenue, rates, times and the products with the highest sales."""
     GetSales: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetSalesRequest, _analytics_service_pb2.Sales]  # type: ignore[assignment]
-    """Orders and money as a series. By hour at most 31 days. Steps without orders are left out."""
+    """Returns orders and money as a time series. With the interval HOUR at most 31 days. Intervals without orders are
+    omitted.
+    """
     GetCustomers: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetCustomersRequest, _analytics_service_pb2.Customers]  # type: ignore[assignment]
-    """How many customers ordered, how many of them came back, and who ordered for most."""
+    """Returns the number of customers and of returning customers, and the customers with the highest revenue."""
     GetProducts: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetProductsRequest, _analytics_service_pb2.Products]  # type: ignore[assignment]
-    """Products by what was sold of them, most first. Keyset pages."""
+    """Lists the products by sales, highest first."""
     RecordClientEvent: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.RecordClientEventRequest, _client_event_pb2.ClientEvent]  # type: ignore[assignment]
-    """Takes one event of an app, at most 1 kB in all. It counts towards no figure of orders or money."""
+    """Records an event of a client application, of at most 1 kB. It is not part of the figures of orders and money."""
     CreateReport: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.CreateReportRequest, _report_pb2.Report]  # type: ignore[assignment]
-    """Takes the figures of a period now and keeps them as a report. At most 10,000 rows, else INVALID_ARGUMENT: a shorter
-    period has fewer.
+    """Creates a report: calculates the figures of a period now and stores them. Errors: INVALID_ARGUMENT for more than
+    10,000 rows.
     """
     ListReports: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.ListReportsRequest, _analytics_service_pb2.ListReportsResponse]  # type: ignore[assignment]
-    """Reports without their rows, newest first; managers see those that cover only stores of theirs. Keyset pages."""
+    """Lists the reports without their rows, newest first. A manager sees those that cover only its stores."""
     GetReport: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.GetReportRequest, _report_pb2.Report]  # type: ignore[assignment]
-    """One report with its first 1,000 rows; all of them are in the CSV."""
+    """Returns a report with its first 1,000 rows. DownloadReport has all rows."""
     DownloadReport: _aio.UnaryUnaryMultiCallable[_analytics_service_pb2.DownloadReportRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """One report as text/csv (RFC 4180, UTF-8, a header line), as a file to save."""
+    """Returns a report as a CSV file (text/csv, RFC 4180, UTF-8, with a header line)."""
 
 class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Figures for managers and administrators, made from the events of all services. figures.proto says how money counts.
+    """Figures for managers and administrators, calculated from the events of all services. figures.proto defines how money
+    is counted.
 
-    Managers see their own stores only; another store is not found. Without `store_id` they get all of theirs together,
-    administrators get every store. `from_date` defaults to 29 days before `to_date`, `to_date` to today; at most
-    366 days, else INVALID_ARGUMENT.
+    A manager has access to the stores of its grants; another store is NOT_FOUND. Without `store_id` the figures cover
+    all stores of the manager, or all stores for an administrator. `to_date` defaults to today, `from_date` to 29 days
+    before it. A period has at most 366 days, otherwise INVALID_ARGUMENT.
     """
 
     @_abc_1.abstractmethod
@@ -107,7 +114,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.GetDashboardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.Dashboard, _abc.Awaitable[_analytics_service_pb2.Dashboard]]:
-        """The figures of the front page: orders, revenue, rates and times of the period, and what sold best."""
+        """Returns the key figures of a period: orders, revenue, rates, times and the products with the highest sales."""
 
     @_abc_1.abstractmethod
     def GetSales(
@@ -115,7 +122,9 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.GetSalesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.Sales, _abc.Awaitable[_analytics_service_pb2.Sales]]:
-        """Orders and money as a series. By hour at most 31 days. Steps without orders are left out."""
+        """Returns orders and money as a time series. With the interval HOUR at most 31 days. Intervals without orders are
+        omitted.
+        """
 
     @_abc_1.abstractmethod
     def GetCustomers(
@@ -123,7 +132,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.GetCustomersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.Customers, _abc.Awaitable[_analytics_service_pb2.Customers]]:
-        """How many customers ordered, how many of them came back, and who ordered for most."""
+        """Returns the number of customers and of returning customers, and the customers with the highest revenue."""
 
     @_abc_1.abstractmethod
     def GetProducts(
@@ -131,7 +140,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.GetProductsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.Products, _abc.Awaitable[_analytics_service_pb2.Products]]:
-        """Products by what was sold of them, most first. Keyset pages."""
+        """Lists the products by sales, highest first."""
 
     @_abc_1.abstractmethod
     def RecordClientEvent(
@@ -139,7 +148,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.RecordClientEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_client_event_pb2.ClientEvent, _abc.Awaitable[_client_event_pb2.ClientEvent]]:
-        """Takes one event of an app, at most 1 kB in all. It counts towards no figure of orders or money."""
+        """Records an event of a client application, of at most 1 kB. It is not part of the figures of orders and money."""
 
     @_abc_1.abstractmethod
     def CreateReport(
@@ -147,8 +156,8 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.CreateReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_report_pb2.Report, _abc.Awaitable[_report_pb2.Report]]:
-        """Takes the figures of a period now and keeps them as a report. At most 10,000 rows, else INVALID_ARGUMENT: a shorter
-        period has fewer.
+        """Creates a report: calculates the figures of a period now and stores them. Errors: INVALID_ARGUMENT for more than
+        10,000 rows.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +166,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.ListReportsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_service_pb2.ListReportsResponse, _abc.Awaitable[_analytics_service_pb2.ListReportsResponse]]:
-        """Reports without their rows, newest first; managers see those that cover only stores of theirs. Keyset pages."""
+        """Lists the reports without their rows, newest first. A manager sees those that cover only its stores."""
 
     @_abc_1.abstractmethod
     def GetReport(
@@ -165,7 +174,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.GetReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_report_pb2.Report, _abc.Awaitable[_report_pb2.Report]]:
-        """One report with its first 1,000 rows; all of them are in the CSV."""
+        """Returns a report with its first 1,000 rows. DownloadReport has all rows."""
 
     @_abc_1.abstractmethod
     def DownloadReport(
@@ -173,6 +182,6 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analytics_service_pb2.DownloadReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """One report as text/csv (RFC 4180, UTF-8, a header line), as a file to save."""
+        """Returns a report as a CSV file (text/csv, RFC 4180, UTF-8, with a header line)."""
 
 def add_AnalyticsServiceServicer_to_server(servicer: AnalyticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

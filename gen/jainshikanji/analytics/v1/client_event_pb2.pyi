@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ClientEventName(_message.Message):
-    """What an app may report about its own use. Kept apart from orders and revenue."""
+    """Name of an event of a client application. These events are separate from orders and revenue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,57 +31,57 @@ class ClientEventName(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ClientEventName._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: ClientEventName._Value.ValueType  # 0
-        """Never accepted."""
+        """Not accepted."""
         APP_OPENED: ClientEventName._Value.ValueType  # 1
         """The app or site was opened."""
         PAGE_VIEWED: ClientEventName._Value.ValueType  # 2
         """A page or screen was shown."""
         MENU_VIEWED: ClientEventName._Value.ValueType  # 3
-        """A store's menu was shown."""
+        """The menu of a store was shown."""
         PRODUCT_VIEWED: ClientEventName._Value.ValueType  # 4
         """A product was shown."""
         SEARCH_PERFORMED: ClientEventName._Value.ValueType  # 5
         """A search was made."""
         CART_ITEM_ADDED: ClientEventName._Value.ValueType  # 6
-        """Something went into the cart."""
+        """An item was added to the cart."""
         CART_ITEM_REMOVED: ClientEventName._Value.ValueType  # 7
-        """Something left the cart."""
+        """An item was removed from the cart."""
         CHECKOUT_STARTED: ClientEventName._Value.ValueType  # 8
-        """The check-out was begun."""
+        """The checkout was started."""
         CHECKOUT_ABANDONED: ClientEventName._Value.ValueType  # 9
-        """The check-out was left."""
+        """The checkout was abandoned."""
         OFFER_TAPPED: ClientEventName._Value.ValueType  # 10
         """A banner or offer was tapped."""
         CLIENT_ERROR: ClientEventName._Value.ValueType  # 11
-        """The app met an error."""
+        """An error occurred in the application."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The allowed names; any other is refused."""
+        """The allowed names."""
 
     UNSPECIFIED: ClientEventName.Value.ValueType  # 0
-    """Never accepted."""
+    """Not accepted."""
     APP_OPENED: ClientEventName.Value.ValueType  # 1
     """The app or site was opened."""
     PAGE_VIEWED: ClientEventName.Value.ValueType  # 2
     """A page or screen was shown."""
     MENU_VIEWED: ClientEventName.Value.ValueType  # 3
-    """A store's menu was shown."""
+    """The menu of a store was shown."""
     PRODUCT_VIEWED: ClientEventName.Value.ValueType  # 4
     """A product was shown."""
     SEARCH_PERFORMED: ClientEventName.Value.ValueType  # 5
     """A search was made."""
     CART_ITEM_ADDED: ClientEventName.Value.ValueType  # 6
-    """Something went into the cart."""
+    """An item was added to the cart."""
     CART_ITEM_REMOVED: ClientEventName.Value.ValueType  # 7
-    """Something left the cart."""
+    """An item was removed from the cart."""
     CHECKOUT_STARTED: ClientEventName.Value.ValueType  # 8
-    """The check-out was begun."""
+    """The checkout was started."""
     CHECKOUT_ABANDONED: ClientEventName.Value.ValueType  # 9
-    """The check-out was left."""
+    """The checkout was abandoned."""
     OFFER_TAPPED: ClientEventName.Value.ValueType  # 10
     """A banner or offer was tapped."""
     CLIENT_ERROR: ClientEventName.Value.ValueType  # 11
-    """The app met an error."""
+    """An error occurred in the application."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ Global___ClientEventName: _TypeAlias = ClientEventName  # noqa: Y015
 
 @_typing.final
 class ClientEvent(_message.Message):
-    """Something an app reported."""
+    """An event of a client application."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -104,12 +104,12 @@ class ClientEvent(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Id of the event (UUID)."""
+    """UUID of the event."""
     name: Global___ClientEventName.Value.ValueType
-    """What happened."""
+    """Name of the event."""
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was received."""
+        """Time of receipt."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ReportKind(_message.Message):
-    """What a report shows."""
+    """Kind of report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,29 +34,29 @@ class ReportKind(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReportKind._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: ReportKind._Value.ValueType  # 0
-        """Never stored."""
+        """Not used."""
         SALES: ReportKind._Value.ValueType  # 1
         """Orders and money by hour, day, week or month."""
         PRODUCTS: ReportKind._Value.ValueType  # 2
-        """Quantity and sales of each product."""
+        """Quantity and sales by product."""
         CUSTOMERS: ReportKind._Value.ValueType  # 3
-        """Orders and revenue of each customer, by id."""
+        """Orders and revenue by customer id."""
         ORDERS: ReportKind._Value.ValueType  # 4
-        """One row for each order: number, times, state, amounts. What an auditor compares with the orders."""
+        """One row for each order: number, times, status and amounts, for comparison with the orders."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The kinds of reports."""
+        """The kinds."""
 
     UNSPECIFIED: ReportKind.Value.ValueType  # 0
-    """Never stored."""
+    """Not used."""
     SALES: ReportKind.Value.ValueType  # 1
     """Orders and money by hour, day, week or month."""
     PRODUCTS: ReportKind.Value.ValueType  # 2
-    """Quantity and sales of each product."""
+    """Quantity and sales by product."""
     CUSTOMERS: ReportKind.Value.ValueType  # 3
-    """Orders and revenue of each customer, by id."""
+    """Orders and revenue by customer id."""
     ORDERS: ReportKind.Value.ValueType  # 4
-    """One row for each order: number, times, state, amounts. What an auditor compares with the orders."""
+    """One row for each order: number, times, status and amounts, for comparison with the orders."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ Global___ReportKind: _TypeAlias = ReportKind  # noqa: Y015
 
 @_typing.final
 class Interval(_message.Message):
-    """How long the steps of a series are."""
+    """Length of the intervals of a time series."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -82,13 +82,13 @@ class Interval(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Interval._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: Interval._Value.ValueType  # 0
-        """Day."""
+        """Same as DAY."""
         HOUR: Interval._Value.ValueType  # 1
         """An hour."""
         DAY: Interval._Value.ValueType  # 2
         """A business day."""
         WEEK: Interval._Value.ValueType  # 3
-        """A week from Monday."""
+        """A week, Monday to Sunday."""
         MONTH: Interval._Value.ValueType  # 4
         """A calendar month."""
 
@@ -96,13 +96,13 @@ class Interval(_message.Message):
         """The lengths."""
 
     UNSPECIFIED: Interval.Value.ValueType  # 0
-    """Day."""
+    """Same as DAY."""
     HOUR: Interval.Value.ValueType  # 1
     """An hour."""
     DAY: Interval.Value.ValueType  # 2
     """A business day."""
     WEEK: Interval.Value.ValueType  # 3
-    """A week from Monday."""
+    """A week, Monday to Sunday."""
     MONTH: Interval.Value.ValueType  # 4
     """A calendar month."""
 
@@ -119,7 +119,7 @@ Global___Interval: _TypeAlias = Interval  # noqa: Y015
 
 @_typing.final
 class Report(_message.Message):
-    """Figures as they were when somebody asked for them. A report never changes."""
+    """A stored report. It never changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -133,18 +133,18 @@ class Report(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Id of the report (UUID)."""
+    """UUID of the report."""
     kind: Global___ReportKind.Value.ValueType
-    """What it shows."""
+    """Kind of report."""
     interval: Global___Interval.Value.ValueType
-    """Length of its steps; SALES only."""
+    """Length of the intervals. Only with SALES."""
     row_count: _builtins.int
     """Number of rows."""
     created_by: _builtins.str
-    """Who asked for it (account id)."""
+    """ID of the account that created it."""
     @_builtins.property
     def period(self) -> _figures_pb2.Period:
-        """The days and stores it covers."""
+        """Period and stores of the report."""
 
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -152,11 +152,11 @@ class Report(_message.Message):
 
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportRow]:
-        """One row for each line, in order; empty in a list of reports."""
+        """Rows in order. Empty in a list of reports."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When its figures were taken."""
+        """Time of the calculation."""
 
     def __init__(
         self,
@@ -181,14 +181,14 @@ Global___Report: _TypeAlias = Report  # noqa: Y015
 
 @_typing.final
 class ReportRow(_message.Message):
-    """One line of a report."""
+    """A row of a report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """As many as there are columns. Money in rupees with two decimals, times in RFC 3339, rates in percent."""
+        """One value for each column. Money in rupees with two decimals, times in RFC 3339, rates in percent."""
 
     def __init__(
         self,

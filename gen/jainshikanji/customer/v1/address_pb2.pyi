@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Address(_message.Message):
-    """A place that a customer has things delivered to. A customer has at most 20."""
+    """A delivery address of a customer. A customer has at most 20."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,28 +35,28 @@ class Address(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The address's id; orders name it."""
+    """UUID of the address."""
     etag: _builtins.str
-    """Changes with every write; give it back to UpdateAddress to refuse a stale write."""
+    """Changes with every update. Send it with UpdateAddress to detect concurrent changes."""
     customer_id: _builtins.str
-    """Whose it is."""
+    """ID of the customer."""
     type: Global___AddressType.Value.ValueType
-    """What kind of place."""
+    """Kind of address."""
     label: _builtins.str
-    """The customer's own name for it, as in "Grandmother"; may be empty."""
+    """Name that the customer gave the address, such as "Grandmother"; may be empty."""
     is_default: _builtins.bool
-    """True for the one that the app offers first; at most one of a customer's."""
+    """True for the address that the client preselects. At most one address of a customer is the default."""
     @_builtins.property
     def address(self) -> _postal_address_pb2.PostalAddress:
-        """Where it is."""
+        """The postal address."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was last written."""
+        """Time of the last change."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ Global___Address: _TypeAlias = Address  # noqa: Y015
 
 @_typing.final
 class AddressType(_message.Message):
-    """What kind of place an address is."""
+    """Kind of address."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -92,25 +92,25 @@ class AddressType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AddressType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: AddressType._Value.ValueType  # 0
-        """In a request: home."""
+        """In a request: HOME."""
         HOME: AddressType._Value.ValueType  # 1
-        """Where the customer lives."""
+        """Home of the customer."""
         WORK: AddressType._Value.ValueType  # 2
-        """Where the customer works."""
+        """Workplace of the customer."""
         OTHER: AddressType._Value.ValueType  # 3
-        """Anywhere else."""
+        """Another place."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
+        """The values."""
 
     UNSPECIFIED: AddressType.Value.ValueType  # 0
-    """In a request: home."""
+    """In a request: HOME."""
     HOME: AddressType.Value.ValueType  # 1
-    """Where the customer lives."""
+    """Home of the customer."""
     WORK: AddressType.Value.ValueType  # 2
-    """Where the customer works."""
+    """Workplace of the customer."""
     OTHER: AddressType.Value.ValueType  # 3
-    """Anywhere else."""
+    """Another place."""
 
     def __init__(
         self,

@@ -30,8 +30,8 @@ if _version_not_supported:
 
 
 class AuthServiceStub:
-    """Logging in and out. Guesses of passwords and codes are counted per account and per client address; beyond the
-    limit calls answer RESOURCE_EXHAUSTED with the seconds to wait.
+    """Authentication of accounts. Attempts with passwords and codes are limited per account and per client address. Beyond
+    the limit methods return TOO_MANY_ATTEMPTS with the delay until the next attempt.
     """
 
     def __init__(self, channel):
@@ -128,137 +128,141 @@ class AuthServiceStub:
 
 
 class AuthServiceServicer:
-    """Logging in and out. Guesses of passwords and codes are counted per account and per client address; beyond the
-    limit calls answer RESOURCE_EXHAUSTED with the seconds to wait.
+    """Authentication of accounts. Attempts with passwords and codes are limited per account and per client address. Beyond
+    the limit methods return TOO_MANY_ATTEMPTS with the delay until the next attempt.
     """
 
     def Register(self, request, context):
-        """Makes an account and sends a code that verifies the mailbox. Does not log in. Nothing in the request can give a
-        role. ALREADY_EXISTS (ACCOUNT_ALREADY_EXISTS) when the email or the phone has an account, without saying which.
+        """Creates an account with the role CUSTOMER and emails a verification code. Does not start a session. Errors:
+        ACCOUNT_ALREADY_EXISTS if the email address or the phone number belongs to an account (the error does not say
+        which); WEAK_PASSWORD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Login(self, request, context):
-        """Starts a session. UNAUTHENTICATED (INVALID_CREDENTIALS), the same for an unknown email, a wrong password and a
-        locked account.
+        """Starts a session. Errors: INVALID_CREDENTIALS for an unknown email address, a wrong password and a locked account
+        alike.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Refresh(self, request, context):
-        """Trades a refresh token for a new pair. The token comes in the body, or in the refresh cookie, and the new pair
-        goes back the way it came. A token is good for one use; within 10 seconds a second use gets the same pair's
-        refresh token, later it ends the session. UNAUTHENTICATED (INVALID_REFRESH_TOKEN) whatever is wrong with it.
+        """Exchanges a refresh token for a new pair of tokens. The client sends the token in the body or in the refresh
+        cookie, and receives the new pair the same way. A refresh token is valid for one use. A second use within 10
+        seconds returns the refresh token of the same new pair; a later one ends the session. Errors:
+        INVALID_REFRESH_TOKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyEmail(self, request, context):
-        """Proves with the mailed code that the mailbox is the account's. INVALID_ARGUMENT on `code`, the same for an
-        unknown email and a wrong, used or expired code.
+        """Verifies the email address of an account with the emailed code. Errors: INVALID_CODE for an unknown email address
+        and for a wrong, used or expired code alike.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResendVerification(self, request, context):
-        """Sends the caller a new verification code; the old one is void. Does nothing when the mailbox is verified.
+        """Emails a new verification code to the caller and invalidates the previous one. Has no effect if the email address
+        is verified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ForgotPassword(self, request, context):
-        """Mails a code that resets the password. Answers the same whether or not the email has an account.
+        """Emails a code that resets the password. The response is the same whether or not an account has the email address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResetPassword(self, request, context):
-        """Sets a password with a mailed code, of ForgotPassword or of an invitation as staff, which it then also accepts.
-        Ends every session of the account. INVALID_ARGUMENT on `code` as in VerifyEmail.
+        """Sets a new password with an emailed code, from ForgotPassword or from a staff invitation; the latter also accepts
+        the invitation. Ends all sessions of the account. Errors: INVALID_CODE, WEAK_PASSWORD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePassword(self, request, context):
-        """Changes the caller's password, ends every session of the account and answers with a new one.
-        INVALID_ARGUMENT on `current_password` when it is not that.
+        """Changes the password of the caller, ends all its sessions and starts a new one. Errors: WRONG_PASSWORD,
+        WEAK_PASSWORD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Logout(self, request, context):
-        """Ends the caller's session and clears its cookies.
+        """Ends the session of the caller and clears its cookies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMe(self, request, context):
-        """Who the caller is.
+        """Returns the account, roles and grants of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """The caller's sessions that have not ended, newest first.
+        """Lists the active sessions of the caller, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSessions(self, request, context):
-        """Ends all sessions of the caller: log out everywhere.
+        """Ends the sessions of the caller, all of them or all others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSession(self, request, context):
-        """Ends one session of the caller. NOT_FOUND when there is no such session of theirs or it has ended.
+        """Ends one session of the caller. Errors: NOT_FOUND if the caller has no active session with this id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptInvitation(self, request, context):
-        """Accepts an invitation as staff, with the code that was mailed to the caller's own address. The grant shows in
-        the tokens from the next refresh on. INVALID_ARGUMENT on `code` when it is wrong, used or expired.
+        """Accepts a staff invitation with the code that was emailed to the caller. Tokens have the grant from the next
+        refresh on. Errors: INVALID_CODE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJwks(self, request, context):
-        """The public keys that access tokens are signed with, as a JSON Web Key Set. May be cached for five minutes.
+        """Returns the public keys for the signatures of access tokens, as a JSON Web Key Set. Clients may cache them for five
+        minutes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InviteStaff(self, request, context):
-        """Finds or makes the account of a new member of staff and mails an invitation, good for 7 days. The grant itself
-        comes with the event StaffGranted and becomes active when the invitation is accepted: with a new account by
-        setting its password (ResetPassword), with an existing one by AcceptInvitation. Inviting again for the same store
-        sends a new code and voids the old one. An existing account keeps its name and phone.
-        ABORTED (ACCOUNT_INACTIVE) when the account is locked.
+        """Finds or creates the account of a new member of staff and emails an invitation, valid for 7 days. The event
+        StaffGranted creates the grant. The grant becomes active when the invitation is accepted: with ResetPassword for a
+        new account, with AcceptInvitation for an existing one. A repeated invitation for the same store sends a new code
+        and invalidates the previous one. An existing account keeps its name and phone number. Errors: ACCOUNT_INACTIVE if
+        the account is locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRevokedSessions(self, request, context):
-        """Sessions that were ended so recently that access tokens of theirs may still be alive. For a service that starts;
-        afterwards it hears SessionRevoked.
+        """Lists sessions that ended recently, so that their access tokens may not have expired. A service calls it when it
+        starts and then follows the event SessionRevoked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -361,8 +365,8 @@ def add_AuthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuthService:
-    """Logging in and out. Guesses of passwords and codes are counted per account and per client address; beyond the
-    limit calls answer RESOURCE_EXHAUSTED with the seconds to wait.
+    """Authentication of accounts. Attempts with passwords and codes are limited per account and per client address. Beyond
+    the limit methods return TOO_MANY_ATTEMPTS with the delay until the next attempt.
     """
 
     @staticmethod

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Customer(_message.Message):
-    """An account: of a customer, and equally of staff and administrators, whose roles are grants beside it."""
+    """An account. Staff and administrators have accounts of the same kind; their roles are separate grants."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -47,52 +47,52 @@ class Customer(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The account's id; the `sub` of its tokens."""
+    """UUID of the account; claim `sub` of its tokens."""
     etag: _builtins.str
-    """Changes with every write of the profile; give it back to UpdateCustomer to refuse a stale write."""
+    """Changes with every update of the profile. Send it with UpdateCustomer to detect concurrent changes."""
     email: _builtins.str
-    """Trimmed, lower case. Empty once the account is erased."""
+    """Email address without surrounding spaces, in lower case. Empty after erasure."""
     phone: _builtins.str
-    """E.164, as in +919876543210. Empty when not given."""
+    """Phone number in E.164, such as +919876543210. Empty if not set."""
     first_name: _builtins.str
-    """Up to 100 characters."""
+    """First name, up to 100 characters."""
     last_name: _builtins.str
-    """Up to 100 characters."""
+    """Last name, up to 100 characters."""
     display_name: _builtins.str
-    """What the app shows; first and last name when the customer chose none."""
+    """Name for display. First and last name if not set."""
     date_of_birth: _builtins.str
-    """YYYY-MM-DD; empty when not given."""
+    """YYYY-MM-DD. Empty if not set."""
     gender: Global___Gender.Value.ValueType
-    """UNSPECIFIED when not given."""
+    """Gender. UNSPECIFIED if not set."""
     locale: _builtins.str
-    """BCP 47 language tag that mails and messages are written in."""
+    """BCP 47 language tag for emails and messages."""
     email_verified: _builtins.bool
-    """True once the customer has proved that the mailbox is theirs."""
+    """True if the email address is verified."""
     phone_verified: _builtins.bool
-    """True once the customer has proved that the phone is theirs. Changing the phone makes it false."""
+    """True if the phone number is verified. A change of the phone number sets it to false."""
     is_active: _builtins.bool
-    """False while an administrator has deactivated the account: it can neither log in nor order."""
+    """False if an administrator has locked the account. A locked account can neither log in nor order."""
     loyalty_points: _builtins.int
-    """A copy of the loyalty service's balance; may lag by seconds and decides nothing."""
+    """Copy of the points balance of the loyalty service, for display. May lag by seconds."""
     loyalty_tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """A copy of the loyalty service's tier; may lag by seconds and decides nothing."""
+    """Copy of the tier of the loyalty service, for display. May lag by seconds."""
     total_orders: _builtins.int
-    """How many orders have been delivered to the customer. A copy fed by events."""
+    """Number of delivered orders. May lag by seconds."""
     @_builtins.property
     def total_spent(self) -> _money_pb2.Money:
-        """What the customer has spent on delivered orders. A copy fed by events."""
+        """Sum of the delivered orders. May lag by seconds."""
 
     @_builtins.property
     def last_login_at(self) -> _timestamp_pb2.Timestamp:
-        """The last time somebody logged in; unset before the first."""
+        """Time of the last login. Absent before the first."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the account was registered or invited."""
+        """Time of the registration or invitation."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the profile was last written."""
+        """Time of the last update of the profile."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ Global___Customer: _TypeAlias = Customer  # noqa: Y015
 
 @_typing.final
 class Gender(_message.Message):
-    """A customer's gender, where they chose to say."""
+    """Gender of a customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -139,29 +139,29 @@ class Gender(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Gender._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: Gender._Value.ValueType  # 0
-        """Not said."""
+        """Not set."""
         FEMALE: Gender._Value.ValueType  # 1
         """Female."""
         MALE: Gender._Value.ValueType  # 2
         """Male."""
         NON_BINARY: Gender._Value.ValueType  # 3
-        """Neither, or more than one."""
+        """Neither female nor male, or both."""
         UNDISCLOSED: Gender._Value.ValueType  # 4
-        """Asked, and kept to oneself."""
+        """The customer does not want to say."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
+        """The values."""
 
     UNSPECIFIED: Gender.Value.ValueType  # 0
-    """Not said."""
+    """Not set."""
     FEMALE: Gender.Value.ValueType  # 1
     """Female."""
     MALE: Gender.Value.ValueType  # 2
     """Male."""
     NON_BINARY: Gender.Value.ValueType  # 3
-    """Neither, or more than one."""
+    """Neither female nor male, or both."""
     UNDISCLOSED: Gender.Value.ValueType  # 4
-    """Asked, and kept to oneself."""
+    """The customer does not want to say."""
 
     def __init__(
         self,

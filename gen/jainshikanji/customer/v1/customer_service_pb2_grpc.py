@@ -31,7 +31,7 @@ if _version_not_supported:
 
 
 class CustomerServiceStub:
-    """A customer reads and writes what is theirs; an administrator everybody's.
+    """Accounts and their data. A customer has access to its own account, an administrator to all accounts.
     """
 
     def __init__(self, channel):
@@ -128,130 +128,130 @@ class CustomerServiceStub:
 
 
 class CustomerServiceServicer:
-    """A customer reads and writes what is theirs; an administrator everybody's.
+    """Accounts and their data. A customer has access to its own account, an administrator to all accounts.
     """
 
     def GetCustomer(self, request, context):
-        """One account. NOT_FOUND when there is none or it is erased.
+        """Returns an account. Errors: NOT_FOUND if it does not exist or is erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCustomer(self, request, context):
-        """Writes the profile. Absent fields stay; an empty string clears. The email, the password and the roles cannot be
-        written here. ALREADY_EXISTS (PHONE_ALREADY_REGISTERED) when another account has the phone; ABORTED (STALE_ETAG)
-        when `etag` is given and not the current one.
+        """Updates the profile. Absent fields keep their values; an empty string clears. The method cannot change the email
+        address, the password or the roles. Errors: PHONE_ALREADY_REGISTERED if another account has the phone number;
+        STALE_ETAG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteCustomer(self, request, context):
-        """Erases the account: personal data go here and, within minutes, in every other service; its sessions end at once;
-        the email may register anew. Invoices keep their amounts. Cannot be undone.
+        """Erases the account. Personal data is deleted here immediately and in all other services within minutes. All
+        sessions end, and the email address can be registered again. Invoices keep their amounts. Erasure cannot be undone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeactivateCustomer(self, request, context):
-        """Locks the account: it cannot log in or order, and its sessions end at once. Locking a locked account changes
-        nothing.
+        """Locks the account: it can neither log in nor order, and its sessions end immediately. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ActivateCustomer(self, request, context):
-        """Unlocks the account. Its old sessions stay ended.
+        """Unlocks the account. Ended sessions stay ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAddresses(self, request, context):
-        """A customer's addresses, newest first.
+        """Lists the addresses of a customer, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAddress(self, request, context):
-        """Adds an address. The first one becomes the default by itself; a new default takes the old one's place.
-        ABORTED (TOO_MANY_ADDRESSES) beyond 20.
+        """Adds an address. The first address of a customer becomes the default; a new default replaces the previous one.
+        Errors: TOO_MANY_ADDRESSES beyond 20.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAddress(self, request, context):
-        """Writes an address. Absent fields stay; `address` is replaced as a whole. Orders keep the address they were placed
-        with. ABORTED (STALE_ETAG) when `etag` is given and not the current one.
+        """Updates an address. Absent fields keep their values; `address` is replaced as a whole. Existing orders keep their
+        address. Errors: STALE_ETAG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAddress(self, request, context):
-        """Deletes an address. When it was the default, no address is the default afterwards. NOT_FOUND when it is gone.
+        """Deletes an address. If it was the default, the customer has no default afterwards. Errors: NOT_FOUND if it does not
+        exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPreferences(self, request, context):
-        """What the customer likes; defaults when they never said.
+        """Returns the preferences of a customer, with default values if none were set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePreferences(self, request, context):
-        """Writes what the customer likes. Absent fields stay.
+        """Updates the preferences. Absent fields keep their values.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFavorites(self, request, context):
-        """The products that a customer marked, newest first.
+        """Lists the favorite products of a customer, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PutFavorite(self, request, context):
-        """Marks a product. Marking it again changes nothing. ABORTED (TOO_MANY_FAVORITES) beyond 500.
+        """Adds a product to the favorites. Idempotent. Errors: TOO_MANY_FAVORITES beyond 500.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFavorite(self, request, context):
-        """Takes the mark away. A product that is not marked stays so: no error.
+        """Removes a product from the favorites. Succeeds if the product is not a favorite.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderingCustomer(self, request, context):
-        """Who orders, and where to. NOT_FOUND when there is no such account or the address is not the customer's;
-        ABORTED (ACCOUNT_INACTIVE) when the account is locked.
+        """Returns the customer data and the delivery address for an order. Errors: NOT_FOUND if the account does not exist or
+        the address does not belong to it; ACCOUNT_INACTIVE if the account is locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetOrderingCustomer(self, request, context):
-        """GetOrderingCustomer for several orders; one that is refused is no reason to refuse another.
+        """Calls GetOrderingCustomer for several orders. Each request has its own response or error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetContacts(self, request, context):
-        """How to reach customers. Unknown and erased ones are left out.
+        """Returns the contact data of customers. Unknown and erased customers are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,7 +354,7 @@ def add_CustomerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomerService:
-    """A customer reads and writes what is theirs; an administrator everybody's.
+    """Accounts and their data. A customer has access to its own account, an administrator to all accounts.
     """
 
     @staticmethod

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CustomerRegistered(_message.Message):
-    """An account has come into being."""
+    """An account was created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -27,12 +27,12 @@ class CustomerRegistered(_message.Message):
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     INVITED_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The new account."""
+    """ID of the new account."""
     invited: _builtins.bool
-    """True when a store invited the person as staff, who therefore did not register."""
+    """True if a store invited the person as staff; false if the person registered."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ Global___CustomerRegistered: _TypeAlias = CustomerRegistered  # noqa: Y015
 
 @_typing.final
 class CustomerVerified(_message.Message):
-    """A customer has proved that their mailbox is theirs; published once for an account."""
+    """The email address of a customer was verified. Published once per account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The account."""
+    """ID of the account."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -79,17 +79,17 @@ Global___CustomerVerified: _TypeAlias = CustomerVerified  # noqa: Y015
 
 @_typing.final
 class CustomerErased(_message.Message):
-    """An account has been erased at its owner's wish: personal data of it must be removed wherever a copy is held."""
+    """An account was erased. Every copy of its personal data must be deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The account, of which only this id is left."""
+    """ID of the erased account."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -107,8 +107,8 @@ Global___CustomerErased: _TypeAlias = CustomerErased  # noqa: Y015
 
 @_typing.final
 class SessionRevoked(_message.Message):
-    """A session has ended before its time: logout, password change, lock, erasure, a stolen refresh token, a lost grant.
-    The session's access tokens must be refused from now on, though they have not expired.
+    """A session was revoked before its expiry: by logout, a password change, a lock, an erasure, the reuse of a refresh
+    token or the loss of a grant. Its access tokens must be rejected from now on, although they have not expired.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -116,10 +116,10 @@ class SessionRevoked(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session; the `sid` of its tokens."""
+    """ID of the session; claim `sid` of its tokens."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the last access token of the session has expired by itself, and the mark may be forgotten."""
+        """Expiry of the last access token of the session. The revocation can be deleted after it."""
 
     def __init__(
         self,

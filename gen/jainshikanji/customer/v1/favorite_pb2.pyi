@@ -19,17 +19,17 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Favorite(_message.Message):
-    """A product that a customer marked. A customer has at most 500."""
+    """A favorite product of a customer. A customer has at most 500."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """The product; the inventory service knows it."""
+    """UUID of the product in the inventory service."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was marked."""
+        """Time at which it was added."""
 
     def __init__(
         self,

@@ -19,16 +19,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StaffGrant(_message.Message):
-    """What a member of staff may act as, and where. A claim of the access token."""
+    """A job of a member of staff in a store. A claim of the access token."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STORE_ID_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """The job there; its word is also one of the token's `roles`."""
+    """Job in the store. It is also one of the token's `roles`."""
     def __init__(
         self,
         *,

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Preferences(_message.Message):
-    """What a customer likes. Which messages they want to get is the notification service's to know."""
+    """Preferences for food and orders. Preferences for messages belong to the notification service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,24 +36,24 @@ class Preferences(_message.Message):
     PREFERRED_DELIVERY_TIME_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Whose they are."""
+    """ID of the customer."""
     preferred_spice_level: _product_pb2.SpiceLevel.Value.ValueType
-    """How hot they like it; MILD until they say otherwise."""
+    """Preferred spice level. Default MILD."""
     preferred_payment_method: _payment_pb2.PaymentMethod.Value.ValueType
-    """What the app offers first when they pay; UNSPECIFIED when they never chose."""
+    """Payment method that the client preselects. UNSPECIFIED if not set."""
     preferred_delivery_time: Global___PreferredDeliveryTime.Value.ValueType
-    """When they like to be delivered to; UNSPECIFIED when they never chose."""
+    """Preferred time of delivery. UNSPECIFIED if not set."""
     @_builtins.property
     def dietary_restrictions(self) -> _containers.RepeatedScalarFieldContainer[Global___DietaryRestriction.Value.ValueType]:
-        """What they do not eat; no duplicates."""
+        """Dietary restrictions, without duplicates."""
 
     @_builtins.property
     def favorite_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of menu categories; no duplicates."""
+        """Names of menu categories, without duplicates."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When they were last written; unset while they are all defaults."""
+        """Time of the last update. Absent while all values are defaults."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ Global___Preferences: _TypeAlias = Preferences  # noqa: Y015
 
 @_typing.final
 class DietaryRestriction(_message.Message):
-    """What somebody does not eat."""
+    """A dietary restriction."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,9 +87,9 @@ class DietaryRestriction(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DietaryRestriction._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: DietaryRestriction._Value.ValueType  # 0
-        """Never sent."""
+        """Not used."""
         VEGAN: DietaryRestriction._Value.ValueType  # 1
-        """Nothing from animals."""
+        """No animal products."""
         JAIN: DietaryRestriction._Value.ValueType  # 2
         """No onion, garlic or root vegetable."""
         GLUTEN_FREE: DietaryRestriction._Value.ValueType  # 3
@@ -98,12 +98,12 @@ class DietaryRestriction(_message.Message):
         """No nuts."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
+        """The values."""
 
     UNSPECIFIED: DietaryRestriction.Value.ValueType  # 0
-    """Never sent."""
+    """Not used."""
     VEGAN: DietaryRestriction.Value.ValueType  # 1
-    """Nothing from animals."""
+    """No animal products."""
     JAIN: DietaryRestriction.Value.ValueType  # 2
     """No onion, garlic or root vegetable."""
     GLUTEN_FREE: DietaryRestriction.Value.ValueType  # 3
@@ -124,7 +124,7 @@ Global___DietaryRestriction: _TypeAlias = DietaryRestriction  # noqa: Y015
 
 @_typing.final
 class PreferredDeliveryTime(_message.Message):
-    """When somebody likes to be delivered to."""
+    """Preferred time of delivery."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -135,7 +135,7 @@ class PreferredDeliveryTime(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PreferredDeliveryTime._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: PreferredDeliveryTime._Value.ValueType  # 0
-        """Not said."""
+        """Not set."""
         MORNING: PreferredDeliveryTime._Value.ValueType  # 1
         """Before noon."""
         AFTERNOON: PreferredDeliveryTime._Value.ValueType  # 2
@@ -144,10 +144,10 @@ class PreferredDeliveryTime(_message.Message):
         """Evening."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
+        """The values."""
 
     UNSPECIFIED: PreferredDeliveryTime.Value.ValueType  # 0
-    """Not said."""
+    """Not set."""
     MORNING: PreferredDeliveryTime.Value.ValueType  # 1
     """Before noon."""
     AFTERNOON: PreferredDeliveryTime.Value.ValueType  # 2

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Session(_message.Message):
-    """One log-in and all the tokens that descend from it; the `sid` of its tokens."""
+    """A login and all tokens that are derived from it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,28 +34,28 @@ class Session(_message.Message):
     LAST_ACCESSED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The session's id."""
+    """UUID of the session; claim `sid` of its tokens."""
     device_type: Global___DeviceType.Value.ValueType
-    """What the client said it is."""
+    """Device type that the client sent."""
     device_id: _builtins.str
-    """The client's own id of the device; may be empty."""
+    """Device id that the client sent; may be empty."""
     ip_address: _builtins.str
-    """The address that the session was last seen at. Kept for 90 days."""
+    """IP address of the last use. Kept for 90 days."""
     user_agent: _builtins.str
-    """What the client called itself. Kept for 90 days."""
+    """User agent of the client. Kept for 90 days."""
     is_current: _builtins.bool
-    """True for the session that asks."""
+    """True for the session of the call."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer logged in."""
+        """Time of the login."""
 
     @_builtins.property
     def last_accessed_at(self) -> _timestamp_pb2.Timestamp:
-        """When its tokens were last refreshed."""
+        """Time of the last token refresh."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When it ends unless it is refreshed before; 30 days after the last refresh."""
+        """Expiry, 30 days after the last refresh."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ Global___Session: _TypeAlias = Session  # noqa: Y015
 
 @_typing.final
 class DeviceType(_message.Message):
-    """What the client runs on."""
+    """Kind of device."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,7 +91,7 @@ class DeviceType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DeviceType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: DeviceType._Value.ValueType  # 0
-        """Not said."""
+        """Not set."""
         BROWSER: DeviceType._Value.ValueType  # 1
         """A web browser."""
         ANDROID: DeviceType._Value.ValueType  # 2
@@ -99,15 +99,15 @@ class DeviceType(_message.Message):
         IOS: DeviceType._Value.ValueType  # 3
         """An iPhone or iPad app."""
         STORE_DEVICE: DeviceType._Value.ValueType  # 4
-        """A counter, kitchen or courier device of a store."""
+        """A device of a store, at the counter, in the kitchen or with a courier."""
         OTHER: DeviceType._Value.ValueType  # 5
-        """Anything else."""
+        """Another device."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words."""
+        """The values."""
 
     UNSPECIFIED: DeviceType.Value.ValueType  # 0
-    """Not said."""
+    """Not set."""
     BROWSER: DeviceType.Value.ValueType  # 1
     """A web browser."""
     ANDROID: DeviceType.Value.ValueType  # 2
@@ -115,9 +115,9 @@ class DeviceType(_message.Message):
     IOS: DeviceType.Value.ValueType  # 3
     """An iPhone or iPad app."""
     STORE_DEVICE: DeviceType.Value.ValueType  # 4
-    """A counter, kitchen or courier device of a store."""
+    """A device of a store, at the counter, in the kitchen or with a courier."""
     OTHER: DeviceType.Value.ValueType  # 5
-    """Anything else."""
+    """Another device."""
 
     def __init__(
         self,
@@ -132,16 +132,16 @@ Global___DeviceType: _TypeAlias = DeviceType  # noqa: Y015
 
 @_typing.final
 class Device(_message.Message):
-    """What a client says of itself when it logs in. Shown in the list of sessions, trusted for nothing."""
+    """Device data that a client sends when it logs in. Shown in the list of sessions and used for nothing else."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TYPE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     type: Global___DeviceType.Value.ValueType
-    """What it runs on."""
+    """Kind of device."""
     id: _builtins.str
-    """The client's own id of the device; up to 255 characters."""
+    """Device id that the client chooses, up to 255 characters."""
     def __init__(
         self,
         *,
@@ -158,7 +158,7 @@ Global___Device: _TypeAlias = Device  # noqa: Y015
 
 @_typing.final
 class Tokens(_message.Message):
-    """A new pair of tokens. With cookies the two tokens are empty here and travel in cookies alone."""
+    """A pair of tokens. For clients with cookies both tokens are empty here and are set as cookies."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,20 +170,24 @@ class Tokens(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
-    """JWT, EdDSA; to be sent as `Authorization: Bearer`. Valid for `expires_in` seconds. Empty with cookies."""
+    """Access token, a JWT with an EdDSA signature. Send it as `Authorization: Bearer`. Valid for `expires_in` seconds.
+    Empty with cookies.
+    """
     refresh_token: _builtins.str
-    """Opaque; to be sent to Refresh, once. Empty with cookies."""
+    """Opaque refresh token, valid for one call of Refresh. Empty with cookies."""
     expires_in: _builtins.int
-    """Seconds until the access token expires; 900."""
+    """Seconds until the access token expires: 900."""
     csrf_token: _builtins.str
-    """Cookie clients send it as header `x-csrf-token` with every POST, PUT, PATCH and DELETE. Constant for a session."""
+    """CSRF token of the session. Clients with cookies send it in the header `x-csrf-token` of every POST, PUT, PATCH and
+    DELETE. It does not change within a session.
+    """
     customer_id: _builtins.str
-    """Whose tokens they are."""
+    """ID of the account."""
     session_id: _builtins.str
-    """The session they belong to."""
+    """ID of the session."""
     @_builtins.property
     def refresh_expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the refresh token expires; 30 days from now."""
+        """Expiry of the refresh token, in 30 days."""
 
     def __init__(
         self,

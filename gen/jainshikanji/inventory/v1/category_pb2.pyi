@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Category(_message.Message):
-    """A heading of the menu. Products name it by slug, which never changes; its name may."""
+    """A category of the menu. Products refer to it by slug, which never changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,24 +35,24 @@ class Category(_message.Message):
     id: _builtins.str
     """UUID."""
     slug: _builtins.str
-    """Stable word that products, filters and coupons use, as in "shikanji". Unique."""
+    """Unique identifier for products, filters and coupons, such as "shikanji"."""
     name: _builtins.str
-    """What people read, as in "Shikanji & Sherbets"."""
+    """Name for display, such as "Shikanji & Sherbets"."""
     description: _builtins.str
-    """A sentence for the menu; may be empty."""
+    """Description for the menu; may be empty."""
     parent_slug: _builtins.str
-    """Slug of the category above; empty for a top one. Products name a child as their subcategory."""
+    """Slug of the parent category; empty for a top-level category. A product has a child category as its subcategory."""
     display_order: _builtins.int
-    """Smaller comes first; equal ones by name."""
+    """Position in the menu, ascending; equal values are sorted by name."""
     is_active: _builtins.bool
-    """False hides it from the menu; products keep it."""
+    """False hides the category from the menu. Its products keep it."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ProductCreated(_message.Message):
-    """Published when a product was added."""
+    """A product was created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,18 +35,18 @@ class ProductCreated(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     version: _builtins.int
-    """1."""
+    """Version of the product: 1."""
     name: _builtins.str
-    """Its name."""
+    """Name of the product."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """Its price in the catalogue."""
+        """Price in the catalogue."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ Global___ProductCreated: _TypeAlias = ProductCreated  # noqa: Y015
 
 @_typing.final
 class ProductUpdated(_message.Message):
-    """Published when anything that readers see of a product changed: its fields, options, a store's offer, its rating."""
+    """A public property of a product changed: its fields, options, an offer of a store or its rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,18 +81,18 @@ class ProductUpdated(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     version: _builtins.int
-    """Its version now; a new rating leaves it as it was."""
+    """Version of the product. A new rating does not change it."""
     name: _builtins.str
-    """Its name."""
+    """Name of the product."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """Its price in the catalogue."""
+        """Price in the catalogue."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ Global___ProductUpdated: _TypeAlias = ProductUpdated  # noqa: Y015
 
 @_typing.final
 class ProductDeleted(_message.Message):
-    """Published when a product was taken off every menu."""
+    """A product was deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,10 +124,10 @@ class ProductDeleted(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     version: _builtins.int
-    """Its last version."""
+    """Last version of the product."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ Global___ProductDeleted: _TypeAlias = ProductDeleted  # noqa: Y015
 
 @_typing.final
 class EventStockLine(_message.Message):
-    """Units of a product in an event about an order's stock."""
+    """Units of a product of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +155,7 @@ class EventStockLine(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     quantity: _builtins.int
-    """Units."""
+    """Number of units."""
     def __init__(
         self,
         *,
@@ -172,7 +172,7 @@ Global___EventStockLine: _TypeAlias = EventStockLine  # noqa: Y015
 
 @_typing.final
 class StockReserved(_message.Message):
-    """Published when stock is held for an order."""
+    """Stock was reserved for an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,11 +186,11 @@ class StockReserved(_message.Message):
     """UUID of the store."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventStockLine]:
-        """What is held, one line a product."""
+        """Reserved units, one line per product."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ Global___StockReserved: _TypeAlias = StockReserved  # noqa: Y015
 
 @_typing.final
 class StockReleased(_message.Message):
-    """Published when what an order held is free again, before its confirmation or by its cancellation."""
+    """The reserved stock of an order was released, or the stock of a cancelled order was returned."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -224,14 +224,14 @@ class StockReleased(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     returned: _builtins.bool
-    """True when the order had been confirmed and its goods came back."""
+    """True if the order had been confirmed and its goods were returned."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventStockLine]:
-        """What is free again, one line a product."""
+        """Released units, one line per product."""
 
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -252,7 +252,7 @@ Global___StockReleased: _TypeAlias = StockReleased  # noqa: Y015
 
 @_typing.final
 class StockLow(_message.Message):
-    """Published once when stock falls to min_stock or below."""
+    """The stock fell to min_stock or below. Published once per fall."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,14 +270,14 @@ class StockLow(_message.Message):
     product_name: _builtins.str
     """Name of the product."""
     current_stock: _builtins.int
-    """Units left."""
+    """Units in stock."""
     min_stock: _builtins.int
-    """The alarm threshold."""
+    """Threshold for this event."""
     reorder_point: _builtins.int
-    """The threshold below which a purchase order is proposed."""
+    """Threshold for a purchase order proposal."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -300,7 +300,7 @@ Global___StockLow: _TypeAlias = StockLow  # noqa: Y015
 
 @_typing.final
 class ProductOutOfStock(_message.Message):
-    """Published once when the last unit is gone."""
+    """The stock fell to zero. Published once per fall."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -316,7 +316,7 @@ class ProductOutOfStock(_message.Message):
     """Name of the product."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -336,7 +336,7 @@ Global___ProductOutOfStock: _TypeAlias = ProductOutOfStock  # noqa: Y015
 
 @_typing.final
 class StockRestocked(_message.Message):
-    """Published once when stock rises above zero again, or above min_stock."""
+    """The stock rose above zero or above min_stock again. Published once per rise."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -354,14 +354,14 @@ class StockRestocked(_message.Message):
     product_name: _builtins.str
     """Name of the product."""
     current_stock: _builtins.int
-    """Units now."""
+    """Units in stock."""
     back_in_stock: _builtins.bool
-    """There was none before."""
+    """True if the stock was zero before."""
     above_min_stock: _builtins.bool
-    """It was at or below min_stock before and is above now."""
+    """True if the stock was at or below min_stock before and is above it now."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,

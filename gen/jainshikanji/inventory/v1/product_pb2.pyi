@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SpiceLevel(_message.Message):
-    """How hot a dish is."""
+    """Spice level of a dish."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,29 +34,29 @@ class SpiceLevel(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SpiceLevel._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: SpiceLevel._Value.ValueType  # 0
-        """Not given."""
+        """Not set."""
         MILD: SpiceLevel._Value.ValueType  # 1
-        """Mild; what a product has unless told otherwise."""
+        """Mild. Default of a product."""
         MEDIUM: SpiceLevel._Value.ValueType  # 2
         """Medium."""
         HOT: SpiceLevel._Value.ValueType  # 3
         """Hot."""
         SWEET: SpiceLevel._Value.ValueType  # 4
-        """Sweet rather than hot."""
+        """Sweet rather than spicy."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words of the design document."""
+        """The values."""
 
     UNSPECIFIED: SpiceLevel.Value.ValueType  # 0
-    """Not given."""
+    """Not set."""
     MILD: SpiceLevel.Value.ValueType  # 1
-    """Mild; what a product has unless told otherwise."""
+    """Mild. Default of a product."""
     MEDIUM: SpiceLevel.Value.ValueType  # 2
     """Medium."""
     HOT: SpiceLevel.Value.ValueType  # 3
     """Hot."""
     SWEET: SpiceLevel.Value.ValueType  # 4
-    """Sweet rather than hot."""
+    """Sweet rather than spicy."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ Global___SpiceLevel: _TypeAlias = SpiceLevel  # noqa: Y015
 
 @_typing.final
 class UnitOfMeasure(_message.Message):
-    """What a quantity of a product or of stock is counted in."""
+    """Unit of measure of a product or of its stock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -82,9 +82,9 @@ class UnitOfMeasure(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[UnitOfMeasure._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: UnitOfMeasure._Value.ValueType  # 0
-        """Not given."""
+        """Not set."""
         PIECES: UnitOfMeasure._Value.ValueType  # 1
-        """Single items; what stock is counted in unless told otherwise."""
+        """Single items. Default of stock."""
         ML: UnitOfMeasure._Value.ValueType  # 2
         """Millilitres."""
         LITRES: UnitOfMeasure._Value.ValueType  # 3
@@ -105,12 +105,12 @@ class UnitOfMeasure(_message.Message):
         """Boxes."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The units that are known."""
+        """The units."""
 
     UNSPECIFIED: UnitOfMeasure.Value.ValueType  # 0
-    """Not given."""
+    """Not set."""
     PIECES: UnitOfMeasure.Value.ValueType  # 1
-    """Single items; what stock is counted in unless told otherwise."""
+    """Single items. Default of stock."""
     ML: UnitOfMeasure.Value.ValueType  # 2
     """Millilitres."""
     LITRES: UnitOfMeasure.Value.ValueType  # 3
@@ -143,7 +143,7 @@ Global___UnitOfMeasure: _TypeAlias = UnitOfMeasure  # noqa: Y015
 
 @_typing.final
 class CustomizationType(_message.Message):
-    """How the options of a customization are chosen."""
+    """How options of a customization are selected."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -154,25 +154,25 @@ class CustomizationType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CustomizationType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: CustomizationType._Value.ValueType  # 0
-        """Not given."""
+        """Not set."""
         RADIO: CustomizationType._Value.ValueType  # 1
-        """One option, shown side by side."""
+        """One option, shown as radio buttons."""
         CHECKBOX: CustomizationType._Value.ValueType  # 2
         """Any number of options."""
         SELECT: CustomizationType._Value.ValueType  # 3
-        """One option, from a list."""
+        """One option, shown as a list."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words of the design document."""
+        """The values."""
 
     UNSPECIFIED: CustomizationType.Value.ValueType  # 0
-    """Not given."""
+    """Not set."""
     RADIO: CustomizationType.Value.ValueType  # 1
-    """One option, shown side by side."""
+    """One option, shown as radio buttons."""
     CHECKBOX: CustomizationType.Value.ValueType  # 2
     """Any number of options."""
     SELECT: CustomizationType.Value.ValueType  # 3
-    """One option, from a list."""
+    """One option, shown as a list."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ Global___CustomizationType: _TypeAlias = CustomizationType  # noqa: Y015
 
 @_typing.final
 class ProductSort(_message.Message):
-    """The order of a list of products. Equal ones always come in the same order."""
+    """Sort order of products. Equal products have a stable order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -198,33 +198,33 @@ class ProductSort(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ProductSort._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: ProductSort._Value.ValueType  # 0
-        """NEWEST."""
+        """Same as NEWEST."""
         NEWEST: ProductSort._Value.ValueType  # 1
-        """The latest first."""
+        """Newest first."""
         NAME: ProductSort._Value.ValueType  # 2
-        """By name, A first."""
+        """By name, ascending."""
         PRICE: ProductSort._Value.ValueType  # 3
-        """The cheapest first; by the store's own price when a store is named."""
+        """By price, ascending. With a store in the request, by the price in that store."""
         PRICE_DESCENDING: ProductSort._Value.ValueType  # 4
-        """The dearest first; by the store's own price when a store is named."""
+        """By price, descending. With a store in the request, by the price in that store."""
         RATING: ProductSort._Value.ValueType  # 5
-        """The best rated first."""
+        """By rating, descending."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The known orders."""
+        """The sort orders."""
 
     UNSPECIFIED: ProductSort.Value.ValueType  # 0
-    """NEWEST."""
+    """Same as NEWEST."""
     NEWEST: ProductSort.Value.ValueType  # 1
-    """The latest first."""
+    """Newest first."""
     NAME: ProductSort.Value.ValueType  # 2
-    """By name, A first."""
+    """By name, ascending."""
     PRICE: ProductSort.Value.ValueType  # 3
-    """The cheapest first; by the store's own price when a store is named."""
+    """By price, ascending. With a store in the request, by the price in that store."""
     PRICE_DESCENDING: ProductSort.Value.ValueType  # 4
-    """The dearest first; by the store's own price when a store is named."""
+    """By price, descending. With a store in the request, by the price in that store."""
     RATING: ProductSort.Value.ValueType  # 5
-    """The best rated first."""
+    """By rating, descending."""
 
     def __init__(
         self,
@@ -239,16 +239,16 @@ Global___ProductSort: _TypeAlias = ProductSort  # noqa: Y015
 
 @_typing.final
 class ScheduledAvailability(_message.Message):
-    """The days on which a product can be ordered, both included, in the zone Asia/Kolkata."""
+    """First and last day on which a product can be ordered, in the time zone Asia/Kolkata."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     START_DATE_FIELD_NUMBER: _builtins.int
     END_DATE_FIELD_NUMBER: _builtins.int
     start_date: _builtins.str
-    """First day, "YYYY-MM-DD"; empty: since ever."""
+    """First day, "YYYY-MM-DD". Empty: no first day."""
     end_date: _builtins.str
-    """Last day, "YYYY-MM-DD"; empty: for ever."""
+    """Last day, "YYYY-MM-DD". Empty: no last day."""
     def __init__(
         self,
         *,
@@ -265,7 +265,7 @@ Global___ScheduledAvailability: _TypeAlias = ScheduledAvailability  # noqa: Y015
 
 @_typing.final
 class CustomizationOption(_message.Message):
-    """One choice, as in "Less sugar"."""
+    """An option of a customization, such as "Less sugar"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -275,16 +275,16 @@ class CustomizationOption(_message.Message):
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     DISPLAY_ORDER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID; what an order names."""
+    """UUID. An order refers to the option by it."""
     name: _builtins.str
-    """What people read."""
+    """Name for display."""
     is_default: _builtins.bool
-    """Taken when a required customization is left open."""
+    """True if the option applies when none of a required customization is selected."""
     display_order: _builtins.int
-    """Smaller comes first."""
+    """Position, ascending."""
     @_builtins.property
     def price_modifier(self) -> _money_pb2.Money:
-        """Added to the unit price; may be below zero, a unit price never is."""
+        """Amount added to the unit price. It may be negative, but the unit price never is."""
 
     def __init__(
         self,
@@ -305,7 +305,7 @@ Global___CustomizationOption: _TypeAlias = CustomizationOption  # noqa: Y015
 
 @_typing.final
 class Customization(_message.Message):
-    """Something to choose about a product, as in "Sugar level"."""
+    """A customization of a product, such as "Sugar level"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -318,13 +318,13 @@ class Customization(_message.Message):
     id: _builtins.str
     """UUID."""
     name: _builtins.str
-    """What people read."""
+    """Name for display."""
     type: Global___CustomizationType.Value.ValueType
-    """RADIO and SELECT take one option, CHECKBOX many."""
+    """RADIO and SELECT allow one option, CHECKBOX any number."""
     is_required: _builtins.bool
-    """At least one option must be chosen (or one must be the default)."""
+    """True if an option must be selected, or one must be the default."""
     display_order: _builtins.int
-    """Smaller comes first."""
+    """Position, ascending."""
     @_builtins.property
     def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomizationOption]:
         """1 to 50, in display order."""
@@ -349,7 +349,7 @@ Global___Customization: _TypeAlias = Customization  # noqa: Y015
 
 @_typing.final
 class NutritionFacts(_message.Message):
-    """The per-serving values of a product. Absent: not known."""
+    """Nutrition values per serving. Absent: not known."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -362,15 +362,15 @@ class NutritionFacts(_message.Message):
     calories: _builtins.int
     """Kilocalories."""
     protein_mg: _builtins.int
-    """Milligrams of protein, in steps of 10: 2.50 g are 2500."""
+    """Protein in milligrams, in steps of 10: 2.50 g are 2500."""
     carbs_mg: _builtins.int
-    """Milligrams of carbohydrates, in steps of 10."""
+    """Carbohydrates in milligrams, in steps of 10."""
     fat_mg: _builtins.int
-    """Milligrams of fat, in steps of 10."""
+    """Fat in milligrams, in steps of 10."""
     fiber_mg: _builtins.int
-    """Milligrams of fibre, in steps of 10."""
+    """Fibre in milligrams, in steps of 10."""
     sodium_mg: _builtins.int
-    """Milligrams of sodium."""
+    """Sodium in milligrams."""
     def __init__(
         self,
         *,
@@ -414,7 +414,7 @@ Global___NutritionFacts: _TypeAlias = NutritionFacts  # noqa: Y015
 
 @_typing.final
 class Product(_message.Message):
-    """Something on the menu. With a store named in the request, `price`, `is_available` and `in_stock` are that store's."""
+    """A product of the menu. If the request names a store, `price`, `is_available` and `in_stock` are those of the store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -462,106 +462,110 @@ class Product(_message.Message):
     id: _builtins.str
     """UUID."""
     name: _builtins.str
-    """What people read."""
+    """Name for display."""
     slug: _builtins.str
-    """Unique word for addresses, as in "classic-shikanji"."""
+    """Unique identifier for URLs, such as "classic-shikanji"."""
     description: _builtins.str
-    """Long text; may be empty."""
+    """Description; may be empty."""
     short_description: _builtins.str
-    """Up to 500 characters for a card; may be empty."""
+    """Short description, up to 500 characters; may be empty."""
     sku: _builtins.str
     """Stock keeping unit, unique; may be empty."""
     category: _builtins.str
     """Slug of the category."""
     subcategory: _builtins.str
-    """Slug of a child of that category; may be empty."""
+    """Slug of a child of the category; may be empty."""
     is_veg: _builtins.bool
-    """No meat, fish or egg."""
+    """True without meat, fish and egg."""
     is_vegan: _builtins.bool
-    """Nothing from animals."""
+    """True without animal products."""
     is_jain: _builtins.bool
-    """No onion, garlic or root vegetable."""
+    """True without onion, garlic and root vegetables."""
     is_gluten_free: _builtins.bool
-    """No gluten."""
+    """True without gluten."""
     is_nut_free: _builtins.bool
-    """No nuts."""
+    """True without nuts."""
     spice_level: Global___SpiceLevel.Value.ValueType
-    """How hot it is."""
+    """Spice level."""
     prep_time_minutes: _builtins.int
-    """Minutes from order to ready."""
+    """Preparation time in minutes."""
     servings: _builtins.int
-    """How many people one serves."""
+    """Number of servings of one unit."""
     weight: _builtins.str
-    """As written on the packet, "250 ml"; may be empty."""
+    """Weight or volume as printed on the package, such as "250 ml"; may be empty."""
     unit: Global___UnitOfMeasure.Value.ValueType
-    """What it is counted in; UNSPECIFIED when nobody said."""
+    """Unit of measure. UNSPECIFIED if not set."""
     shelf_life_days: _builtins.int
-    """Days it keeps; 0 when not known."""
+    """Shelf life in days. 0 if not known."""
     storage_instructions: _builtins.str
-    """How to keep it; may be empty."""
+    """Storage instructions; may be empty."""
     video_url: _builtins.str
-    """Address of a video; may be empty."""
+    """URL of a video; may be empty."""
     is_available: _builtins.bool
-    """May be ordered now: switched on (in the store, when one is named) and inside its scheduled days."""
+    """True if the product can be ordered now: it is active, in the store if the request names one, and today is one of
+    its scheduled days.
+    """
     is_featured: _builtins.bool
-    """Shown first by the house."""
+    """True for products that the menu shows first."""
     rating_hundredths: _builtins.int
-    """Average of its reviews in hundredths, 0 to 500; a copy fed by review."""
+    """Mean rating in hundredths, 0 to 500. May lag by seconds."""
     review_count: _builtins.int
-    """Number of its reviews; a copy fed by review."""
+    """Number of reviews. May lag by seconds."""
     meta_title: _builtins.str
-    """For search engines; may be empty."""
+    """Title for search engines; may be empty."""
     meta_description: _builtins.str
-    """For search engines; may be empty."""
+    """Description for search engines; may be empty."""
     tax_rate_basis_points: _builtins.int
-    """GST class: the rate in basis points, 500 is 5 %."""
+    """GST rate in basis points: 500 is 5 %."""
     etag: _builtins.str
-    """Changes with it; send it back when writing to be told of a change in between."""
+    """Changes with every change of the product. Send it with an update to detect concurrent changes."""
     in_stock: _builtins.bool
-    """The named store has at least one to sell; absent without a store. For display: only an order decides."""
+    """True if the store of the request has at least one unit in stock. Absent without a store. For display: only an order
+    reserves stock.
+    """
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """Price of one, without GST, without options."""
+        """Unit price without GST and options."""
 
     @_builtins.property
     def original_price(self) -> _money_pb2.Money:
-        """The price struck through, where there is one."""
+        """Former unit price, shown struck through. Absent if there is none."""
 
     @_builtins.property
     def cost_price(self) -> _money_pb2.Money:
-        """What one costs the house. Only for managers and admins, and only in answers about one product."""
+        """Cost of one unit. Visible to managers and administrators, in responses with one product."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words to find and group it by."""
+        """Tags for search and filters."""
 
     @_builtins.property
     def ingredients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is in it."""
+        """Ingredients."""
 
     @_builtins.property
     def nutrition(self) -> Global___NutritionFacts:
-        """Per serving; absent when nothing is known."""
+        """Nutrition values per serving. Absent if not known."""
 
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Addresses of pictures, the first is the main one."""
+        """URLs of images, the main image first."""
 
     @_builtins.property
     def scheduled_availability(self) -> Global___ScheduledAvailability:
-        """Days on which it can be ordered; absent: always."""
+        """Days on which it can be ordered. Absent: always."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     @_builtins.property
     def customizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Customization]:
-        """What may be chosen about it; only in answers about one product."""
+        """Customizations. Only in responses with one product."""
 
     def __init__(
         self,
@@ -620,7 +624,7 @@ Global___Product: _TypeAlias = Product  # noqa: Y015
 
 @_typing.final
 class ProductStoreOffer(_message.Message):
-    """What differs from the catalogue in one store."""
+    """Differences between the catalogue and the offer of one store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -634,14 +638,14 @@ class ProductStoreOffer(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     is_available: _builtins.bool
-    """False takes it off this store's menu."""
+    """False removes the product from the menu of the store."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The store's own price; absent: the catalogue's."""
+        """Price in the store. Absent: the catalogue price."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,

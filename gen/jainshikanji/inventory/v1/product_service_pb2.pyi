@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListProductsRequest(_message.Message):
-    """Which page of the menu."""
+    """Request of ListProducts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -48,43 +48,43 @@ class ListProductsRequest(_message.Message):
     MAX_PRICE_MINOR_UNITS_FIELD_NUMBER: _builtins.int
     STORE_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before, asked with the same filters."""
+    """`next_page_token` of the previous page of the same filters."""
     sort: _product_pb2.ProductSort.Value.ValueType
-    """NEWEST when absent."""
+    """Sort order. Default NEWEST."""
     slug: _builtins.str
     """Only the product with this slug."""
     category: _builtins.str
-    """Only this category (slug)."""
+    """Only products of this category (slug)."""
     subcategory: _builtins.str
-    """Only this subcategory (slug)."""
+    """Only products of this subcategory (slug)."""
     tag: _builtins.str
-    """Only products that carry this tag."""
+    """Only products with this tag."""
     query: _builtins.str
-    """Only products that contain these words, or nearly."""
+    """Only products that match these words; tolerates typing errors."""
     is_veg: _builtins.bool
-    """Only vegetarian (or only not)."""
+    """True: only vegetarian products. False: only others."""
     is_vegan: _builtins.bool
-    """Only vegan (or only not)."""
+    """True: only vegan products. False: only others."""
     is_jain: _builtins.bool
-    """Only Jain (or only not)."""
+    """True: only Jain products. False: only others."""
     is_gluten_free: _builtins.bool
-    """Only without gluten (or only with)."""
+    """True: only gluten-free products. False: only others."""
     is_nut_free: _builtins.bool
-    """Only without nuts (or only with)."""
+    """True: only nut-free products. False: only others."""
     is_featured: _builtins.bool
-    """Only featured ones (or only others)."""
+    """True: only featured products. False: only others."""
     is_available: _builtins.bool
-    """Only those that may be ordered now (or only others); in the store, when one is named."""
+    """True: only products that can be ordered now, in the store if `store_id` is set. False: only others."""
     spice_level: _product_pb2.SpiceLevel.Value.ValueType
-    """Only this spice level."""
+    """Only products with this spice level."""
     min_price_minor_units: _builtins.int
-    """Only from this price on, in paise."""
+    """Minimum price in minor units."""
     max_price_minor_units: _builtins.int
-    """Only up to this price, in paise."""
+    """Maximum price in minor units."""
     store_id: _builtins.str
-    """Prices, availability and stock as in this store; the catalogue's when empty."""
+    """Store for prices, availability and stock. Empty: the catalogue."""
     def __init__(
         self,
         *,
@@ -153,7 +153,7 @@ Global___ListProductsRequest: _TypeAlias = ListProductsRequest  # noqa: Y015
 
 @_typing.final
 class ListProductsResponse(_message.Message):
-    """A page of the menu."""
+    """A page of products."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -181,7 +181,7 @@ Global___ListProductsResponse: _TypeAlias = ListProductsResponse  # noqa: Y015
 
 @_typing.final
 class SearchProductsRequest(_message.Message):
-    """What to look for."""
+    """Request of SearchProducts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -190,13 +190,13 @@ class SearchProductsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Words as a person types them; 1 to 100 characters."""
+    """Search text, 1 to 100 characters."""
     store_id: _builtins.str
-    """Prices, availability and stock as in this store; the catalogue's when empty."""
+    """Store for prices, availability and stock. Empty: the catalogue."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -215,7 +215,7 @@ Global___SearchProductsRequest: _TypeAlias = SearchProductsRequest  # noqa: Y015
 
 @_typing.final
 class SearchProductsResponse(_message.Message):
-    """Matches, the best first."""
+    """A page of matches."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -225,7 +225,7 @@ class SearchProductsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def products(self) -> _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]:
-        """Without customizations and cost price."""
+        """Best match first. Without customizations and cost price."""
 
     def __init__(
         self,
@@ -243,7 +243,7 @@ Global___SearchProductsResponse: _TypeAlias = SearchProductsResponse  # noqa: Y0
 
 @_typing.final
 class GetProductRequest(_message.Message):
-    """Which product."""
+    """Request of GetProduct."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -252,7 +252,7 @@ class GetProductRequest(_message.Message):
     id: _builtins.str
     """UUID of the product."""
     store_id: _builtins.str
-    """Price, availability and stock as in this store; the catalogue's when empty."""
+    """Store for price, availability and stock. Empty: the catalogue."""
     def __init__(
         self,
         *,
@@ -269,7 +269,7 @@ Global___GetProductRequest: _TypeAlias = GetProductRequest  # noqa: Y015
 
 @_typing.final
 class CreateProductRequest(_message.Message):
-    """A product to add."""
+    """Request of CreateProduct."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -307,82 +307,82 @@ class CreateProductRequest(_message.Message):
     META_DESCRIPTION_FIELD_NUMBER: _builtins.int
     TAX_RATE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     slug: _builtins.str
-    """Small letters, digits and hyphens; made from the name when empty."""
+    """Lower-case letters, digits and hyphens. Default: derived from the name."""
     description: _builtins.str
-    """Up to 5000 characters."""
+    """Description, up to 5000 characters."""
     short_description: _builtins.str
-    """Up to 500 characters."""
+    """Short description, up to 500 characters."""
     sku: _builtins.str
-    """Up to 60 characters, unique; none when empty."""
+    """Stock keeping unit, unique, up to 60 characters; may be empty."""
     category: _builtins.str
     """Slug of a category."""
     subcategory: _builtins.str
     """Slug of a child of that category."""
     is_veg: _builtins.bool
-    """True when absent."""
+    """Default true."""
     is_vegan: _builtins.bool
-    """False when absent."""
+    """Default false."""
     is_jain: _builtins.bool
-    """True when absent; refused with an onion, garlic or root vegetable among tags or ingredients."""
+    """Default true. INVALID_ARGUMENT if the tags or ingredients contain an onion, garlic or root vegetable."""
     is_gluten_free: _builtins.bool
-    """False when absent."""
+    """Default false."""
     is_nut_free: _builtins.bool
-    """False when absent."""
+    """Default false."""
     spice_level: _product_pb2.SpiceLevel.Value.ValueType
-    """MILD when absent."""
+    """Spice level. Default MILD."""
     prep_time_minutes: _builtins.int
-    """0 to 1440; 15 when absent."""
+    """Preparation time in minutes, 0 to 1440. Default 15."""
     servings: _builtins.int
-    """1 to 1000; 1 when absent."""
+    """Number of servings, 1 to 1000. Default 1."""
     weight: _builtins.str
-    """Up to 50 characters."""
+    """Weight or volume, up to 50 characters."""
     unit: _product_pb2.UnitOfMeasure.Value.ValueType
-    """What it is counted in."""
+    """Unit of measure."""
     shelf_life_days: _builtins.int
-    """Days, 1 to 3650."""
+    """Shelf life in days, 1 to 3650."""
     storage_instructions: _builtins.str
-    """Up to 1000 characters."""
+    """Storage instructions, up to 1000 characters."""
     video_url: _builtins.str
-    """An http(s) address."""
+    """URL of a video (http or https)."""
     is_available: _builtins.bool
-    """True when absent."""
+    """Default true."""
     is_featured: _builtins.bool
-    """False when absent."""
+    """Default false."""
     meta_title: _builtins.str
-    """Up to 255 characters."""
+    """Title for search engines, up to 255 characters."""
     meta_description: _builtins.str
-    """Up to 500 characters."""
+    """Description for search engines, up to 500 characters."""
     tax_rate_basis_points: _builtins.int
-    """GST class in basis points: 0, 500, 1200, 1800, 2800 or 4000; 500 when absent."""
+    """GST rate in basis points: 0, 500, 1200, 1800, 2800 or 4000. Default 500."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """Price of one, without GST."""
+        """Unit price without GST."""
 
     @_builtins.property
     def original_price(self) -> _money_pb2.Money:
-        """Price struck through."""
+        """Former unit price, shown struck through."""
 
     @_builtins.property
     def cost_price(self) -> _money_pb2.Money:
-        """What one costs the house."""
+        """Cost of one unit."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 30 words of up to 50 characters; kept in small letters."""
+        """Up to 30 tags of up to 50 characters, stored in lower case."""
 
     @_builtins.property
     def ingredients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 60 words of up to 100 characters; kept in small letters."""
+        """Up to 60 ingredients of up to 100 characters, stored in lower case."""
 
     @_builtins.property
     def nutrition(self) -> _product_pb2.NutritionFacts:
-        """Per serving."""
+        """Nutrition values per serving."""
 
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 20 http(s) addresses."""
+        """Up to 20 URLs of images (http or https)."""
 
     @_builtins.property
     def scheduled_availability(self) -> _product_pb2.ScheduledAvailability:
@@ -478,7 +478,7 @@ Global___CreateProductRequest: _TypeAlias = CreateProductRequest  # noqa: Y015
 
 @_typing.final
 class UpdateProductRequest(_message.Message):
-    """What changes about a product. Absent fields stay."""
+    """Request of UpdateProduct."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -521,84 +521,84 @@ class UpdateProductRequest(_message.Message):
     id: _builtins.str
     """UUID of the product."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     slug: _builtins.str
-    """Small letters, digits and hyphens."""
+    """Lower-case letters, digits and hyphens."""
     description: _builtins.str
-    """Up to 5000 characters."""
+    """Description, up to 5000 characters."""
     short_description: _builtins.str
-    """Up to 500 characters."""
+    """Short description, up to 500 characters."""
     sku: _builtins.str
-    """Up to 60 characters, unique; empty removes it."""
+    """Stock keeping unit, unique, up to 60 characters. Empty clears it."""
     category: _builtins.str
     """Slug of a category."""
     subcategory: _builtins.str
-    """Slug of a child of that category; empty removes it."""
+    """Slug of a child of that category. Empty clears it."""
     is_veg: _builtins.bool
-    """No meat, fish or egg."""
+    """True without meat, fish and egg."""
     is_vegan: _builtins.bool
-    """Nothing from animals."""
+    """True without animal products."""
     is_jain: _builtins.bool
-    """Refused with an onion, garlic or root vegetable among tags or ingredients."""
+    """INVALID_ARGUMENT if true and the tags or ingredients contain an onion, garlic or root vegetable."""
     is_gluten_free: _builtins.bool
-    """No gluten."""
+    """True without gluten."""
     is_nut_free: _builtins.bool
-    """No nuts."""
+    """True without nuts."""
     spice_level: _product_pb2.SpiceLevel.Value.ValueType
-    """UNSPECIFIED stays."""
+    """Spice level. UNSPECIFIED keeps the value."""
     prep_time_minutes: _builtins.int
-    """0 to 1440."""
+    """Preparation time in minutes, 0 to 1440."""
     servings: _builtins.int
-    """1 to 1000."""
+    """Number of servings, 1 to 1000."""
     weight: _builtins.str
-    """Up to 50 characters."""
+    """Weight or volume, up to 50 characters."""
     unit: _product_pb2.UnitOfMeasure.Value.ValueType
-    """UNSPECIFIED stays."""
+    """Unit of measure. UNSPECIFIED keeps the value."""
     shelf_life_days: _builtins.int
-    """Days, 1 to 3650."""
+    """Shelf life in days, 1 to 3650."""
     storage_instructions: _builtins.str
-    """Up to 1000 characters."""
+    """Storage instructions, up to 1000 characters."""
     video_url: _builtins.str
-    """An http(s) address; empty removes it."""
+    """URL of a video (http or https). Empty clears it."""
     is_available: _builtins.bool
-    """Switched on."""
+    """True if the product is active."""
     is_featured: _builtins.bool
-    """Shown first by the house."""
+    """True for products that the menu shows first."""
     meta_title: _builtins.str
-    """Up to 255 characters."""
+    """Title for search engines, up to 255 characters."""
     meta_description: _builtins.str
-    """Up to 500 characters."""
+    """Description for search engines, up to 500 characters."""
     tax_rate_basis_points: _builtins.int
-    """GST class in basis points: 0, 500, 1200, 1800, 2800 or 4000."""
+    """GST rate in basis points: 0, 500, 1200, 1800, 2800 or 4000."""
     etag: _builtins.str
-    """The etag last seen; absent: no check."""
+    """Etag of the last read. STALE_ETAG if the resource changed since. No check if absent."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """Price of one, without GST."""
+        """Unit price without GST."""
 
     @_builtins.property
     def original_price(self) -> _money_pb2.Money:
-        """Price struck through."""
+        """Former unit price, shown struck through."""
 
     @_builtins.property
     def cost_price(self) -> _money_pb2.Money:
-        """What one costs the house."""
+        """Cost of one unit."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces all tags; an empty list stays, see `clear`."""
+        """Replaces all tags unless empty; see `clear`."""
 
     @_builtins.property
     def ingredients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces all ingredients; an empty list stays, see `clear`."""
+        """Replaces all ingredients unless empty; see `clear`."""
 
     @_builtins.property
     def nutrition(self) -> _product_pb2.NutritionFacts:
-        """Replaces all of it."""
+        """Nutrition values per serving; replaced as a whole."""
 
     @_builtins.property
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces all pictures; an empty list stays, see `clear`."""
+        """Replaces all images unless empty; see `clear`."""
 
     @_builtins.property
     def scheduled_availability(self) -> _product_pb2.ScheduledAvailability:
@@ -606,7 +606,7 @@ class UpdateProductRequest(_message.Message):
 
     @_builtins.property
     def clear(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Fields to set back to nothing, by their JSON names."""
+        """JSON names of the fields to clear."""
 
     def __init__(
         self,
@@ -749,7 +749,7 @@ Global___UpdateProductRequest: _TypeAlias = UpdateProductRequest  # noqa: Y015
 
 @_typing.final
 class DeleteProductRequest(_message.Message):
-    """Which product to delete."""
+    """Request of DeleteProduct."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -771,7 +771,7 @@ Global___DeleteProductRequest: _TypeAlias = DeleteProductRequest  # noqa: Y015
 
 @_typing.final
 class ListProductOptionsRequest(_message.Message):
-    """Whose options."""
+    """Request of ListProductOptions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -793,14 +793,14 @@ Global___ListProductOptionsRequest: _TypeAlias = ListProductOptionsRequest  # no
 
 @_typing.final
 class ListProductOptionsResponse(_message.Message):
-    """All options of a product."""
+    """Customizations of a product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMIZATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customizations(self) -> _containers.RepeatedCompositeFieldContainer[_product_pb2.Customization]:
-        """In display order; never more than 20."""
+        """In display order, at most 20."""
 
     def __init__(
         self,
@@ -817,7 +817,7 @@ Global___ListProductOptionsResponse: _TypeAlias = ListProductOptionsResponse  # 
 
 @_typing.final
 class CustomizationOptionInput(_message.Message):
-    """An option as it shall be."""
+    """An option to create or keep."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -826,14 +826,14 @@ class CustomizationOptionInput(_message.Message):
     PRICE_MODIFIER_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID of an option to keep; a new one when empty."""
+    """UUID of an option to keep. Empty: a new option."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     is_default: _builtins.bool
-    """Taken when a required customization is left open."""
+    """True if the option applies when none of a required customization is selected."""
     @_builtins.property
     def price_modifier(self) -> _money_pb2.Money:
-        """Added to the unit price; zero when absent."""
+        """Amount added to the unit price. Default 0."""
 
     def __init__(
         self,
@@ -853,7 +853,7 @@ Global___CustomizationOptionInput: _TypeAlias = CustomizationOptionInput  # noqa
 
 @_typing.final
 class CustomizationInput(_message.Message):
-    """A customization as it shall be."""
+    """A customization to create or keep."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -863,16 +863,16 @@ class CustomizationInput(_message.Message):
     IS_REQUIRED_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID of a customization to keep; a new one when empty."""
+    """UUID of a customization to keep. Empty: a new customization."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     type: _product_pb2.CustomizationType.Value.ValueType
-    """RADIO and SELECT take one option, CHECKBOX many."""
+    """RADIO and SELECT allow one option, CHECKBOX any number."""
     is_required: _builtins.bool
-    """At least one option must be chosen."""
+    """True if an option must be selected."""
     @_builtins.property
     def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomizationOptionInput]:
-        """1 to 50, in display order."""
+        """1 to 50 options, in display order."""
 
     def __init__(
         self,
@@ -893,7 +893,7 @@ Global___CustomizationInput: _TypeAlias = CustomizationInput  # noqa: Y015
 
 @_typing.final
 class SetProductOptionsRequest(_message.Message):
-    """All options of a product as they shall be."""
+    """Request of SetProductOptions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -903,10 +903,10 @@ class SetProductOptionsRequest(_message.Message):
     id: _builtins.str
     """UUID of the product."""
     etag: _builtins.str
-    """The product's etag last seen; absent: no check."""
+    """Etag of the product at the last read. STALE_ETAG if it changed since. No check if absent."""
     @_builtins.property
     def customizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomizationInput]:
-        """Up to 20, in display order; none removes all."""
+        """Up to 20 customizations, in display order. Empty removes all."""
 
     def __init__(
         self,
@@ -925,7 +925,7 @@ Global___SetProductOptionsRequest: _TypeAlias = SetProductOptionsRequest  # noqa
 
 @_typing.final
 class SetProductOptionsResponse(_message.Message):
-    """All options of a product as they now are."""
+    """Customizations of the product after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -949,7 +949,7 @@ Global___SetProductOptionsResponse: _TypeAlias = SetProductOptionsResponse  # no
 
 @_typing.final
 class SetProductStoreOfferRequest(_message.Message):
-    """What shall differ in one store."""
+    """Request of SetProductStoreOffer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -963,12 +963,12 @@ class SetProductStoreOfferRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     is_available: _builtins.bool
-    """On this store's menu; stays when absent (true at first)."""
+    """False removes the product from the menu of the store. Absent keeps the value; default true."""
     clear_price: _builtins.bool
-    """True goes back to the catalogue's price. Admins only."""
+    """True restores the catalogue price. ADMIN only."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The store's own price; stays when absent. Admins only."""
+        """Price in the store. Absent keeps the value. ADMIN only."""
 
     def __init__(
         self,
@@ -991,13 +991,13 @@ Global___SetProductStoreOfferRequest: _TypeAlias = SetProductStoreOfferRequest  
 
 @_typing.final
 class ListCategoriesRequest(_message.Message):
-    """Which headings."""
+    """Request of ListCategories."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     INCLUDE_INACTIVE_FIELD_NUMBER: _builtins.int
     include_inactive: _builtins.bool
-    """Those that are switched off too. Admins only: PERMISSION_DENIED."""
+    """True to include inactive categories. PERMISSION_DENIED for callers other than ADMIN."""
     def __init__(
         self,
         *,
@@ -1013,7 +1013,7 @@ Global___ListCategoriesRequest: _TypeAlias = ListCategoriesRequest  # noqa: Y015
 
 @_typing.final
 class ListCategoriesResponse(_message.Message):
-    """The headings of the menu."""
+    """Categories of the menu."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1037,7 +1037,7 @@ Global___ListCategoriesResponse: _TypeAlias = ListCategoriesResponse  # noqa: Y0
 
 @_typing.final
 class CreateCategoryRequest(_message.Message):
-    """A heading to add."""
+    """Request of CreateCategory."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1047,15 +1047,15 @@ class CreateCategoryRequest(_message.Message):
     PARENT_SLUG_FIELD_NUMBER: _builtins.int
     DISPLAY_ORDER_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
-    """Small letters, digits and hyphens; made from the name when empty."""
+    """Lower-case letters, digits and hyphens. Default: derived from the name."""
     name: _builtins.str
-    """1 to 100 characters."""
+    """Name, 1 to 100 characters."""
     description: _builtins.str
-    """Up to 1000 characters."""
+    """Description, up to 1000 characters."""
     parent_slug: _builtins.str
-    """Slug of the category above; a top one when empty."""
+    """Slug of the parent category. Empty: a top-level category."""
     display_order: _builtins.int
-    """Smaller comes first, 0 to 10000."""
+    """Position in the menu, ascending, 0 to 10000."""
     def __init__(
         self,
         *,
@@ -1075,7 +1075,7 @@ Global___CreateCategoryRequest: _TypeAlias = CreateCategoryRequest  # noqa: Y015
 
 @_typing.final
 class UpdateCategoryRequest(_message.Message):
-    """What changes about a heading."""
+    """Request of UpdateCategory."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1087,13 +1087,13 @@ class UpdateCategoryRequest(_message.Message):
     id: _builtins.str
     """UUID of the category."""
     name: _builtins.str
-    """1 to 100 characters."""
+    """Name, 1 to 100 characters."""
     description: _builtins.str
-    """Up to 1000 characters."""
+    """Description, up to 1000 characters."""
     display_order: _builtins.int
-    """Smaller comes first, 0 to 10000."""
+    """Position in the menu, ascending, 0 to 10000."""
     is_active: _builtins.bool
-    """False hides it from the menu."""
+    """False hides the category from the menu."""
     def __init__(
         self,
         *,
@@ -1128,7 +1128,7 @@ Global___UpdateCategoryRequest: _TypeAlias = UpdateCategoryRequest  # noqa: Y015
 
 @_typing.final
 class LineRequest(_message.Message):
-    """A line of a cart to price."""
+    """A line of a cart."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1138,10 +1138,10 @@ class LineRequest(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     quantity: _builtins.int
-    """1 to 1000."""
+    """Number of units, 1 to 1000."""
     @_builtins.property
     def option_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """UUIDs of the chosen options, up to 50, each once."""
+        """UUIDs of the selected options, up to 50, without duplicates."""
 
     def __init__(
         self,
@@ -1160,7 +1160,7 @@ Global___LineRequest: _TypeAlias = LineRequest  # noqa: Y015
 
 @_typing.final
 class PriceLinesRequest(_message.Message):
-    """A cart to price."""
+    """Request of PriceLines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1170,7 +1170,7 @@ class PriceLinesRequest(_message.Message):
     """UUID of the store."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineRequest]:
-        """1 to 100 lines; the same product may come in several."""
+        """1 to 100 lines. A product may be on several lines."""
 
     def __init__(
         self,
@@ -1188,7 +1188,7 @@ Global___PriceLinesRequest: _TypeAlias = PriceLinesRequest  # noqa: Y015
 
 @_typing.final
 class ChosenOption(_message.Message):
-    """An option that was chosen, or taken by default."""
+    """An option that was selected or applies by default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1204,7 +1204,7 @@ class ChosenOption(_message.Message):
     """Name of the option, as in "Less sugar"."""
     @_builtins.property
     def price_modifier(self) -> _money_pb2.Money:
-        """What it adds to the unit price."""
+        """Amount added to the unit price."""
 
     def __init__(
         self,
@@ -1224,7 +1224,7 @@ Global___ChosenOption: _TypeAlias = ChosenOption  # noqa: Y015
 
 @_typing.final
 class PricedLine(_message.Message):
-    """A line with its price."""
+    """A line of a cart with its price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1242,26 +1242,26 @@ class PricedLine(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     name: _builtins.str
-    """Its name now."""
+    """Current name of the product."""
     sku: _builtins.str
-    """Its SKU; may be empty."""
+    """SKU of the product; may be empty."""
     category: _builtins.str
-    """Slug of its category."""
+    """Slug of the category."""
     quantity: _builtins.int
-    """As asked."""
+    """Number of units."""
     tax_rate_basis_points: _builtins.int
-    """GST rate, 500 is 5 %."""
+    """GST rate in basis points: 500 is 5 %."""
     preparation_minutes: _builtins.int
-    """Minutes until it is ready."""
+    """Preparation time in minutes."""
     in_stock: _builtins.bool
-    """The store has as many as all lines of this product ask for, at this moment. Only ReserveStock decides."""
+    """True if the store now has enough stock for all lines of this product. Only ReserveStock reserves it."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """Price of one with its options, without GST; never below zero."""
+        """Unit price with options, without GST; never negative."""
 
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
-        """unit_price times quantity."""
+        """unit_price × quantity."""
 
     @_builtins.property
     def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChosenOption]:
@@ -1292,14 +1292,14 @@ Global___PricedLine: _TypeAlias = PricedLine  # noqa: Y015
 
 @_typing.final
 class PriceLinesResponse(_message.Message):
-    """A priced cart."""
+    """Prices of a cart."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LINES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PricedLine]:
-        """One for each line asked, in that order."""
+        """One line for each line of the request, in the same order."""
 
     def __init__(
         self,
@@ -1316,14 +1316,14 @@ Global___PriceLinesResponse: _TypeAlias = PriceLinesResponse  # noqa: Y015
 
 @_typing.final
 class BatchPriceLinesRequest(_message.Message):
-    """Carts to price."""
+    """Request of BatchPriceLines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceLinesRequest]:
-        """1 to 64."""
+        """1 to 64 requests."""
 
     def __init__(
         self,
@@ -1340,14 +1340,14 @@ Global___BatchPriceLinesRequest: _TypeAlias = BatchPriceLinesRequest  # noqa: Y0
 
 @_typing.final
 class BatchPriceLinesResponse(_message.Message):
-    """What became of each."""
+    """One result for each request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceLinesResult]:
-        """One for each request, in that order."""
+        """In the order of the requests."""
 
     def __init__(
         self,
@@ -1364,31 +1364,31 @@ Global___BatchPriceLinesResponse: _TypeAlias = BatchPriceLinesResponse  # noqa: 
 
 @_typing.final
 class PriceLinesResult(_message.Message):
-    """What became of one."""
+    """Result of one request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def response(self) -> Global___PriceLinesResponse:
-        """It was done."""
+        """Response of the single method."""
 
     @_builtins.property
-    def refusal(self) -> _status_pb2.Status:
-        """What PriceLines would have been refused with."""
+    def error(self) -> _status_pb2.Status:
+        """Error that PriceLines would return for this request."""
 
     def __init__(
         self,
         *,
         response: Global___PriceLinesResponse | None = ...,
-        refusal: _status_pb2.Status | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -29,7 +29,7 @@ if _version_not_supported:
 
 
 class ProductServiceStub:
-    """The menu: products, their options, categories, and what they cost in a store.
+    """Products with their options, categories and prices in stores.
     """
 
     def __init__(self, channel):
@@ -111,109 +111,109 @@ class ProductServiceStub:
 
 
 class ProductServiceServicer:
-    """The menu: products, their options, categories, and what they cost in a store.
+    """Products with their options, categories and prices in stores.
     """
 
     def ListProducts(self, request, context):
-        """A page of the menu, filtered and sorted. Deleted products are never in it.
+        """Lists products with filters and a sort order. Deleted products are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchProducts(self, request, context):
-        """Products that match words, the best match first; forgives typing errors.
+        """Searches products by text, the best match first. Tolerates typing errors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProduct(self, request, context):
-        """One product with its options. NOT_FOUND when there is none or it was deleted.
+        """Returns a product with its options. Errors: NOT_FOUND if it does not exist or is deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateProduct(self, request, context):
-        """Adds a product. SLUG_TAKEN or SKU_TAKEN when another has the slug or SKU; INVALID_ARGUMENT for an unknown
-        category, or when it claims a diet that its tags or ingredients contradict.
+        """Creates a product. Errors: SLUG_TAKEN; SKU_TAKEN; INVALID_ARGUMENT if the category does not exist, or if the tags
+        or ingredients contradict a dietary flag.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProduct(self, request, context):
-        """Changes a product; fields that are absent stay. NOT_FOUND, SLUG_TAKEN, SKU_TAKEN, STALE_ETAG (somebody
-        changed it since `etag`), INVALID_ARGUMENT as for adding one.
+        """Updates a product. Absent fields keep their values. Errors: NOT_FOUND; SLUG_TAKEN; SKU_TAKEN; STALE_ETAG;
+        INVALID_ARGUMENT as in CreateProduct.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProduct(self, request, context):
-        """Takes a product off every menu for good. Orders keep what they had. NOT_FOUND when there is none.
+        """Deletes a product from all menus permanently. Existing orders are not affected. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProductOptions(self, request, context):
-        """What may be chosen about a product. NOT_FOUND when there is no such product.
+        """Lists the customizations of a product. Errors: NOT_FOUND if the product does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetProductOptions(self, request, context):
-        """Sets everything that may be chosen about a product: what is left out is removed, what carries its id keeps it.
-        NOT_FOUND, STALE_ETAG, INVALID_ARGUMENT (an id of another product, two defaults where one may be chosen, a
-        combination below a price of zero).
+        """Replaces all customizations of a product. Those that are absent are removed; those with an id keep it. Errors:
+        NOT_FOUND; STALE_ETAG; INVALID_ARGUMENT for an id of another product, for two defaults where one option is allowed,
+        and for a combination with a price below zero.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetProductStoreOffer(self, request, context):
-        """Sets what differs in one store. A manager may switch the product on and off; the price is an admin's.
-        NOT_FOUND, PERMISSION_DENIED for a manager's price.
+        """Sets the offer of a product in one store. A manager may change the availability, only ADMIN the price. Errors:
+        NOT_FOUND; PERMISSION_DENIED if a manager sets the price.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCategories(self, request, context):
-        """The headings of the menu in their order, all of them.
+        """Lists all categories of the menu in display order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateCategory(self, request, context):
-        """Adds a heading. CATEGORY_TAKEN when the slug exists, INVALID_ARGUMENT for an unknown parent.
+        """Creates a category. Errors: CATEGORY_TAKEN if the slug exists; INVALID_ARGUMENT if the parent does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCategory(self, request, context):
-        """Changes a heading; fields that are absent stay, the slug always does. NOT_FOUND when there is none.
+        """Updates a category. Absent fields keep their values; the slug cannot change. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PriceLines(self, request, context):
-        """What lines of a cart cost in a store now, in the order they were asked. Never from a cache.
-        PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
-        for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
+        """Returns the current prices of the lines of a cart in a store, in the order of the request. The prices are not
+        cached. Errors: PRODUCT_UNAVAILABLE if a product cannot be ordered in the store now; INVALID_ARGUMENT on
+        `lines[i].productId` for an unknown product and on `lines[i].optionIds` for an invalid selection of options.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchPriceLines(self, request, context):
-        """PriceLines for several carts; one that is refused is no reason to refuse another.
+        """Calls PriceLines for several carts. Each request has its own response or error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -301,7 +301,7 @@ def add_ProductServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProductService:
-    """The menu: products, their options, categories, and what they cost in a store.
+    """Products with their options, categories and prices in stores.
     """
 
     @staticmethod

@@ -30,101 +30,101 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProductServiceStub:
-    """The menu: products, their options, categories, and what they cost in a store."""
+    """Products with their options, categories and prices in stores."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProductServiceAsyncStub: ...
     ListProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ListProductsRequest, _product_service_pb2.ListProductsResponse]
-    """A page of the menu, filtered and sorted. Deleted products are never in it."""
+    """Lists products with filters and a sort order. Deleted products are omitted."""
     SearchProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.SearchProductsRequest, _product_service_pb2.SearchProductsResponse]
-    """Products that match words, the best match first; forgives typing errors."""
+    """Searches products by text, the best match first. Tolerates typing errors."""
     GetProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.GetProductRequest, _product_pb2.Product]
-    """One product with its options. NOT_FOUND when there is none or it was deleted."""
+    """Returns a product with its options. Errors: NOT_FOUND if it does not exist or is deleted."""
     CreateProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.CreateProductRequest, _product_pb2.Product]
-    """Adds a product. SLUG_TAKEN or SKU_TAKEN when another has the slug or SKU; INVALID_ARGUMENT for an unknown
-    category, or when it claims a diet that its tags or ingredients contradict.
+    """Creates a product. Errors: SLUG_TAKEN; SKU_TAKEN; INVALID_ARGUMENT if the category does not exist, or if the tags
+    or ingredients contradict a dietary flag.
     """
     UpdateProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.UpdateProductRequest, _product_pb2.Product]
-    """Changes a product; fields that are absent stay. NOT_FOUND, SLUG_TAKEN, SKU_TAKEN, STALE_ETAG (somebody
-    changed it since `etag`), INVALID_ARGUMENT as for adding one.
+    """Updates a product. Absent fields keep their values. Errors: NOT_FOUND; SLUG_TAKEN; SKU_TAKEN; STALE_ETAG;
+    INVALID_ARGUMENT as in CreateProduct.
     """
     DeleteProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.DeleteProductRequest, _empty_pb2.Empty]
-    """Takes a product off every menu for good. Orders keep what they had. NOT_FOUND when there is none."""
+    """Deletes a product from all menus permanently. Existing orders are not affected. Errors: NOT_FOUND."""
     ListProductOptions: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ListProductOptionsRequest, _product_service_pb2.ListProductOptionsResponse]
-    """What may be chosen about a product. NOT_FOUND when there is no such product."""
+    """Lists the customizations of a product. Errors: NOT_FOUND if the product does not exist."""
     SetProductOptions: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.SetProductOptionsRequest, _product_service_pb2.SetProductOptionsResponse]
-    """Sets everything that may be chosen about a product: what is left out is removed, what carries its id keeps it.
-    NOT_FOUND, STALE_ETAG, INVALID_ARGUMENT (an id of another product, two defaults where one may be chosen, a
-    combination below a price of zero).
+    """Replaces all customizations of a product. Those that are absent are removed; those with an id keep it. Errors:
+    NOT_FOUND; STALE_ETAG; INVALID_ARGUMENT for an id of another product, for two defaults where one option is allowed,
+    and for a combination with a price below zero.
     """
     SetProductStoreOffer: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.SetProductStoreOfferRequest, _product_pb2.ProductStoreOffer]
-    """Sets what differs in one store. A manager may switch the product on and off; the price is an admin's.
-    NOT_FOUND, PERMISSION_DENIED for a manager's price.
+    """Sets the offer of a product in one store. A manager may change the availability, only ADMIN the price. Errors:
+    NOT_FOUND; PERMISSION_DENIED if a manager sets the price.
     """
     ListCategories: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ListCategoriesRequest, _product_service_pb2.ListCategoriesResponse]
-    """The headings of the menu in their order, all of them."""
+    """Lists all categories of the menu in display order."""
     CreateCategory: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.CreateCategoryRequest, _category_pb2.Category]
-    """Adds a heading. CATEGORY_TAKEN when the slug exists, INVALID_ARGUMENT for an unknown parent."""
+    """Creates a category. Errors: CATEGORY_TAKEN if the slug exists; INVALID_ARGUMENT if the parent does not exist."""
     UpdateCategory: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.UpdateCategoryRequest, _category_pb2.Category]
-    """Changes a heading; fields that are absent stay, the slug always does. NOT_FOUND when there is none."""
+    """Updates a category. Absent fields keep their values; the slug cannot change. Errors: NOT_FOUND."""
     PriceLines: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.PriceLinesRequest, _product_service_pb2.PriceLinesResponse]
-    """What lines of a cart cost in a store now, in the order they were asked. Never from a cache.
-    PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
-    for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
+    """Returns the current prices of the lines of a cart in a store, in the order of the request. The prices are not
+    cached. Errors: PRODUCT_UNAVAILABLE if a product cannot be ordered in the store now; INVALID_ARGUMENT on
+    `lines[i].productId` for an unknown product and on `lines[i].optionIds` for an invalid selection of options.
     """
     BatchPriceLines: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.BatchPriceLinesRequest, _product_service_pb2.BatchPriceLinesResponse]
-    """PriceLines for several carts; one that is refused is no reason to refuse another."""
+    """Calls PriceLines for several carts. Each request has its own response or error."""
 
 @_typing.type_check_only
 class ProductServiceAsyncStub(ProductServiceStub):
-    """The menu: products, their options, categories, and what they cost in a store."""
+    """Products with their options, categories and prices in stores."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ListProductsRequest, _product_service_pb2.ListProductsResponse]  # type: ignore[assignment]
-    """A page of the menu, filtered and sorted. Deleted products are never in it."""
+    """Lists products with filters and a sort order. Deleted products are omitted."""
     SearchProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.SearchProductsRequest, _product_service_pb2.SearchProductsResponse]  # type: ignore[assignment]
-    """Products that match words, the best match first; forgives typing errors."""
+    """Searches products by text, the best match first. Tolerates typing errors."""
     GetProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.GetProductRequest, _product_pb2.Product]  # type: ignore[assignment]
-    """One product with its options. NOT_FOUND when there is none or it was deleted."""
+    """Returns a product with its options. Errors: NOT_FOUND if it does not exist or is deleted."""
     CreateProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.CreateProductRequest, _product_pb2.Product]  # type: ignore[assignment]
-    """Adds a product. SLUG_TAKEN or SKU_TAKEN when another has the slug or SKU; INVALID_ARGUMENT for an unknown
-    category, or when it claims a diet that its tags or ingredients contradict.
+    """Creates a product. Errors: SLUG_TAKEN; SKU_TAKEN; INVALID_ARGUMENT if the category does not exist, or if the tags
+    or ingredients contradict a dietary flag.
     """
     UpdateProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.UpdateProductRequest, _product_pb2.Product]  # type: ignore[assignment]
-    """Changes a product; fields that are absent stay. NOT_FOUND, SLUG_TAKEN, SKU_TAKEN, STALE_ETAG (somebody
-    changed it since `etag`), INVALID_ARGUMENT as for adding one.
+    """Updates a product. Absent fields keep their values. Errors: NOT_FOUND; SLUG_TAKEN; SKU_TAKEN; STALE_ETAG;
+    INVALID_ARGUMENT as in CreateProduct.
     """
     DeleteProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.DeleteProductRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Takes a product off every menu for good. Orders keep what they had. NOT_FOUND when there is none."""
+    """Deletes a product from all menus permanently. Existing orders are not affected. Errors: NOT_FOUND."""
     ListProductOptions: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ListProductOptionsRequest, _product_service_pb2.ListProductOptionsResponse]  # type: ignore[assignment]
-    """What may be chosen about a product. NOT_FOUND when there is no such product."""
+    """Lists the customizations of a product. Errors: NOT_FOUND if the product does not exist."""
     SetProductOptions: _aio.UnaryUnaryMultiCallable[_product_service_pb2.SetProductOptionsRequest, _product_service_pb2.SetProductOptionsResponse]  # type: ignore[assignment]
-    """Sets everything that may be chosen about a product: what is left out is removed, what carries its id keeps it.
-    NOT_FOUND, STALE_ETAG, INVALID_ARGUMENT (an id of another product, two defaults where one may be chosen, a
-    combination below a price of zero).
+    """Replaces all customizations of a product. Those that are absent are removed; those with an id keep it. Errors:
+    NOT_FOUND; STALE_ETAG; INVALID_ARGUMENT for an id of another product, for two defaults where one option is allowed,
+    and for a combination with a price below zero.
     """
     SetProductStoreOffer: _aio.UnaryUnaryMultiCallable[_product_service_pb2.SetProductStoreOfferRequest, _product_pb2.ProductStoreOffer]  # type: ignore[assignment]
-    """Sets what differs in one store. A manager may switch the product on and off; the price is an admin's.
-    NOT_FOUND, PERMISSION_DENIED for a manager's price.
+    """Sets the offer of a product in one store. A manager may change the availability, only ADMIN the price. Errors:
+    NOT_FOUND; PERMISSION_DENIED if a manager sets the price.
     """
     ListCategories: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ListCategoriesRequest, _product_service_pb2.ListCategoriesResponse]  # type: ignore[assignment]
-    """The headings of the menu in their order, all of them."""
+    """Lists all categories of the menu in display order."""
     CreateCategory: _aio.UnaryUnaryMultiCallable[_product_service_pb2.CreateCategoryRequest, _category_pb2.Category]  # type: ignore[assignment]
-    """Adds a heading. CATEGORY_TAKEN when the slug exists, INVALID_ARGUMENT for an unknown parent."""
+    """Creates a category. Errors: CATEGORY_TAKEN if the slug exists; INVALID_ARGUMENT if the parent does not exist."""
     UpdateCategory: _aio.UnaryUnaryMultiCallable[_product_service_pb2.UpdateCategoryRequest, _category_pb2.Category]  # type: ignore[assignment]
-    """Changes a heading; fields that are absent stay, the slug always does. NOT_FOUND when there is none."""
+    """Updates a category. Absent fields keep their values; the slug cannot change. Errors: NOT_FOUND."""
     PriceLines: _aio.UnaryUnaryMultiCallable[_product_service_pb2.PriceLinesRequest, _product_service_pb2.PriceLinesResponse]  # type: ignore[assignment]
-    """What lines of a cart cost in a store now, in the order they were asked. Never from a cache.
-    PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
-    for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
+    """Returns the current prices of the lines of a cart in a store, in the order of the request. The prices are not
+    cached. Errors: PRODUCT_UNAVAILABLE if a product cannot be ordered in the store now; INVALID_ARGUMENT on
+    `lines[i].productId` for an unknown product and on `lines[i].optionIds` for an invalid selection of options.
     """
     BatchPriceLines: _aio.UnaryUnaryMultiCallable[_product_service_pb2.BatchPriceLinesRequest, _product_service_pb2.BatchPriceLinesResponse]  # type: ignore[assignment]
-    """PriceLines for several carts; one that is refused is no reason to refuse another."""
+    """Calls PriceLines for several carts. Each request has its own response or error."""
 
 class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The menu: products, their options, categories, and what they cost in a store."""
+    """Products with their options, categories and prices in stores."""
 
     @_abc_1.abstractmethod
     def ListProducts(
@@ -132,7 +132,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.ListProductsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.ListProductsResponse, _abc.Awaitable[_product_service_pb2.ListProductsResponse]]:
-        """A page of the menu, filtered and sorted. Deleted products are never in it."""
+        """Lists products with filters and a sort order. Deleted products are omitted."""
 
     @_abc_1.abstractmethod
     def SearchProducts(
@@ -140,7 +140,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.SearchProductsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.SearchProductsResponse, _abc.Awaitable[_product_service_pb2.SearchProductsResponse]]:
-        """Products that match words, the best match first; forgives typing errors."""
+        """Searches products by text, the best match first. Tolerates typing errors."""
 
     @_abc_1.abstractmethod
     def GetProduct(
@@ -148,7 +148,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.GetProductRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_pb2.Product, _abc.Awaitable[_product_pb2.Product]]:
-        """One product with its options. NOT_FOUND when there is none or it was deleted."""
+        """Returns a product with its options. Errors: NOT_FOUND if it does not exist or is deleted."""
 
     @_abc_1.abstractmethod
     def CreateProduct(
@@ -156,8 +156,8 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.CreateProductRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_pb2.Product, _abc.Awaitable[_product_pb2.Product]]:
-        """Adds a product. SLUG_TAKEN or SKU_TAKEN when another has the slug or SKU; INVALID_ARGUMENT for an unknown
-        category, or when it claims a diet that its tags or ingredients contradict.
+        """Creates a product. Errors: SLUG_TAKEN; SKU_TAKEN; INVALID_ARGUMENT if the category does not exist, or if the tags
+        or ingredients contradict a dietary flag.
         """
 
     @_abc_1.abstractmethod
@@ -166,8 +166,8 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.UpdateProductRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_pb2.Product, _abc.Awaitable[_product_pb2.Product]]:
-        """Changes a product; fields that are absent stay. NOT_FOUND, SLUG_TAKEN, SKU_TAKEN, STALE_ETAG (somebody
-        changed it since `etag`), INVALID_ARGUMENT as for adding one.
+        """Updates a product. Absent fields keep their values. Errors: NOT_FOUND; SLUG_TAKEN; SKU_TAKEN; STALE_ETAG;
+        INVALID_ARGUMENT as in CreateProduct.
         """
 
     @_abc_1.abstractmethod
@@ -176,7 +176,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.DeleteProductRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Takes a product off every menu for good. Orders keep what they had. NOT_FOUND when there is none."""
+        """Deletes a product from all menus permanently. Existing orders are not affected. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListProductOptions(
@@ -184,7 +184,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.ListProductOptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.ListProductOptionsResponse, _abc.Awaitable[_product_service_pb2.ListProductOptionsResponse]]:
-        """What may be chosen about a product. NOT_FOUND when there is no such product."""
+        """Lists the customizations of a product. Errors: NOT_FOUND if the product does not exist."""
 
     @_abc_1.abstractmethod
     def SetProductOptions(
@@ -192,9 +192,9 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.SetProductOptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.SetProductOptionsResponse, _abc.Awaitable[_product_service_pb2.SetProductOptionsResponse]]:
-        """Sets everything that may be chosen about a product: what is left out is removed, what carries its id keeps it.
-        NOT_FOUND, STALE_ETAG, INVALID_ARGUMENT (an id of another product, two defaults where one may be chosen, a
-        combination below a price of zero).
+        """Replaces all customizations of a product. Those that are absent are removed; those with an id keep it. Errors:
+        NOT_FOUND; STALE_ETAG; INVALID_ARGUMENT for an id of another product, for two defaults where one option is allowed,
+        and for a combination with a price below zero.
         """
 
     @_abc_1.abstractmethod
@@ -203,8 +203,8 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.SetProductStoreOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_pb2.ProductStoreOffer, _abc.Awaitable[_product_pb2.ProductStoreOffer]]:
-        """Sets what differs in one store. A manager may switch the product on and off; the price is an admin's.
-        NOT_FOUND, PERMISSION_DENIED for a manager's price.
+        """Sets the offer of a product in one store. A manager may change the availability, only ADMIN the price. Errors:
+        NOT_FOUND; PERMISSION_DENIED if a manager sets the price.
         """
 
     @_abc_1.abstractmethod
@@ -213,7 +213,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.ListCategoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.ListCategoriesResponse, _abc.Awaitable[_product_service_pb2.ListCategoriesResponse]]:
-        """The headings of the menu in their order, all of them."""
+        """Lists all categories of the menu in display order."""
 
     @_abc_1.abstractmethod
     def CreateCategory(
@@ -221,7 +221,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.CreateCategoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_category_pb2.Category, _abc.Awaitable[_category_pb2.Category]]:
-        """Adds a heading. CATEGORY_TAKEN when the slug exists, INVALID_ARGUMENT for an unknown parent."""
+        """Creates a category. Errors: CATEGORY_TAKEN if the slug exists; INVALID_ARGUMENT if the parent does not exist."""
 
     @_abc_1.abstractmethod
     def UpdateCategory(
@@ -229,7 +229,7 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.UpdateCategoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_category_pb2.Category, _abc.Awaitable[_category_pb2.Category]]:
-        """Changes a heading; fields that are absent stay, the slug always does. NOT_FOUND when there is none."""
+        """Updates a category. Absent fields keep their values; the slug cannot change. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def PriceLines(
@@ -237,9 +237,9 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.PriceLinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.PriceLinesResponse, _abc.Awaitable[_product_service_pb2.PriceLinesResponse]]:
-        """What lines of a cart cost in a store now, in the order they were asked. Never from a cache.
-        PRODUCT_UNAVAILABLE (product_id) when one cannot be ordered there now; INVALID_ARGUMENT on `lines[i].productId`
-        for an unknown product and on `lines[i].optionIds` for options that may not be chosen so.
+        """Returns the current prices of the lines of a cart in a store, in the order of the request. The prices are not
+        cached. Errors: PRODUCT_UNAVAILABLE if a product cannot be ordered in the store now; INVALID_ARGUMENT on
+        `lines[i].productId` for an unknown product and on `lines[i].optionIds` for an invalid selection of options.
         """
 
     @_abc_1.abstractmethod
@@ -248,6 +248,6 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.BatchPriceLinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.BatchPriceLinesResponse, _abc.Awaitable[_product_service_pb2.BatchPriceLinesResponse]]:
-        """PriceLines for several carts; one that is refused is no reason to refuse another."""
+        """Calls PriceLines for several carts. Each request has its own response or error."""
 
 def add_ProductServiceServicer_to_server(servicer: ProductServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

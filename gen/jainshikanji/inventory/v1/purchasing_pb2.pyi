@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PurchaseOrderStatus(_message.Message):
-    """Where a purchase order stands: PENDING → CONFIRMED → RECEIVED; PENDING or CONFIRMED → CANCELLED."""
+    """Status of a purchase order: PENDING → CONFIRMED → RECEIVED; PENDING or CONFIRMED → CANCELLED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,29 +34,29 @@ class PurchaseOrderStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PurchaseOrderStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: PurchaseOrderStatus._Value.ValueType  # 0
-        """Not given."""
+        """Not set."""
         PENDING: PurchaseOrderStatus._Value.ValueType  # 1
-        """Written, not sent."""
+        """Created, not sent to the supplier."""
         CONFIRMED: PurchaseOrderStatus._Value.ValueType  # 2
-        """Sent to the supplier; goods may come in parts."""
+        """Sent to the supplier. Goods may arrive in parts."""
         RECEIVED: PurchaseOrderStatus._Value.ValueType  # 3
-        """Everything came."""
+        """All goods were received."""
         CANCELLED: PurchaseOrderStatus._Value.ValueType  # 4
-        """Given up; what had come stays."""
+        """Cancelled. Goods that were received remain in stock."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The words of the design document."""
+        """The values."""
 
     UNSPECIFIED: PurchaseOrderStatus.Value.ValueType  # 0
-    """Not given."""
+    """Not set."""
     PENDING: PurchaseOrderStatus.Value.ValueType  # 1
-    """Written, not sent."""
+    """Created, not sent to the supplier."""
     CONFIRMED: PurchaseOrderStatus.Value.ValueType  # 2
-    """Sent to the supplier; goods may come in parts."""
+    """Sent to the supplier. Goods may arrive in parts."""
     RECEIVED: PurchaseOrderStatus.Value.ValueType  # 3
-    """Everything came."""
+    """All goods were received."""
     CANCELLED: PurchaseOrderStatus.Value.ValueType  # 4
-    """Given up; what had come stays."""
+    """Cancelled. Goods that were received remain in stock."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ Global___PurchaseOrderStatus: _TypeAlias = PurchaseOrderStatus  # noqa: Y015
 
 @_typing.final
 class Supplier(_message.Message):
-    """Who sells to the house."""
+    """A supplier of the group."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,28 +89,28 @@ class Supplier(_message.Message):
     id: _builtins.str
     """UUID."""
     name: _builtins.str
-    """Name of the firm."""
+    """Name of the company."""
     email: _builtins.str
-    """Encrypted at rest; may be empty."""
+    """Email address, encrypted at rest; may be empty."""
     phone: _builtins.str
-    """Encrypted at rest; may be empty."""
+    """Phone number, encrypted at rest; may be empty."""
     address: _builtins.str
-    """Encrypted at rest; may be empty."""
+    """Address, encrypted at rest; may be empty."""
     contact_person: _builtins.str
-    """Whom to ask for; may be empty."""
+    """Name of the contact person; may be empty."""
     payment_terms: _builtins.str
-    """As agreed, "30 days net"; may be empty."""
+    """Payment terms, such as "30 days net"; may be empty."""
     tax_id: _builtins.str
-    """GSTIN or the like; may be empty."""
+    """GSTIN or other tax id; may be empty."""
     is_active: _builtins.bool
-    """False: no new purchase orders."""
+    """False: no new purchase orders can be created."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ Global___Supplier: _TypeAlias = Supplier  # noqa: Y015
 
 @_typing.final
 class PurchaseOrderItem(_message.Message):
-    """One line of a purchase order."""
+    """A line of a purchase order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,16 +155,16 @@ class PurchaseOrderItem(_message.Message):
     product_name: _builtins.str
     """Name of the product."""
     quantity: _builtins.int
-    """Units ordered."""
+    """Number of units ordered."""
     received_quantity: _builtins.int
-    """Units that came so far."""
+    """Number of units received so far."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """Price of one."""
+        """Price of one unit."""
 
     @_builtins.property
     def total_price(self) -> _money_pb2.Money:
-        """unit_price times quantity."""
+        """unit_price × quantity."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ Global___PurchaseOrderItem: _TypeAlias = PurchaseOrderItem  # noqa: Y015
 
 @_typing.final
 class PurchaseOrder(_message.Message):
-    """Goods ordered from a supplier for a store."""
+    """An order of goods from a supplier for a store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -211,34 +211,34 @@ class PurchaseOrder(_message.Message):
     id: _builtins.str
     """UUID."""
     po_number: _builtins.str
-    """Readable number, as in "PO-20251129-7K3MQ2". Unique."""
+    """Unique readable number, such as "PO-20251129-7K3MQ2"."""
     supplier_id: _builtins.str
     """UUID of the supplier."""
     store_id: _builtins.str
     """UUID of the store."""
     status: Global___PurchaseOrderStatus.Value.ValueType
-    """Where it stands."""
+    """Status."""
     order_date: _builtins.str
-    """Day it was written, "YYYY-MM-DD"."""
+    """Creation date, "YYYY-MM-DD"."""
     expected_delivery_date: _builtins.str
-    """Day it should come, "YYYY-MM-DD"; may be empty."""
+    """Expected delivery date, "YYYY-MM-DD"; may be empty."""
     received_date: _builtins.str
-    """Day the last of it came, "YYYY-MM-DD"; empty until then."""
+    """Date of the last receipt, "YYYY-MM-DD". Empty until all goods are received."""
     notes: _builtins.str
-    """For the supplier; may be empty."""
+    """Notes for the supplier; may be empty."""
     created_by: _builtins.str
-    """UUID of the account that wrote it."""
+    """UUID of the account that created it."""
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
         """Sum of the lines."""
 
     @_builtins.property
     def tax(self) -> _money_pb2.Money:
-        """Tax on it."""
+        """Tax on the subtotal."""
 
     @_builtins.property
     def shipping(self) -> _money_pb2.Money:
-        """Carriage."""
+        """Shipping costs."""
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -246,15 +246,15 @@ class PurchaseOrder(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was written."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurchaseOrderItem]:
-        """Its lines; only in answers about one purchase order."""
+        """Lines. Only in responses with one purchase order."""
 
     def __init__(
         self,

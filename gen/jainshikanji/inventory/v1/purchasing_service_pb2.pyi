@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListSuppliersRequest(_message.Message):
-    """Which suppliers."""
+    """Request of ListSuppliers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,11 +30,11 @@ class ListSuppliersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     include_inactive: _builtins.bool
-    """Those that are switched off too."""
+    """True to include inactive suppliers."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -80,7 +80,7 @@ Global___ListSuppliersResponse: _TypeAlias = ListSuppliersResponse  # noqa: Y015
 
 @_typing.final
 class CreateSupplierRequest(_message.Message):
-    """A supplier to add."""
+    """Request of CreateSupplier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -92,19 +92,19 @@ class CreateSupplierRequest(_message.Message):
     PAYMENT_TERMS_FIELD_NUMBER: _builtins.int
     TAX_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     email: _builtins.str
-    """An email address, or empty."""
+    """Email address; may be empty."""
     phone: _builtins.str
-    """Digits with an optional country code, or empty."""
+    """Phone number: digits with an optional country code; may be empty."""
     address: _builtins.str
-    """Up to 1000 characters."""
+    """Address, up to 1000 characters."""
     contact_person: _builtins.str
-    """Up to 255 characters."""
+    """Name of the contact person, up to 255 characters."""
     payment_terms: _builtins.str
-    """Up to 100 characters."""
+    """Payment terms, up to 100 characters."""
     tax_id: _builtins.str
-    """Up to 50 characters."""
+    """Tax id, up to 50 characters."""
     def __init__(
         self,
         *,
@@ -126,7 +126,7 @@ Global___CreateSupplierRequest: _TypeAlias = CreateSupplierRequest  # noqa: Y015
 
 @_typing.final
 class UpdateSupplierRequest(_message.Message):
-    """What changes about a supplier."""
+    """Request of UpdateSupplier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,21 +142,21 @@ class UpdateSupplierRequest(_message.Message):
     id: _builtins.str
     """UUID of the supplier."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     email: _builtins.str
-    """An email address; empty removes it."""
+    """Email address. Empty clears it."""
     phone: _builtins.str
-    """Digits with an optional country code; empty removes it."""
+    """Phone number: digits with an optional country code. Empty clears it."""
     address: _builtins.str
-    """Up to 1000 characters."""
+    """Address, up to 1000 characters."""
     contact_person: _builtins.str
-    """Up to 255 characters."""
+    """Name of the contact person, up to 255 characters."""
     payment_terms: _builtins.str
-    """Up to 100 characters."""
+    """Payment terms, up to 100 characters."""
     tax_id: _builtins.str
-    """Up to 50 characters."""
+    """Tax id, up to 50 characters."""
     is_active: _builtins.bool
-    """False: no new purchase orders."""
+    """False: no new purchase orders can be created."""
     def __init__(
         self,
         *,
@@ -211,7 +211,7 @@ Global___UpdateSupplierRequest: _TypeAlias = UpdateSupplierRequest  # noqa: Y015
 
 @_typing.final
 class PurchaseOrderLineInput(_message.Message):
-    """A line to order."""
+    """A line of a new purchase order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -219,12 +219,12 @@ class PurchaseOrderLineInput(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     UNIT_PRICE_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """UUID of the product; each product once."""
+    """UUID of the product. A product is on one line only."""
     quantity: _builtins.int
-    """1 to 100000."""
+    """Number of units, 1 to 100000."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """Price of one, as agreed."""
+        """Agreed price of one unit."""
 
     def __init__(
         self,
@@ -243,7 +243,7 @@ Global___PurchaseOrderLineInput: _TypeAlias = PurchaseOrderLineInput  # noqa: Y0
 
 @_typing.final
 class CreatePurchaseOrderRequest(_message.Message):
-    """A purchase order to write."""
+    """Request of CreatePurchaseOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -259,20 +259,20 @@ class CreatePurchaseOrderRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     expected_delivery_date: _builtins.str
-    """"YYYY-MM-DD", or empty."""
+    """Expected delivery date, "YYYY-MM-DD"; may be empty."""
     notes: _builtins.str
-    """Up to 2000 characters."""
+    """Notes for the supplier, up to 2000 characters."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurchaseOrderLineInput]:
         """1 to 100 lines."""
 
     @_builtins.property
     def tax(self) -> _money_pb2.Money:
-        """Zero when absent."""
+        """Tax. Default 0."""
 
     @_builtins.property
     def shipping(self) -> _money_pb2.Money:
-        """Zero when absent."""
+        """Shipping costs. Default 0."""
 
     def __init__(
         self,
@@ -295,7 +295,7 @@ Global___CreatePurchaseOrderRequest: _TypeAlias = CreatePurchaseOrderRequest  # 
 
 @_typing.final
 class ListPurchaseOrdersRequest(_message.Message):
-    """Which purchase orders."""
+    """Request of ListPurchaseOrders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -305,15 +305,15 @@ class ListPurchaseOrdersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """Only of this store; of all the caller may see when empty."""
+    """Only purchase orders of this store. Empty: all stores of the caller."""
     supplier_id: _builtins.str
-    """Only of this supplier."""
+    """Only purchase orders from this supplier."""
     status: _purchasing_pb2.PurchaseOrderStatus.Value.ValueType
-    """Only in this state; all when UNSPECIFIED."""
+    """Only purchase orders with this status. UNSPECIFIED: all."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -361,13 +361,13 @@ Global___ListPurchaseOrdersResponse: _TypeAlias = ListPurchaseOrdersResponse  # 
 
 @_typing.final
 class GetPurchaseOrderRequest(_message.Message):
-    """Which purchase order."""
+    """Request of GetPurchaseOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID."""
+    """UUID of the purchase order."""
     def __init__(
         self,
         *,
@@ -383,13 +383,13 @@ Global___GetPurchaseOrderRequest: _TypeAlias = GetPurchaseOrderRequest  # noqa: 
 
 @_typing.final
 class ConfirmPurchaseOrderRequest(_message.Message):
-    """Which purchase order to confirm."""
+    """Request of ConfirmPurchaseOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID."""
+    """UUID of the purchase order."""
     def __init__(
         self,
         *,
@@ -405,7 +405,7 @@ Global___ConfirmPurchaseOrderRequest: _TypeAlias = ConfirmPurchaseOrderRequest  
 
 @_typing.final
 class ReceiptLine(_message.Message):
-    """Goods of one line that came."""
+    """Received goods of one line."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -414,13 +414,13 @@ class ReceiptLine(_message.Message):
     BATCH_NUMBER_FIELD_NUMBER: _builtins.int
     EXPIRY_DATE_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """UUID of the product; must be on the order, and each once."""
+    """UUID of a product of the purchase order, without duplicates."""
     quantity: _builtins.int
-    """Units that came, 1 to 100000."""
+    """Number of units received, 1 to 100000."""
     batch_number: _builtins.str
-    """The supplier's number of the batch."""
+    """Batch number of the supplier."""
     expiry_date: _builtins.str
-    """Last day it is good, "YYYY-MM-DD"."""
+    """Expiry date, the last usable day, "YYYY-MM-DD"."""
     def __init__(
         self,
         *,
@@ -439,7 +439,7 @@ Global___ReceiptLine: _TypeAlias = ReceiptLine  # noqa: Y015
 
 @_typing.final
 class ReceivePurchaseOrderRequest(_message.Message):
-    """Goods that came."""
+    """Request of ReceivePurchaseOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -449,10 +449,10 @@ class ReceivePurchaseOrderRequest(_message.Message):
     id: _builtins.str
     """UUID of the purchase order."""
     force: _builtins.bool
-    """Beyond max_stock too."""
+    """True to exceed max_stock."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptLine]:
-        """What came, up to 100 lines; everything still open when none is given."""
+        """Received goods, up to 100 lines. Empty: all open units."""
 
     def __init__(
         self,
@@ -471,16 +471,16 @@ Global___ReceivePurchaseOrderRequest: _TypeAlias = ReceivePurchaseOrderRequest  
 
 @_typing.final
 class CancelPurchaseOrderRequest(_message.Message):
-    """Which purchase order to give up, and why."""
+    """Request of CancelPurchaseOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID."""
+    """UUID of the purchase order."""
     reason: _builtins.str
-    """1 to 500 characters."""
+    """Reason, 1 to 500 characters."""
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class PurchasingServiceStub:
-    """Suppliers, and what is ordered from them.
+    """Suppliers and purchase orders.
     """
 
     def __init__(self, channel):
@@ -84,69 +84,72 @@ class PurchasingServiceStub:
 
 
 class PurchasingServiceServicer:
-    """Suppliers, and what is ordered from them.
+    """Suppliers and purchase orders.
     """
 
     def ListSuppliers(self, request, context):
-        """Suppliers by name. Keyset pages.
+        """Lists the suppliers by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateSupplier(self, request, context):
-        """Adds a supplier.
+        """Creates a supplier.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSupplier(self, request, context):
-        """Changes a supplier; fields that are absent stay, an empty text removes it. NOT_FOUND when there is none.
+        """Updates a supplier. Absent fields keep their values; an empty string clears. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePurchaseOrder(self, request, context):
-        """Writes a purchase order, PENDING. INVALID_ARGUMENT for an unknown product or supplier, SUPPLIER_INACTIVE.
+        """Creates a purchase order with the status PENDING. Errors: INVALID_ARGUMENT for an unknown product or supplier;
+        SUPPLIER_INACTIVE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPurchaseOrders(self, request, context):
-        """Purchase orders, newest first; a manager sees those of their stores. Keyset pages.
+        """Lists the purchase orders, newest first. A manager sees those of the stores of its grants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPurchaseOrder(self, request, context):
-        """One purchase order with its lines. NOT_FOUND when there is none in the caller's stores.
+        """Returns a purchase order with its lines. Errors: NOT_FOUND if it does not exist in the stores of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmPurchaseOrder(self, request, context):
-        """PENDING → CONFIRMED. NOT_FOUND, PURCHASE_ORDER_STATE in any other state.
+        """Changes the status from PENDING to CONFIRMED. Errors: NOT_FOUND; PURCHASE_ORDER_STATE in any other status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReceivePurchaseOrder(self, request, context):
-        """Goods of a CONFIRMED order came, all or some: RECEIVE movements, batches, and RECEIVED once everything is there.
-        Needs an Idempotency-Key. NOT_FOUND, PURCHASE_ORDER_STATE, RECEIPT_EXCEEDS_ORDER when more comes than was ordered,
-        MAX_STOCK_EXCEEDED when it goes beyond max_stock and `force` is not set; then nothing is received.
+        """Records goods of a CONFIRMED purchase order that arrived, all or a part. Creates RECEIVE movements and batches, and
+        changes the status to RECEIVED when all goods arrived. Requires an Idempotency-Key. If an error occurs, nothing is
+        received. Errors: NOT_FOUND; PURCHASE_ORDER_STATE; RECEIPT_EXCEEDS_ORDER if more units arrive than are open;
+        MAX_STOCK_EXCEEDED if the stock would exceed max_stock and `force` is false.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelPurchaseOrder(self, request, context):
-        """PENDING or CONFIRMED → CANCELLED; goods that had come stay. NOT_FOUND, PURCHASE_ORDER_STATE in any other state.
+        """Changes the status from PENDING or CONFIRMED to CANCELLED. Goods that were received remain in stock. Errors:
+        NOT_FOUND; PURCHASE_ORDER_STATE in any other status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,7 +212,7 @@ def add_PurchasingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PurchasingService:
-    """Suppliers, and what is ordered from them.
+    """Suppliers and purchase orders.
     """
 
     @staticmethod

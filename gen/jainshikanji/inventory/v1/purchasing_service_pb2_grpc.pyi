@@ -28,63 +28,73 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PurchasingServiceStub:
-    """Suppliers, and what is ordered from them."""
+    """Suppliers and purchase orders."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PurchasingServiceAsyncStub: ...
     ListSuppliers: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.ListSuppliersRequest, _purchasing_service_pb2.ListSuppliersResponse]
-    """Suppliers by name. Keyset pages."""
+    """Lists the suppliers by name."""
     CreateSupplier: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.CreateSupplierRequest, _purchasing_pb2.Supplier]
-    """Adds a supplier."""
+    """Creates a supplier."""
     UpdateSupplier: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.UpdateSupplierRequest, _purchasing_pb2.Supplier]
-    """Changes a supplier; fields that are absent stay, an empty text removes it. NOT_FOUND when there is none."""
+    """Updates a supplier. Absent fields keep their values; an empty string clears. Errors: NOT_FOUND."""
     CreatePurchaseOrder: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.CreatePurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]
-    """Writes a purchase order, PENDING. INVALID_ARGUMENT for an unknown product or supplier, SUPPLIER_INACTIVE."""
+    """Creates a purchase order with the status PENDING. Errors: INVALID_ARGUMENT for an unknown product or supplier;
+    SUPPLIER_INACTIVE.
+    """
     ListPurchaseOrders: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.ListPurchaseOrdersRequest, _purchasing_service_pb2.ListPurchaseOrdersResponse]
-    """Purchase orders, newest first; a manager sees those of their stores. Keyset pages."""
+    """Lists the purchase orders, newest first. A manager sees those of the stores of its grants."""
     GetPurchaseOrder: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.GetPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]
-    """One purchase order with its lines. NOT_FOUND when there is none in the caller's stores."""
+    """Returns a purchase order with its lines. Errors: NOT_FOUND if it does not exist in the stores of the caller."""
     ConfirmPurchaseOrder: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.ConfirmPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]
-    """PENDING → CONFIRMED. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+    """Changes the status from PENDING to CONFIRMED. Errors: NOT_FOUND; PURCHASE_ORDER_STATE in any other status."""
     ReceivePurchaseOrder: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.ReceivePurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]
-    """Goods of a CONFIRMED order came, all or some: RECEIVE movements, batches, and RECEIVED once everything is there.
-    Needs an Idempotency-Key. NOT_FOUND, PURCHASE_ORDER_STATE, RECEIPT_EXCEEDS_ORDER when more comes than was ordered,
-    MAX_STOCK_EXCEEDED when it goes beyond max_stock and `force` is not set; then nothing is received.
+    """Records goods of a CONFIRMED purchase order that arrived, all or a part. Creates RECEIVE movements and batches, and
+    changes the status to RECEIVED when all goods arrived. Requires an Idempotency-Key. If an error occurs, nothing is
+    received. Errors: NOT_FOUND; PURCHASE_ORDER_STATE; RECEIPT_EXCEEDS_ORDER if more units arrive than are open;
+    MAX_STOCK_EXCEEDED if the stock would exceed max_stock and `force` is false.
     """
     CancelPurchaseOrder: _grpc.UnaryUnaryMultiCallable[_purchasing_service_pb2.CancelPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]
-    """PENDING or CONFIRMED → CANCELLED; goods that had come stay. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+    """Changes the status from PENDING or CONFIRMED to CANCELLED. Goods that were received remain in stock. Errors:
+    NOT_FOUND; PURCHASE_ORDER_STATE in any other status.
+    """
 
 @_typing.type_check_only
 class PurchasingServiceAsyncStub(PurchasingServiceStub):
-    """Suppliers, and what is ordered from them."""
+    """Suppliers and purchase orders."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSuppliers: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.ListSuppliersRequest, _purchasing_service_pb2.ListSuppliersResponse]  # type: ignore[assignment]
-    """Suppliers by name. Keyset pages."""
+    """Lists the suppliers by name."""
     CreateSupplier: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.CreateSupplierRequest, _purchasing_pb2.Supplier]  # type: ignore[assignment]
-    """Adds a supplier."""
+    """Creates a supplier."""
     UpdateSupplier: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.UpdateSupplierRequest, _purchasing_pb2.Supplier]  # type: ignore[assignment]
-    """Changes a supplier; fields that are absent stay, an empty text removes it. NOT_FOUND when there is none."""
+    """Updates a supplier. Absent fields keep their values; an empty string clears. Errors: NOT_FOUND."""
     CreatePurchaseOrder: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.CreatePurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]  # type: ignore[assignment]
-    """Writes a purchase order, PENDING. INVALID_ARGUMENT for an unknown product or supplier, SUPPLIER_INACTIVE."""
+    """Creates a purchase order with the status PENDING. Errors: INVALID_ARGUMENT for an unknown product or supplier;
+    SUPPLIER_INACTIVE.
+    """
     ListPurchaseOrders: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.ListPurchaseOrdersRequest, _purchasing_service_pb2.ListPurchaseOrdersResponse]  # type: ignore[assignment]
-    """Purchase orders, newest first; a manager sees those of their stores. Keyset pages."""
+    """Lists the purchase orders, newest first. A manager sees those of the stores of its grants."""
     GetPurchaseOrder: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.GetPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]  # type: ignore[assignment]
-    """One purchase order with its lines. NOT_FOUND when there is none in the caller's stores."""
+    """Returns a purchase order with its lines. Errors: NOT_FOUND if it does not exist in the stores of the caller."""
     ConfirmPurchaseOrder: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.ConfirmPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]  # type: ignore[assignment]
-    """PENDING → CONFIRMED. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+    """Changes the status from PENDING to CONFIRMED. Errors: NOT_FOUND; PURCHASE_ORDER_STATE in any other status."""
     ReceivePurchaseOrder: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.ReceivePurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]  # type: ignore[assignment]
-    """Goods of a CONFIRMED order came, all or some: RECEIVE movements, batches, and RECEIVED once everything is there.
-    Needs an Idempotency-Key. NOT_FOUND, PURCHASE_ORDER_STATE, RECEIPT_EXCEEDS_ORDER when more comes than was ordered,
-    MAX_STOCK_EXCEEDED when it goes beyond max_stock and `force` is not set; then nothing is received.
+    """Records goods of a CONFIRMED purchase order that arrived, all or a part. Creates RECEIVE movements and batches, and
+    changes the status to RECEIVED when all goods arrived. Requires an Idempotency-Key. If an error occurs, nothing is
+    received. Errors: NOT_FOUND; PURCHASE_ORDER_STATE; RECEIPT_EXCEEDS_ORDER if more units arrive than are open;
+    MAX_STOCK_EXCEEDED if the stock would exceed max_stock and `force` is false.
     """
     CancelPurchaseOrder: _aio.UnaryUnaryMultiCallable[_purchasing_service_pb2.CancelPurchaseOrderRequest, _purchasing_pb2.PurchaseOrder]  # type: ignore[assignment]
-    """PENDING or CONFIRMED → CANCELLED; goods that had come stay. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+    """Changes the status from PENDING or CONFIRMED to CANCELLED. Goods that were received remain in stock. Errors:
+    NOT_FOUND; PURCHASE_ORDER_STATE in any other status.
+    """
 
 class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Suppliers, and what is ordered from them."""
+    """Suppliers and purchase orders."""
 
     @_abc_1.abstractmethod
     def ListSuppliers(
@@ -92,7 +102,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.ListSuppliersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_service_pb2.ListSuppliersResponse, _abc.Awaitable[_purchasing_service_pb2.ListSuppliersResponse]]:
-        """Suppliers by name. Keyset pages."""
+        """Lists the suppliers by name."""
 
     @_abc_1.abstractmethod
     def CreateSupplier(
@@ -100,7 +110,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.CreateSupplierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.Supplier, _abc.Awaitable[_purchasing_pb2.Supplier]]:
-        """Adds a supplier."""
+        """Creates a supplier."""
 
     @_abc_1.abstractmethod
     def UpdateSupplier(
@@ -108,7 +118,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.UpdateSupplierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.Supplier, _abc.Awaitable[_purchasing_pb2.Supplier]]:
-        """Changes a supplier; fields that are absent stay, an empty text removes it. NOT_FOUND when there is none."""
+        """Updates a supplier. Absent fields keep their values; an empty string clears. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreatePurchaseOrder(
@@ -116,7 +126,9 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.CreatePurchaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.PurchaseOrder, _abc.Awaitable[_purchasing_pb2.PurchaseOrder]]:
-        """Writes a purchase order, PENDING. INVALID_ARGUMENT for an unknown product or supplier, SUPPLIER_INACTIVE."""
+        """Creates a purchase order with the status PENDING. Errors: INVALID_ARGUMENT for an unknown product or supplier;
+        SUPPLIER_INACTIVE.
+        """
 
     @_abc_1.abstractmethod
     def ListPurchaseOrders(
@@ -124,7 +136,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.ListPurchaseOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_service_pb2.ListPurchaseOrdersResponse, _abc.Awaitable[_purchasing_service_pb2.ListPurchaseOrdersResponse]]:
-        """Purchase orders, newest first; a manager sees those of their stores. Keyset pages."""
+        """Lists the purchase orders, newest first. A manager sees those of the stores of its grants."""
 
     @_abc_1.abstractmethod
     def GetPurchaseOrder(
@@ -132,7 +144,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.GetPurchaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.PurchaseOrder, _abc.Awaitable[_purchasing_pb2.PurchaseOrder]]:
-        """One purchase order with its lines. NOT_FOUND when there is none in the caller's stores."""
+        """Returns a purchase order with its lines. Errors: NOT_FOUND if it does not exist in the stores of the caller."""
 
     @_abc_1.abstractmethod
     def ConfirmPurchaseOrder(
@@ -140,7 +152,7 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.ConfirmPurchaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.PurchaseOrder, _abc.Awaitable[_purchasing_pb2.PurchaseOrder]]:
-        """PENDING → CONFIRMED. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+        """Changes the status from PENDING to CONFIRMED. Errors: NOT_FOUND; PURCHASE_ORDER_STATE in any other status."""
 
     @_abc_1.abstractmethod
     def ReceivePurchaseOrder(
@@ -148,9 +160,10 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.ReceivePurchaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.PurchaseOrder, _abc.Awaitable[_purchasing_pb2.PurchaseOrder]]:
-        """Goods of a CONFIRMED order came, all or some: RECEIVE movements, batches, and RECEIVED once everything is there.
-        Needs an Idempotency-Key. NOT_FOUND, PURCHASE_ORDER_STATE, RECEIPT_EXCEEDS_ORDER when more comes than was ordered,
-        MAX_STOCK_EXCEEDED when it goes beyond max_stock and `force` is not set; then nothing is received.
+        """Records goods of a CONFIRMED purchase order that arrived, all or a part. Creates RECEIVE movements and batches, and
+        changes the status to RECEIVED when all goods arrived. Requires an Idempotency-Key. If an error occurs, nothing is
+        received. Errors: NOT_FOUND; PURCHASE_ORDER_STATE; RECEIPT_EXCEEDS_ORDER if more units arrive than are open;
+        MAX_STOCK_EXCEEDED if the stock would exceed max_stock and `force` is false.
         """
 
     @_abc_1.abstractmethod
@@ -159,6 +172,8 @@ class PurchasingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchasing_service_pb2.CancelPurchaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchasing_pb2.PurchaseOrder, _abc.Awaitable[_purchasing_pb2.PurchaseOrder]]:
-        """PENDING or CONFIRMED → CANCELLED; goods that had come stay. NOT_FOUND, PURCHASE_ORDER_STATE in any other state."""
+        """Changes the status from PENDING or CONFIRMED to CANCELLED. Goods that were received remain in stock. Errors:
+        NOT_FOUND; PURCHASE_ORDER_STATE in any other status.
+        """
 
 def add_PurchasingServiceServicer_to_server(servicer: PurchasingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

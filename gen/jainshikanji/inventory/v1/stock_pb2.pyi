@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StockMovementKind(_message.Message):
-    """Why stock changed. Every change is one of these, and the stock is their sum."""
+    """Kind of a stock movement. The stock is the sum of its movements."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,41 +35,41 @@ class StockMovementKind(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StockMovementKind._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: StockMovementKind._Value.ValueType  # 0
-        """Not given."""
+        """Not set."""
         RECEIVE: StockMovementKind._Value.ValueType  # 1
-        """Goods came in: plus."""
+        """Goods were received: positive."""
         RESERVE: StockMovementKind._Value.ValueType  # 2
-        """Held for an order: minus."""
+        """Reserved for an order: negative."""
         RELEASE: StockMovementKind._Value.ValueType  # 3
-        """No longer held: plus."""
+        """Reservation released: positive."""
         COMMIT: StockMovementKind._Value.ValueType  # 4
-        """The order was confirmed: zero, for the record and for the batches."""
+        """The order was confirmed: zero. Assigns the reserved units to batches."""
         ADJUST: StockMovementKind._Value.ValueType  # 5
-        """Counted: plus or minus."""
+        """Correction after a count: positive or negative."""
         SPOIL: StockMovementKind._Value.ValueType  # 6
-        """Thrown away: minus."""
+        """Disposal of spoiled goods: negative."""
         RETURN: StockMovementKind._Value.ValueType  # 7
-        """Came back from an order that was cancelled before its preparation: plus."""
+        """Returned from an order that was cancelled before its preparation: positive."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The kinds; the sign is that of the quantity."""
+        """The kinds, with the sign of the quantity."""
 
     UNSPECIFIED: StockMovementKind.Value.ValueType  # 0
-    """Not given."""
+    """Not set."""
     RECEIVE: StockMovementKind.Value.ValueType  # 1
-    """Goods came in: plus."""
+    """Goods were received: positive."""
     RESERVE: StockMovementKind.Value.ValueType  # 2
-    """Held for an order: minus."""
+    """Reserved for an order: negative."""
     RELEASE: StockMovementKind.Value.ValueType  # 3
-    """No longer held: plus."""
+    """Reservation released: positive."""
     COMMIT: StockMovementKind.Value.ValueType  # 4
-    """The order was confirmed: zero, for the record and for the batches."""
+    """The order was confirmed: zero. Assigns the reserved units to batches."""
     ADJUST: StockMovementKind.Value.ValueType  # 5
-    """Counted: plus or minus."""
+    """Correction after a count: positive or negative."""
     SPOIL: StockMovementKind.Value.ValueType  # 6
-    """Thrown away: minus."""
+    """Disposal of spoiled goods: negative."""
     RETURN: StockMovementKind.Value.ValueType  # 7
-    """Came back from an order that was cancelled before its preparation: plus."""
+    """Returned from an order that was cancelled before its preparation: positive."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ Global___StockMovementKind: _TypeAlias = StockMovementKind  # noqa: Y015
 
 @_typing.final
 class InventoryItem(_message.Message):
-    """The stock of one product in one store."""
+    """Stock of one product in one store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -115,42 +115,42 @@ class InventoryItem(_message.Message):
     sku: _builtins.str
     """SKU of the product; may be empty."""
     current_stock: _builtins.int
-    """Units free to sell: what is held for orders is not in it."""
+    """Units available for sale, without reserved units."""
     reserved_stock: _builtins.int
-    """Units held for orders that are not confirmed yet."""
+    """Units reserved for orders that are not confirmed."""
     min_stock: _builtins.int
-    """At or below it the alarm rings (StockLow)."""
+    """Threshold of the event StockLow."""
     max_stock: _builtins.int
-    """Receiving beyond it must be forced."""
+    """Maximum stock. A receipt that exceeds it must set `force`."""
     reorder_point: _builtins.int
-    """At or below it a purchase order is proposed."""
+    """Threshold for a purchase order proposal."""
     is_low: _builtins.bool
-    """At or below min_stock."""
+    """True if current_stock is at or below min_stock."""
     unit: _product_pb2.UnitOfMeasure.Value.ValueType
-    """What is counted."""
+    """Unit of measure."""
     expiry_date: _builtins.str
-    """Expiry of the batch that leaves next, "YYYY-MM-DD"; empty when not known."""
+    """Expiry date of the batch that is issued next, "YYYY-MM-DD". Empty if not known."""
     batch_number: _builtins.str
-    """Number of the batch that leaves next; may be empty."""
+    """Number of the batch that is issued next; may be empty."""
     @_builtins.property
     def cost_per_unit(self) -> _money_pb2.Money:
-        """What one costs."""
+        """Cost of one unit."""
 
     @_builtins.property
     def last_restocked_at(self) -> _timestamp_pb2.Timestamp:
-        """When goods last came in; absent when never."""
+        """Time of the last receipt. Absent if there was none."""
 
     @_builtins.property
     def last_stock_count_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was last counted; absent when never."""
+        """Time of the last count. Absent if there was none."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When anything of it last changed."""
+        """Time of the last change."""
 
     @_builtins.property
     def batches(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockBatch]:
-        """What is left of its batches, the next to leave first; only in answers about one product."""
+        """Batches with remaining units, in the order of issue. Only in responses with one product."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ Global___InventoryItem: _TypeAlias = InventoryItem  # noqa: Y015
 
 @_typing.final
 class StockBatch(_message.Message):
-    """Goods that came in together. The first to expire leaves first."""
+    """Goods that were received together. Batches are issued in the order of expiry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -197,16 +197,16 @@ class StockBatch(_message.Message):
     id: _builtins.str
     """UUID."""
     batch_number: _builtins.str
-    """The supplier's number; may be empty."""
+    """Batch number of the supplier; may be empty."""
     expiry_date: _builtins.str
-    """Last day it is good, "YYYY-MM-DD"; empty when not known."""
+    """Expiry date, the last usable day, "YYYY-MM-DD". Empty if not known."""
     received_quantity: _builtins.int
-    """Units that came in."""
+    """Number of units received."""
     remaining_quantity: _builtins.int
-    """Units not yet given out; those held for orders are still in it."""
+    """Number of units not issued yet, including reserved ones."""
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When it came in."""
+        """Time of the receipt."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ Global___StockBatch: _TypeAlias = StockBatch  # noqa: Y015
 
 @_typing.final
 class StockMovement(_message.Message):
-    """One change of stock. Never changed, never deleted."""
+    """A change of stock. Movements are immutable."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -245,30 +245,30 @@ class StockMovement(_message.Message):
     PURCHASE_ORDER_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID; newer ones sort higher."""
+    """UUID; ascending with time."""
     product_id: _builtins.str
     """UUID of the product."""
     store_id: _builtins.str
     """UUID of the store."""
     kind: Global___StockMovementKind.Value.ValueType
-    """Why."""
+    """Kind of movement."""
     quantity: _builtins.int
-    """Units, signed."""
+    """Number of units, signed."""
     balance_after: _builtins.int
-    """current_stock after it."""
+    """current_stock after the movement."""
     actor_id: _builtins.str
-    """UUID of the account that did it; empty when a service did."""
+    """UUID of the account that made the movement. Empty for a service."""
     actor_service: _builtins.str
-    """Name of the service that did it; empty when a person did."""
+    """Name of the service that made the movement. Empty for an account."""
     reason: _builtins.str
-    """What the person said; may be empty."""
+    """Reason; may be empty."""
     order_id: _builtins.str
-    """UUID of the order it was for; may be empty."""
+    """UUID of the order; may be empty."""
     purchase_order_id: _builtins.str
-    """UUID of the purchase order it came with; may be empty."""
+    """UUID of the purchase order; may be empty."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the movement."""
 
     def __init__(
         self,

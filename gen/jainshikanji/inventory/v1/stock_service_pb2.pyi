@@ -25,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetInventoryItemRequest(_message.Message):
-    """Which stock."""
+    """Request of GetInventoryItem."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,7 +51,7 @@ Global___GetInventoryItemRequest: _TypeAlias = GetInventoryItemRequest  # noqa: 
 
 @_typing.final
 class ListInventoryItemsRequest(_message.Message):
-    """Which store's stock."""
+    """Request of ListInventoryItems."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,11 +62,11 @@ class ListInventoryItemsRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     low_only: _builtins.bool
-    """Only what is at or below its min_stock."""
+    """True: only items at or below min_stock."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -85,7 +85,7 @@ Global___ListInventoryItemsRequest: _TypeAlias = ListInventoryItemsRequest  # no
 
 @_typing.final
 class ListInventoryItemsResponse(_message.Message):
-    """A page of a store's stock."""
+    """A page of the stock of a store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,7 +113,7 @@ Global___ListInventoryItemsResponse: _TypeAlias = ListInventoryItemsResponse  # 
 
 @_typing.final
 class SetStockRequest(_message.Message):
-    """What was counted."""
+    """Request of SetStock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -132,22 +132,22 @@ class SetStockRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     current_stock: _builtins.int
-    """Units free to sell, 0 to 1000000; stays when absent (only thresholds change)."""
+    """Units available for sale, 0 to 1000000. Absent keeps the value, to change thresholds only."""
     reason: _builtins.str
-    """Why, 1 to 500 characters."""
+    """Reason, 1 to 500 characters."""
     expected_stock: _builtins.int
-    """What the caller saw before; refused as STOCK_CHANGED when it is no longer so."""
+    """current_stock at the last read. STOCK_CHANGED if it differs."""
     min_stock: _builtins.int
-    """Stays when absent; 10 at first."""
+    """Threshold of the event StockLow. Absent keeps the value; default 10."""
     max_stock: _builtins.int
-    """Stays when absent; 1000 at first. Not below min_stock."""
+    """Maximum stock, not below min_stock. Absent keeps the value; default 1000."""
     reorder_point: _builtins.int
-    """Stays when absent; 20 at first."""
+    """Threshold for a purchase order proposal. Absent keeps the value; default 20."""
     unit: _product_pb2.UnitOfMeasure.Value.ValueType
-    """Stays when UNSPECIFIED; PIECES at first."""
+    """Unit of measure. UNSPECIFIED keeps the value; default PIECES."""
     @_builtins.property
     def cost_per_unit(self) -> _money_pb2.Money:
-        """Stays when absent."""
+        """Cost of one unit. Absent keeps the value."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ Global___SetStockRequest: _TypeAlias = SetStockRequest  # noqa: Y015
 
 @_typing.final
 class ListStockMovementsRequest(_message.Message):
-    """Whose movements."""
+    """Request of ListStockMovements."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -206,11 +206,11 @@ class ListStockMovementsRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     kind: _stock_pb2.StockMovementKind.Value.ValueType
-    """Only this kind; all when UNSPECIFIED."""
+    """Only movements of this kind. UNSPECIFIED: all."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -258,7 +258,7 @@ Global___ListStockMovementsResponse: _TypeAlias = ListStockMovementsResponse  # 
 
 @_typing.final
 class RecordStockMovementRequest(_message.Message):
-    """A change of stock by hand."""
+    """Request of RecordStockMovement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,20 +276,20 @@ class RecordStockMovementRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     kind: _stock_pb2.StockMovementKind.Value.ValueType
-    """RECEIVE, ADJUST or SPOIL; the others belong to orders."""
+    """RECEIVE, ADJUST or SPOIL."""
     quantity: _builtins.int
-    """Units: above zero for RECEIVE and SPOIL; ADJUST may be below zero. Never zero, at most 100000."""
+    """Number of units, at most 100000: positive for RECEIVE and SPOIL, positive or negative for ADJUST. Not zero."""
     reason: _builtins.str
-    """Why, 1 to 500 characters."""
+    """Reason, 1 to 500 characters."""
     force: _builtins.bool
-    """RECEIVE: beyond max_stock too."""
+    """With RECEIVE: true to exceed max_stock."""
     batch_number: _builtins.str
-    """RECEIVE: the supplier's number of the batch, up to 100 characters."""
+    """With RECEIVE: batch number of the supplier, up to 100 characters."""
     expiry_date: _builtins.str
-    """RECEIVE: last day the batch is good, "YYYY-MM-DD"."""
+    """With RECEIVE: expiry date, the last usable day, "YYYY-MM-DD"."""
     @_builtins.property
     def unit_cost(self) -> _money_pb2.Money:
-        """RECEIVE: what one cost."""
+        """With RECEIVE: cost of one unit."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ Global___RecordStockMovementRequest: _TypeAlias = RecordStockMovementRequest  # 
 
 @_typing.final
 class ListReorderProposalsRequest(_message.Message):
-    """Which store's proposals."""
+    """Request of ListReorderProposals."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -324,9 +324,9 @@ class ListReorderProposalsRequest(_message.Message):
     store_id: _builtins.str
     """UUID of the store."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """nextPageToken of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -344,7 +344,7 @@ Global___ListReorderProposalsRequest: _TypeAlias = ListReorderProposalsRequest  
 
 @_typing.final
 class ReorderProposal(_message.Message):
-    """Something that should be bought."""
+    """Proposal for a purchase order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -361,18 +361,18 @@ class ReorderProposal(_message.Message):
     product_name: _builtins.str
     """Name of the product."""
     current_stock: _builtins.int
-    """Units free to sell."""
+    """Units available for sale."""
     reorder_point: _builtins.int
-    """The threshold it reached."""
+    """Threshold that the stock reached."""
     on_order: _builtins.int
-    """Units that open purchase orders still bring."""
+    """Units that open purchase orders have not delivered yet."""
     proposed_quantity: _builtins.int
-    """Units that fill the store up to max_stock, less what is on order; never below zero."""
+    """Units that fill the stock up to max_stock, minus on_order; never negative."""
     supplier_id: _builtins.str
-    """Supplier of the last purchase of it for this store; empty when there was none."""
+    """UUID of the supplier of the last purchase for this store. Empty if there was none."""
     @_builtins.property
     def last_unit_price(self) -> _money_pb2.Money:
-        """What one cost then; absent when there was none."""
+        """Price of one unit at the last purchase. Absent if there was none."""
 
     def __init__(
         self,
@@ -424,7 +424,7 @@ Global___ListReorderProposalsResponse: _TypeAlias = ListReorderProposalsResponse
 
 @_typing.final
 class StockLine(_message.Message):
-    """Units of a product to hold."""
+    """Units of a product to reserve."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,7 +433,7 @@ class StockLine(_message.Message):
     product_id: _builtins.str
     """UUID of the product."""
     quantity: _builtins.int
-    """1 to 100000."""
+    """Number of units, 1 to 100000."""
     def __init__(
         self,
         *,
@@ -450,7 +450,7 @@ Global___StockLine: _TypeAlias = StockLine  # noqa: Y015
 
 @_typing.final
 class ReserveStockRequest(_message.Message):
-    """What to hold, and for which order."""
+    """Request of ReserveStock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -459,17 +459,18 @@ class ReserveStockRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """UUID of the order, allocated before it is written."""
+    """UUID of the order. The order may not be stored yet."""
     store_id: _builtins.str
     """UUID of the store."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockLine]:
-        """1 to 100 lines; lines of the same product are added up."""
+        """1 to 100 lines. Quantities of the same product are added."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """From when on inventory's backstop may ask order whether the order still lives. Whatever is said, never earlier
-        than 60 minutes from now, and nothing is released that order does not disown. Absent: 60 minutes from now.
+        """Time from which the inventory service may ask the order service whether the order still exists, at least 60 minutes
+        from now. A reservation is released only if the order service does not know the order or has cancelled it. Default:
+        in 60 minutes.
         """
 
     def __init__(
@@ -490,7 +491,7 @@ Global___ReserveStockRequest: _TypeAlias = ReserveStockRequest  # noqa: Y015
 
 @_typing.final
 class ReserveStockResponse(_message.Message):
-    """The lines are held."""
+    """The lines are reserved."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -507,7 +508,7 @@ Global___ReserveStockResponse: _TypeAlias = ReserveStockResponse  # noqa: Y015
 
 @_typing.final
 class ReleaseStockRequest(_message.Message):
-    """Whose lines to give back."""
+    """Request of ReleaseStock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -529,7 +530,7 @@ Global___ReleaseStockRequest: _TypeAlias = ReleaseStockRequest  # noqa: Y015
 
 @_typing.final
 class ReleaseStockResponse(_message.Message):
-    """Nothing is held for the order."""
+    """Nothing is reserved for the order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -546,14 +547,14 @@ Global___ReleaseStockResponse: _TypeAlias = ReleaseStockResponse  # noqa: Y015
 
 @_typing.final
 class BatchReserveStockRequest(_message.Message):
-    """What to hold for several orders."""
+    """Request of BatchReserveStock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveStockRequest]:
-        """1 to 64."""
+        """1 to 64 requests."""
 
     def __init__(
         self,
@@ -570,14 +571,14 @@ Global___BatchReserveStockRequest: _TypeAlias = BatchReserveStockRequest  # noqa
 
 @_typing.final
 class BatchReserveStockResponse(_message.Message):
-    """What became of each."""
+    """One result for each request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveStockResult]:
-        """One for each request, in that order."""
+        """In the order of the requests."""
 
     def __init__(
         self,
@@ -594,31 +595,31 @@ Global___BatchReserveStockResponse: _TypeAlias = BatchReserveStockResponse  # no
 
 @_typing.final
 class ReserveStockResult(_message.Message):
-    """What became of one."""
+    """Result of one request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def response(self) -> Global___ReserveStockResponse:
-        """It was done."""
+        """Response of the single method."""
 
     @_builtins.property
-    def refusal(self) -> _status_pb2.Status:
-        """What ReserveStock would have been refused with."""
+    def error(self) -> _status_pb2.Status:
+        """Error that ReserveStock would return for this request."""
 
     def __init__(
         self,
         *,
         response: Global___ReserveStockResponse | None = ...,
-        refusal: _status_pb2.Status | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

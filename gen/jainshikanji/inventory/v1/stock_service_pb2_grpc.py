@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class StockServiceStub:
-    """How much there is of each product in each store. Stock changes only by movements.
+    """Stock of the products in the stores. Stock changes only by movements.
     """
 
     def __init__(self, channel):
@@ -84,73 +84,75 @@ class StockServiceStub:
 
 
 class StockServiceServicer:
-    """How much there is of each product in each store. Stock changes only by movements.
+    """Stock of the products in the stores. Stock changes only by movements.
     """
 
     def GetInventoryItem(self, request, context):
-        """The stock of a product in a store with its batches. NOT_FOUND when the store does not stock it.
+        """Returns the stock of a product in a store, with its batches. Errors: NOT_FOUND if the store has no stock record of
+        the product.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListInventoryItems(self, request, context):
-        """The stock of a store, by product name. Keyset pages.
+        """Lists the stock of a store by product name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetStock(self, request, context):
-        """Sets what was counted, as an ADJUST movement with its reason, and the thresholds; a store that did not stock the
-        product does from now on. NOT_FOUND for an unknown product, STOCK_CHANGED when `expectedStock` is not what it was.
+        """Sets the counted stock, as an ADJUST movement, and the thresholds. Creates the stock record if the store has none
+        for the product. Errors: NOT_FOUND for an unknown product; STOCK_CHANGED if the stock differs from expected_stock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStockMovements(self, request, context):
-        """Every change of a product's stock in a store, newest first. Keyset pages.
+        """Lists the movements of a product in a store, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordStockMovement(self, request, context):
-        """Records goods that came in without a purchase order (RECEIVE), a correction (ADJUST) or goods thrown away (SPOIL).
-        Needs an Idempotency-Key. NOT_FOUND when the store does not stock the product, INSUFFICIENT_STOCK when it would
-        fall below zero, MAX_STOCK_EXCEEDED when goods in go beyond max_stock and `force` is not set.
+        """Records goods received without a purchase order (RECEIVE), a correction (ADJUST) or disposed goods (SPOIL).
+        Requires an Idempotency-Key. Errors: NOT_FOUND if the store has no stock record of the product; INSUFFICIENT_STOCK
+        if the stock would become negative; MAX_STOCK_EXCEEDED if received goods exceed max_stock and `force` is false.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListReorderProposals(self, request, context):
-        """What should be bought: products of a store at or below their reorder point. Keyset pages.
+        """Lists the products of a store at or below their reorder point, with proposed quantities.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReserveStock(self, request, context):
-        """Holds all lines for an order, or none. A repeat for the same order answers the same and takes nothing more.
-        OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
-        RESERVATION_MISMATCH when the order holds other lines already.
+        """Reserves all lines for an order, or none. A repeated request for the same order has the same response and reserves
+        nothing more. Errors: OUT_OF_STOCK; RESERVATION_RELEASED if the reservation was released, possibly before this
+        request; RESERVATION_MISMATCH if other lines are reserved for the order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchReserveStock(self, request, context):
-        """ReserveStock for several orders; one that is refused is no reason to refuse another.
+        """Calls ReserveStock for several orders. Each request has its own response or error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseStock(self, request, context):
-        """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
-        A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
+        """Releases the reservation of an order that is not confirmed. Idempotent; also succeeds if nothing was reserved. A
+        later ReserveStock for the order returns RESERVATION_RELEASED. Errors: RESERVATION_COMMITTED if the order is
+        confirmed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,7 +215,7 @@ def add_StockServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StockService:
-    """How much there is of each product in each store. Stock changes only by movements.
+    """Stock of the products in the stores. Stock changes only by movements.
     """
 
     @staticmethod

@@ -28,77 +28,83 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StockServiceStub:
-    """How much there is of each product in each store. Stock changes only by movements."""
+    """Stock of the products in the stores. Stock changes only by movements."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StockServiceAsyncStub: ...
     GetInventoryItem: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.GetInventoryItemRequest, _stock_pb2.InventoryItem]
-    """The stock of a product in a store with its batches. NOT_FOUND when the store does not stock it."""
+    """Returns the stock of a product in a store, with its batches. Errors: NOT_FOUND if the store has no stock record of
+    the product.
+    """
     ListInventoryItems: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListInventoryItemsRequest, _stock_service_pb2.ListInventoryItemsResponse]
-    """The stock of a store, by product name. Keyset pages."""
+    """Lists the stock of a store by product name."""
     SetStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.SetStockRequest, _stock_pb2.InventoryItem]
-    """Sets what was counted, as an ADJUST movement with its reason, and the thresholds; a store that did not stock the
-    product does from now on. NOT_FOUND for an unknown product, STOCK_CHANGED when `expectedStock` is not what it was.
+    """Sets the counted stock, as an ADJUST movement, and the thresholds. Creates the stock record if the store has none
+    for the product. Errors: NOT_FOUND for an unknown product; STOCK_CHANGED if the stock differs from expected_stock.
     """
     ListStockMovements: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockMovementsRequest, _stock_service_pb2.ListStockMovementsResponse]
-    """Every change of a product's stock in a store, newest first. Keyset pages."""
+    """Lists the movements of a product in a store, newest first."""
     RecordStockMovement: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.RecordStockMovementRequest, _stock_pb2.InventoryItem]
-    """Records goods that came in without a purchase order (RECEIVE), a correction (ADJUST) or goods thrown away (SPOIL).
-    Needs an Idempotency-Key. NOT_FOUND when the store does not stock the product, INSUFFICIENT_STOCK when it would
-    fall below zero, MAX_STOCK_EXCEEDED when goods in go beyond max_stock and `force` is not set.
+    """Records goods received without a purchase order (RECEIVE), a correction (ADJUST) or disposed goods (SPOIL).
+    Requires an Idempotency-Key. Errors: NOT_FOUND if the store has no stock record of the product; INSUFFICIENT_STOCK
+    if the stock would become negative; MAX_STOCK_EXCEEDED if received goods exceed max_stock and `force` is false.
     """
     ListReorderProposals: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ListReorderProposalsRequest, _stock_service_pb2.ListReorderProposalsResponse]
-    """What should be bought: products of a store at or below their reorder point. Keyset pages."""
+    """Lists the products of a store at or below their reorder point, with proposed quantities."""
     ReserveStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ReserveStockRequest, _stock_service_pb2.ReserveStockResponse]
-    """Holds all lines for an order, or none. A repeat for the same order answers the same and takes nothing more.
-    OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
-    RESERVATION_MISMATCH when the order holds other lines already.
+    """Reserves all lines for an order, or none. A repeated request for the same order has the same response and reserves
+    nothing more. Errors: OUT_OF_STOCK; RESERVATION_RELEASED if the reservation was released, possibly before this
+    request; RESERVATION_MISMATCH if other lines are reserved for the order.
     """
     BatchReserveStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.BatchReserveStockRequest, _stock_service_pb2.BatchReserveStockResponse]
-    """ReserveStock for several orders; one that is refused is no reason to refuse another."""
+    """Calls ReserveStock for several orders. Each request has its own response or error."""
     ReleaseStock: _grpc.UnaryUnaryMultiCallable[_stock_service_pb2.ReleaseStockRequest, _stock_service_pb2.ReleaseStockResponse]
-    """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
-    A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
+    """Releases the reservation of an order that is not confirmed. Idempotent; also succeeds if nothing was reserved. A
+    later ReserveStock for the order returns RESERVATION_RELEASED. Errors: RESERVATION_COMMITTED if the order is
+    confirmed.
     """
 
 @_typing.type_check_only
 class StockServiceAsyncStub(StockServiceStub):
-    """How much there is of each product in each store. Stock changes only by movements."""
+    """Stock of the products in the stores. Stock changes only by movements."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInventoryItem: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.GetInventoryItemRequest, _stock_pb2.InventoryItem]  # type: ignore[assignment]
-    """The stock of a product in a store with its batches. NOT_FOUND when the store does not stock it."""
+    """Returns the stock of a product in a store, with its batches. Errors: NOT_FOUND if the store has no stock record of
+    the product.
+    """
     ListInventoryItems: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListInventoryItemsRequest, _stock_service_pb2.ListInventoryItemsResponse]  # type: ignore[assignment]
-    """The stock of a store, by product name. Keyset pages."""
+    """Lists the stock of a store by product name."""
     SetStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.SetStockRequest, _stock_pb2.InventoryItem]  # type: ignore[assignment]
-    """Sets what was counted, as an ADJUST movement with its reason, and the thresholds; a store that did not stock the
-    product does from now on. NOT_FOUND for an unknown product, STOCK_CHANGED when `expectedStock` is not what it was.
+    """Sets the counted stock, as an ADJUST movement, and the thresholds. Creates the stock record if the store has none
+    for the product. Errors: NOT_FOUND for an unknown product; STOCK_CHANGED if the stock differs from expected_stock.
     """
     ListStockMovements: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListStockMovementsRequest, _stock_service_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
-    """Every change of a product's stock in a store, newest first. Keyset pages."""
+    """Lists the movements of a product in a store, newest first."""
     RecordStockMovement: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.RecordStockMovementRequest, _stock_pb2.InventoryItem]  # type: ignore[assignment]
-    """Records goods that came in without a purchase order (RECEIVE), a correction (ADJUST) or goods thrown away (SPOIL).
-    Needs an Idempotency-Key. NOT_FOUND when the store does not stock the product, INSUFFICIENT_STOCK when it would
-    fall below zero, MAX_STOCK_EXCEEDED when goods in go beyond max_stock and `force` is not set.
+    """Records goods received without a purchase order (RECEIVE), a correction (ADJUST) or disposed goods (SPOIL).
+    Requires an Idempotency-Key. Errors: NOT_FOUND if the store has no stock record of the product; INSUFFICIENT_STOCK
+    if the stock would become negative; MAX_STOCK_EXCEEDED if received goods exceed max_stock and `force` is false.
     """
     ListReorderProposals: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ListReorderProposalsRequest, _stock_service_pb2.ListReorderProposalsResponse]  # type: ignore[assignment]
-    """What should be bought: products of a store at or below their reorder point. Keyset pages."""
+    """Lists the products of a store at or below their reorder point, with proposed quantities."""
     ReserveStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ReserveStockRequest, _stock_service_pb2.ReserveStockResponse]  # type: ignore[assignment]
-    """Holds all lines for an order, or none. A repeat for the same order answers the same and takes nothing more.
-    OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
-    RESERVATION_MISMATCH when the order holds other lines already.
+    """Reserves all lines for an order, or none. A repeated request for the same order has the same response and reserves
+    nothing more. Errors: OUT_OF_STOCK; RESERVATION_RELEASED if the reservation was released, possibly before this
+    request; RESERVATION_MISMATCH if other lines are reserved for the order.
     """
     BatchReserveStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.BatchReserveStockRequest, _stock_service_pb2.BatchReserveStockResponse]  # type: ignore[assignment]
-    """ReserveStock for several orders; one that is refused is no reason to refuse another."""
+    """Calls ReserveStock for several orders. Each request has its own response or error."""
     ReleaseStock: _aio.UnaryUnaryMultiCallable[_stock_service_pb2.ReleaseStockRequest, _stock_service_pb2.ReleaseStockResponse]  # type: ignore[assignment]
-    """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
-    A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
+    """Releases the reservation of an order that is not confirmed. Idempotent; also succeeds if nothing was reserved. A
+    later ReserveStock for the order returns RESERVATION_RELEASED. Errors: RESERVATION_COMMITTED if the order is
+    confirmed.
     """
 
 class StockServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How much there is of each product in each store. Stock changes only by movements."""
+    """Stock of the products in the stores. Stock changes only by movements."""
 
     @_abc_1.abstractmethod
     def GetInventoryItem(
@@ -106,7 +112,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.GetInventoryItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_pb2.InventoryItem, _abc.Awaitable[_stock_pb2.InventoryItem]]:
-        """The stock of a product in a store with its batches. NOT_FOUND when the store does not stock it."""
+        """Returns the stock of a product in a store, with its batches. Errors: NOT_FOUND if the store has no stock record of
+        the product.
+        """
 
     @_abc_1.abstractmethod
     def ListInventoryItems(
@@ -114,7 +122,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ListInventoryItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ListInventoryItemsResponse, _abc.Awaitable[_stock_service_pb2.ListInventoryItemsResponse]]:
-        """The stock of a store, by product name. Keyset pages."""
+        """Lists the stock of a store by product name."""
 
     @_abc_1.abstractmethod
     def SetStock(
@@ -122,8 +130,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.SetStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_pb2.InventoryItem, _abc.Awaitable[_stock_pb2.InventoryItem]]:
-        """Sets what was counted, as an ADJUST movement with its reason, and the thresholds; a store that did not stock the
-        product does from now on. NOT_FOUND for an unknown product, STOCK_CHANGED when `expectedStock` is not what it was.
+        """Sets the counted stock, as an ADJUST movement, and the thresholds. Creates the stock record if the store has none
+        for the product. Errors: NOT_FOUND for an unknown product; STOCK_CHANGED if the stock differs from expected_stock.
         """
 
     @_abc_1.abstractmethod
@@ -132,7 +140,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ListStockMovementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ListStockMovementsResponse, _abc.Awaitable[_stock_service_pb2.ListStockMovementsResponse]]:
-        """Every change of a product's stock in a store, newest first. Keyset pages."""
+        """Lists the movements of a product in a store, newest first."""
 
     @_abc_1.abstractmethod
     def RecordStockMovement(
@@ -140,9 +148,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.RecordStockMovementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_pb2.InventoryItem, _abc.Awaitable[_stock_pb2.InventoryItem]]:
-        """Records goods that came in without a purchase order (RECEIVE), a correction (ADJUST) or goods thrown away (SPOIL).
-        Needs an Idempotency-Key. NOT_FOUND when the store does not stock the product, INSUFFICIENT_STOCK when it would
-        fall below zero, MAX_STOCK_EXCEEDED when goods in go beyond max_stock and `force` is not set.
+        """Records goods received without a purchase order (RECEIVE), a correction (ADJUST) or disposed goods (SPOIL).
+        Requires an Idempotency-Key. Errors: NOT_FOUND if the store has no stock record of the product; INSUFFICIENT_STOCK
+        if the stock would become negative; MAX_STOCK_EXCEEDED if received goods exceed max_stock and `force` is false.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +159,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ListReorderProposalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ListReorderProposalsResponse, _abc.Awaitable[_stock_service_pb2.ListReorderProposalsResponse]]:
-        """What should be bought: products of a store at or below their reorder point. Keyset pages."""
+        """Lists the products of a store at or below their reorder point, with proposed quantities."""
 
     @_abc_1.abstractmethod
     def ReserveStock(
@@ -159,9 +167,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ReserveStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ReserveStockResponse, _abc.Awaitable[_stock_service_pb2.ReserveStockResponse]]:
-        """Holds all lines for an order, or none. A repeat for the same order answers the same and takes nothing more.
-        OUT_OF_STOCK (product_ids, separated by commas), RESERVATION_RELEASED when the release came first,
-        RESERVATION_MISMATCH when the order holds other lines already.
+        """Reserves all lines for an order, or none. A repeated request for the same order has the same response and reserves
+        nothing more. Errors: OUT_OF_STOCK; RESERVATION_RELEASED if the reservation was released, possibly before this
+        request; RESERVATION_MISMATCH if other lines are reserved for the order.
         """
 
     @_abc_1.abstractmethod
@@ -170,7 +178,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.BatchReserveStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.BatchReserveStockResponse, _abc.Awaitable[_stock_service_pb2.BatchReserveStockResponse]]:
-        """ReserveStock for several orders; one that is refused is no reason to refuse another."""
+        """Calls ReserveStock for several orders. Each request has its own response or error."""
 
     @_abc_1.abstractmethod
     def ReleaseStock(
@@ -178,8 +186,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_service_pb2.ReleaseStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_service_pb2.ReleaseStockResponse, _abc.Awaitable[_stock_service_pb2.ReleaseStockResponse]]:
-        """Gives back what an unconfirmed order holds; a repeat, and an order that never held anything, are answered alike.
-        A ReserveStock that comes later is refused. RESERVATION_COMMITTED once the order was confirmed.
+        """Releases the reservation of an order that is not confirmed. Idempotent; also succeeds if nothing was reserved. A
+        later ReserveStock for the order returns RESERVATION_RELEASED. Errors: RESERVATION_COMMITTED if the order is
+        confirmed.
         """
 
 def add_StockServiceServicer_to_server(servicer: StockServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LoyaltyAccount(_message.Message):
-    """A customer's points and tier. Loyalty is their only owner; other services show copies."""
+    """Points and tier of a customer. The loyalty service is their source of truth; other services have copies for display."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -40,38 +40,40 @@ class LoyaltyAccount(_message.Message):
     NEXT_EXPIRY_AT_FIELD_NUMBER: _builtins.int
     REFERRAL_CODE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     balance: _builtins.int
-    """Points that belong to the customer, those held by open orders included. Never negative."""
+    """Points of the customer, including held ones. Never negative."""
     held: _builtins.int
-    """Points held by orders that are placed and not confirmed yet. They come back when such an order ends."""
+    """Points reserved for orders that are not confirmed yet. They are released when such an order is cancelled."""
     available: _builtins.int
-    """Points that can be spent now: balance without what is held and what has expired."""
+    """Points that can be redeemed now: balance without held and expired points."""
     owed: _builtins.int
-    """Points that a refund took back after they had been spent; the next points earned pay them off first."""
+    """Points that a refund took back after they had been redeemed. They are deducted from the next points earned."""
     tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """The tier that multiplies what the next order earns."""
+    """Tier of the customer. It determines the multiplier of earned points."""
     next_tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """The tier after this one; UNSPECIFIED at the top."""
+    """The next tier. UNSPECIFIED at the highest tier."""
     expiring_points: _builtins.int
-    """Points that expire within the next 30 days unless they are spent."""
+    """Points that expire within the next 30 days."""
     referral_code: _builtins.str
-    """The code that a new customer can order with, so that both gain, while a referral campaign runs."""
+    """Referral code. While a referral campaign runs, a new customer who orders with it gets a discount and this customer
+    gets points.
+    """
     @_builtins.property
     def available_value(self) -> _money_pb2.Money:
-        """What the available points are worth as a discount."""
+        """Value of the available points as a discount."""
 
     @_builtins.property
     def spend(self) -> _money_pb2.Money:
-        """What the customer paid for delivered orders in the last 12 months, refunds taken off."""
+        """Amount paid for delivered orders in the last 12 months, minus refunds."""
 
     @_builtins.property
     def spend_to_next_tier(self) -> _money_pb2.Money:
-        """Spend that is still missing for next_tier; absent at the top."""
+        """Spend still missing for next_tier. Absent at the highest tier."""
 
     @_builtins.property
     def next_expiry_at(self) -> _timestamp_pb2.Timestamp:
-        """When the first of those expire; absent when there are none."""
+        """Time of the next expiry of these points. Absent if there are none."""
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ Global___LoyaltyAccount: _TypeAlias = LoyaltyAccount  # noqa: Y015
 
 @_typing.final
 class LoyaltyTransactionType(_message.Message):
-    """What made a line of the ledger."""
+    """Kind of a ledger entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -111,33 +113,33 @@ class LoyaltyTransactionType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LoyaltyTransactionType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: LoyaltyTransactionType._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         EARN: LoyaltyTransactionType._Value.ValueType  # 1
-        """Earned with an order that was delivered."""
+        """Earned with a delivered order."""
         REDEEM: LoyaltyTransactionType._Value.ValueType  # 2
-        """Spent, on an order or a reward."""
+        """Redeemed for an order or a reward."""
         EXPIRE: LoyaltyTransactionType._Value.ValueType  # 3
-        """Ran out after its time."""
+        """Expired."""
         BONUS: LoyaltyTransactionType._Value.ValueType  # 4
-        """Given by a campaign, a referral or an administrator."""
+        """Granted by a campaign, a referral or an administrator."""
         ADJUSTMENT: LoyaltyTransactionType._Value.ValueType  # 5
-        """Given back or taken back: cancelled orders, refunds, erased accounts."""
+        """Correction for a cancelled order, a refund or an erased account."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """Kinds of movements of points."""
+        """The kinds."""
 
     UNSPECIFIED: LoyaltyTransactionType.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     EARN: LoyaltyTransactionType.Value.ValueType  # 1
-    """Earned with an order that was delivered."""
+    """Earned with a delivered order."""
     REDEEM: LoyaltyTransactionType.Value.ValueType  # 2
-    """Spent, on an order or a reward."""
+    """Redeemed for an order or a reward."""
     EXPIRE: LoyaltyTransactionType.Value.ValueType  # 3
-    """Ran out after its time."""
+    """Expired."""
     BONUS: LoyaltyTransactionType.Value.ValueType  # 4
-    """Given by a campaign, a referral or an administrator."""
+    """Granted by a campaign, a referral or an administrator."""
     ADJUSTMENT: LoyaltyTransactionType.Value.ValueType  # 5
-    """Given back or taken back: cancelled orders, refunds, erased accounts."""
+    """Correction for a cancelled order, a refund or an erased account."""
 
     def __init__(
         self,
@@ -152,7 +154,7 @@ Global___LoyaltyTransactionType: _TypeAlias = LoyaltyTransactionType  # noqa: Y0
 
 @_typing.final
 class LoyaltyTransaction(_message.Message):
-    """One line of the append-only ledger."""
+    """An entry of the append-only ledger of points."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -167,28 +169,28 @@ class LoyaltyTransaction(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The line's id."""
+    """UUID of the entry."""
     customer_id: _builtins.str
-    """Whose points."""
+    """ID of the customer."""
     type: Global___LoyaltyTransactionType.Value.ValueType
-    """What made it."""
+    """Kind of entry."""
     points: _builtins.int
-    """Positive when the balance grew, negative when it shrank; never 0."""
+    """Points added (positive) or deducted (negative). Never 0."""
     balance_after: _builtins.int
-    """The balance after this line."""
+    """Balance after this entry."""
     description: _builtins.str
-    """For people: the order's number, the reward's name, an administrator's reason."""
+    """Description for display: order number, name of the reward or reason of an administrator."""
     order_id: _builtins.str
-    """The order behind it; empty when there is none."""
+    """ID of the order; may be empty."""
     campaign_id: _builtins.str
-    """The campaign behind it; empty when there is none."""
+    """ID of the campaign; may be empty."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When these points expire unless spent before; absent on lines that took points."""
+        """Expiry of the points. Absent if the entry deducts points."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was written."""
+        """Creation time."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CampaignType(_message.Message):
-    """What a campaign is for."""
+    """Type of a campaign."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,40 +34,44 @@ class CampaignType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CampaignType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: CampaignType._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         DISCOUNT: CampaignType._Value.ValueType  # 1
-        """A coupon that lowers the price of the eligible lines. Needs a code and a discount type."""
+        """Coupon with a discount on the eligible lines. Needs a code and a discount type."""
         BOGO: CampaignType._Value.ValueType  # 2
-        """A coupon: of every two eligible units one is free, or cheaper by a percentage: the cheapest ones. Needs a code."""
+        """Coupon that makes the cheaper unit of every two eligible units free, or reduces its price by a percentage. Needs
+        a code.
+        """
         FREE_DELIVERY: CampaignType._Value.ValueType  # 3
-        """A coupon that waives the delivery fee. Needs a code."""
+        """Coupon that waives the delivery fee. Needs a code."""
         LOYALTY_BONUS: CampaignType._Value.ValueType  # 4
-        """More points for delivered orders: a percentage more, or a fixed number. With a code for orders placed with it,
-        without a code for all.
+        """Additional points for delivered orders, as a percentage or a fixed number. With a code for orders placed with it;
+        without a code for all orders.
         """
         REFERRAL: CampaignType._Value.ValueType  # 5
-        """Has no code of its own: a new customer orders with another customer's referral code and gets the discount;
-        the other gets bonus_points once that order is delivered.
+        """Has no code of its own. A new customer who orders with the referral code of another customer gets the discount;
+        the other customer gets bonus_points when the order is delivered.
         """
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The type decides which other fields a campaign needs."""
+        """The types. The type determines which other fields a campaign needs."""
 
     UNSPECIFIED: CampaignType.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     DISCOUNT: CampaignType.Value.ValueType  # 1
-    """A coupon that lowers the price of the eligible lines. Needs a code and a discount type."""
+    """Coupon with a discount on the eligible lines. Needs a code and a discount type."""
     BOGO: CampaignType.Value.ValueType  # 2
-    """A coupon: of every two eligible units one is free, or cheaper by a percentage: the cheapest ones. Needs a code."""
+    """Coupon that makes the cheaper unit of every two eligible units free, or reduces its price by a percentage. Needs
+    a code.
+    """
     FREE_DELIVERY: CampaignType.Value.ValueType  # 3
-    """A coupon that waives the delivery fee. Needs a code."""
+    """Coupon that waives the delivery fee. Needs a code."""
     LOYALTY_BONUS: CampaignType.Value.ValueType  # 4
-    """More points for delivered orders: a percentage more, or a fixed number. With a code for orders placed with it,
-    without a code for all.
+    """Additional points for delivered orders, as a percentage or a fixed number. With a code for orders placed with it;
+    without a code for all orders.
     """
     REFERRAL: CampaignType.Value.ValueType  # 5
-    """Has no code of its own: a new customer orders with another customer's referral code and gets the discount;
-    the other gets bonus_points once that order is delivered.
+    """Has no code of its own. A new customer who orders with the referral code of another customer gets the discount;
+    the other customer gets bonus_points when the order is delivered.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ Global___CampaignType: _TypeAlias = CampaignType  # noqa: Y015
 
 @_typing.final
 class DiscountType(_message.Message):
-    """How a discount is computed."""
+    """How a discount is calculated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,25 +102,25 @@ class DiscountType(_message.Message):
         PERCENTAGE: DiscountType._Value.ValueType  # 1
         """percent_basis_points of the eligible lines."""
         FIXED: DiscountType._Value.ValueType  # 2
-        """amount, at most the eligible lines."""
+        """amount, at most the sum of the eligible lines."""
         FREE_DELIVERY: DiscountType._Value.ValueType  # 3
-        """The whole delivery fee."""
+        """The full delivery fee."""
         FREE_ITEM: DiscountType._Value.ValueType  # 4
-        """The cheapest eligible unit."""
+        """The price of the cheapest eligible unit."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The type decides which field holds the size."""
+        """The types. The type determines which field has the amount."""
 
     UNSPECIFIED: DiscountType.Value.ValueType  # 0
     """No discount."""
     PERCENTAGE: DiscountType.Value.ValueType  # 1
     """percent_basis_points of the eligible lines."""
     FIXED: DiscountType.Value.ValueType  # 2
-    """amount, at most the eligible lines."""
+    """amount, at most the sum of the eligible lines."""
     FREE_DELIVERY: DiscountType.Value.ValueType  # 3
-    """The whole delivery fee."""
+    """The full delivery fee."""
     FREE_ITEM: DiscountType.Value.ValueType  # 4
-    """The cheapest eligible unit."""
+    """The price of the cheapest eligible unit."""
 
     def __init__(
         self,
@@ -131,7 +135,7 @@ Global___DiscountType: _TypeAlias = DiscountType  # noqa: Y015
 
 @_typing.final
 class CustomerSegment(_message.Message):
-    """Who a campaign is for."""
+    """Group of customers to which a campaign applies."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,11 +146,11 @@ class CustomerSegment(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CustomerSegment._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: CustomerSegment._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         NEW: CustomerSegment._Value.ValueType  # 1
-        """No order delivered yet."""
+        """No delivered order yet."""
         LAPSED: CustomerSegment._Value.ValueType  # 2
-        """Had orders, but none delivered for long: 60 days unless configured otherwise."""
+        """No delivered order in the last 60 days (configurable), but earlier ones."""
         BRONZE: CustomerSegment._Value.ValueType  # 3
         """Tier bronze."""
         SILVER: CustomerSegment._Value.ValueType  # 4
@@ -157,14 +161,14 @@ class CustomerSegment(_message.Message):
         """Tier platinum."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """A customer belongs to one tier and possibly to NEW or LAPSED."""
+        """The segments. A customer is in one tier, and possibly in NEW or LAPSED."""
 
     UNSPECIFIED: CustomerSegment.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     NEW: CustomerSegment.Value.ValueType  # 1
-    """No order delivered yet."""
+    """No delivered order yet."""
     LAPSED: CustomerSegment.Value.ValueType  # 2
-    """Had orders, but none delivered for long: 60 days unless configured otherwise."""
+    """No delivered order in the last 60 days (configurable), but earlier ones."""
     BRONZE: CustomerSegment.Value.ValueType  # 3
     """Tier bronze."""
     SILVER: CustomerSegment.Value.ValueType  # 4
@@ -187,7 +191,7 @@ Global___CustomerSegment: _TypeAlias = CustomerSegment  # noqa: Y015
 
 @_typing.final
 class Campaign(_message.Message):
-    """A promotion with its constraints. Usage limits hold however many orders are placed at once."""
+    """A promotion with its conditions. Its usage limits are enforced for concurrent orders too."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -215,70 +219,70 @@ class Campaign(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The campaign's id."""
+    """UUID of the campaign."""
     name: _builtins.str
-    """For people."""
+    """Name for display."""
     code: _builtins.str
-    """What a customer enters, in upper case; empty for campaigns without a code."""
+    """Coupon code in upper case. Empty for campaigns without a code."""
     description: _builtins.str
-    """For people."""
+    """Description for display."""
     type: Global___CampaignType.Value.ValueType
-    """What it is for."""
+    """Type of campaign."""
     discount_type: Global___DiscountType.Value.ValueType
-    """How its discount is computed."""
+    """How the discount is calculated."""
     percent_basis_points: _builtins.int
-    """Size of a PERCENTAGE: 1250 is 12.5 %."""
+    """With PERCENTAGE: discount in basis points; 1250 is 12.5 %."""
     bonus_points: _builtins.int
-    """Points given by LOYALTY_BONUS to the buyer or by REFERRAL to the referrer."""
+    """Points for the customer (LOYALTY_BONUS) or for the referrer (REFERRAL)."""
     usage_limit: _builtins.int
-    """Orders that may use it in all; absent: no limit."""
+    """Maximum number of orders with the campaign. Absent: no limit."""
     usage_per_customer: _builtins.int
-    """Orders of one customer that may use it; absent: no limit."""
+    """Maximum number of orders per customer. Absent: no limit."""
     current_usage: _builtins.int
-    """Orders that use it now, open ones included."""
+    """Number of orders with the campaign, including open ones."""
     is_active: _builtins.bool
-    """Switched on."""
+    """True if the campaign is active."""
     is_listed: _builtins.bool
-    """Shown to everybody in the list; otherwise a customer has to know its code."""
+    """True if the campaign is listed for all callers. Otherwise a customer must know its code."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Size of a FIXED discount; absent otherwise."""
+        """With FIXED: amount of the discount."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that it applies to; absent: any."""
+        """Minimum subtotal. Absent: none."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount for one order; absent: no limit."""
+        """Maximum discount of one order. Absent: no limit."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products whose lines are eligible. With applicable_categories empty too: all lines."""
+        """Products whose lines are eligible. If applicable_categories is empty too, all lines are eligible."""
 
     @_builtins.property
     def applicable_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories whose lines are eligible, beside applicable_products."""
+        """Categories whose lines are eligible, in addition to applicable_products."""
 
     @_builtins.property
     def customer_segments(self) -> _containers.RepeatedScalarFieldContainer[Global___CustomerSegment.Value.ValueType]:
-        """Who may use it; empty: everybody."""
+        """Segments of eligible customers. Empty: all customers."""
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment."""
+        """Start."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which it is over."""
+        """End, exclusive."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was changed last."""
+        """Time of the last change."""
 
     def __init__(
         self,
@@ -324,7 +328,7 @@ Global___Campaign: _TypeAlias = Campaign  # noqa: Y015
 
 @_typing.final
 class Coupon(_message.Message):
-    """What a customer may know about a code that works for them now."""
+    """Public data of a coupon that is valid for the caller."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -343,44 +347,44 @@ class Coupon(_message.Message):
     ENDS_AT_FIELD_NUMBER: _builtins.int
     USES_LEFT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """The code in upper case."""
+    """Code in upper case."""
     name: _builtins.str
-    """For people."""
+    """Name for display."""
     description: _builtins.str
-    """For people."""
+    """Description for display."""
     type: Global___CampaignType.Value.ValueType
-    """What kind of campaign is behind it; UNSPECIFIED for the code of a reward."""
+    """Type of the campaign. UNSPECIFIED for the code of a reward."""
     discount_type: Global___DiscountType.Value.ValueType
-    """How the discount is computed."""
+    """How the discount is calculated."""
     percent_basis_points: _builtins.int
-    """Size of a PERCENTAGE: 1250 is 12.5 %."""
+    """With PERCENTAGE: discount in basis points; 1250 is 12.5 %."""
     bonus_points: _builtins.int
-    """Points that an order with it earns in addition (LOYALTY_BONUS)."""
+    """With LOYALTY_BONUS: additional points of an order."""
     uses_left: _builtins.int
-    """Orders for which the caller may still use it; absent: no limit."""
+    """Number of orders for which the caller can still use it. Absent: no limit."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Size of a FIXED discount; absent otherwise."""
+        """With FIXED: amount of the discount."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that it applies to; absent: any."""
+        """Minimum subtotal. Absent: none."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount for one order; absent: no limit."""
+        """Maximum discount of one order. Absent: no limit."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products whose lines are eligible. With applicable_categories empty too: all lines."""
+        """Products whose lines are eligible. If applicable_categories is empty too, all lines are eligible."""
 
     @_builtins.property
     def applicable_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories whose lines are eligible, beside applicable_products."""
+        """Categories whose lines are eligible, in addition to applicable_products."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which it is over."""
+        """End, exclusive."""
 
     def __init__(
         self,

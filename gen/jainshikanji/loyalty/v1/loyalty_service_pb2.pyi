@@ -27,13 +27,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetLoyaltyAccountRequest(_message.Message):
-    """Whose account."""
+    """Request of GetLoyaltyAccount."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     def __init__(
         self,
         *,
@@ -49,7 +49,7 @@ Global___GetLoyaltyAccountRequest: _TypeAlias = GetLoyaltyAccountRequest  # noqa
 
 @_typing.final
 class ListLoyaltyTransactionsRequest(_message.Message):
-    """Whose ledger, which page."""
+    """Request of ListLoyaltyTransactions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -58,13 +58,13 @@ class ListLoyaltyTransactionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     type: _account_pb2.LoyaltyTransactionType.Value.ValueType
-    """Only lines of this type; absent: all."""
+    """Only entries of this kind. Absent: all."""
     def __init__(
         self,
         *,
@@ -83,7 +83,7 @@ Global___ListLoyaltyTransactionsRequest: _TypeAlias = ListLoyaltyTransactionsReq
 
 @_typing.final
 class ListLoyaltyTransactionsResponse(_message.Message):
-    """A page of the ledger."""
+    """A page of ledger entries."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -111,7 +111,7 @@ Global___ListLoyaltyTransactionsResponse: _TypeAlias = ListLoyaltyTransactionsRe
 
 @_typing.final
 class ListRedemptionsRequest(_message.Message):
-    """Whose redemptions, which page."""
+    """Request of ListRedemptions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -119,11 +119,11 @@ class ListRedemptionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -169,7 +169,7 @@ Global___ListRedemptionsResponse: _TypeAlias = ListRedemptionsResponse  # noqa: 
 
 @_typing.final
 class EarnPointsRequest(_message.Message):
-    """Whom to give how many points, and why."""
+    """Request of EarnPoints."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -177,11 +177,11 @@ class EarnPointsRequest(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     points: _builtins.int
-    """1 to 100,000."""
+    """Number of points, 1 to 100,000."""
     reason: _builtins.str
-    """Why, for the ledger; the customer reads it. 3 to 300 characters."""
+    """Reason for the ledger, visible to the customer, 3 to 300 characters."""
     def __init__(
         self,
         *,
@@ -199,13 +199,13 @@ Global___EarnPointsRequest: _TypeAlias = EarnPointsRequest  # noqa: Y015
 
 @_typing.final
 class RedeemRewardRequest(_message.Message):
-    """Which reward to buy."""
+    """Request of RedeemReward."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REWARD_ID_FIELD_NUMBER: _builtins.int
     reward_id: _builtins.str
-    """The reward's id."""
+    """ID of the reward."""
     def __init__(
         self,
         *,
@@ -221,7 +221,7 @@ Global___RedeemRewardRequest: _TypeAlias = RedeemRewardRequest  # noqa: Y015
 
 @_typing.final
 class ListRewardsRequest(_message.Message):
-    """Which page of rewards."""
+    """Request of ListRewards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -229,11 +229,11 @@ class ListRewardsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_INACTIVE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     include_inactive: _builtins.bool
-    """Rewards that are switched off too. PERMISSION_DENIED for anybody but administrators."""
+    """True to include inactive rewards. PERMISSION_DENIED for callers other than ADMIN."""
     def __init__(
         self,
         *,
@@ -261,7 +261,7 @@ class ListRewardsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_reward_pb2.Reward]:
-        """Cheapest first."""
+        """Lowest cost first."""
 
     def __init__(
         self,
@@ -279,7 +279,7 @@ Global___ListRewardsResponse: _TypeAlias = ListRewardsResponse  # noqa: Y015
 
 @_typing.final
 class CreateRewardRequest(_message.Message):
-    """A new reward."""
+    """Request of CreateReward."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -297,38 +297,38 @@ class CreateRewardRequest(_message.Message):
     VALID_DAYS_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     description: _builtins.str
-    """Up to 2,000 characters."""
+    """Description, up to 2,000 characters."""
     points_cost: _builtins.int
-    """1 to 1,000,000 points."""
+    """Cost, 1 to 1,000,000 points."""
     discount_type: _campaign_pb2.DiscountType.Value.ValueType
-    """How the discount is computed."""
+    """How the discount is calculated."""
     percent_basis_points: _builtins.int
-    """1 to 10,000; with PERCENTAGE only."""
+    """With PERCENTAGE only: discount in basis points, 1 to 10,000."""
     min_tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """Lowest tier that may have it; BRONZE when absent."""
+    """Lowest tier that can buy it. Default BRONZE."""
     stock: _builtins.int
-    """How many can be bought; absent: no limit."""
+    """Number of rewards that can be bought. Absent: no limit."""
     valid_days: _builtins.int
-    """1 to 365 days; 30 when absent."""
+    """Validity of a code in days, 1 to 365. Default 30."""
     is_active: _builtins.bool
-    """Whether it is in the catalogue at once; true when absent."""
+    """True if the reward is in the catalogue. Default true."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Above 0; with FIXED only."""
+        """With FIXED only: amount of the discount, above 0."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that the code applies to."""
+        """Minimum subtotal of an order with the code."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount; with PERCENTAGE and FREE_ITEM."""
+        """With PERCENTAGE and FREE_ITEM: maximum discount."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products that a FREE_ITEM may be; up to 100."""
+        """With FREE_ITEM: eligible products, up to 100."""
 
     def __init__(
         self,
@@ -364,7 +364,7 @@ Global___CreateRewardRequest: _TypeAlias = CreateRewardRequest  # noqa: Y015
 
 @_typing.final
 class UpdateRewardRequest(_message.Message):
-    """What to change of a reward. Absent fields stay."""
+    """Request of UpdateReward."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -380,33 +380,33 @@ class UpdateRewardRequest(_message.Message):
     VALID_DAYS_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The reward's id."""
+    """ID of the reward."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     description: _builtins.str
-    """Up to 2,000 characters."""
+    """Description, up to 2,000 characters."""
     points_cost: _builtins.int
-    """1 to 1,000,000 points."""
+    """Cost, 1 to 1,000,000 points."""
     stock: _builtins.int
-    """How many can still be bought."""
+    """Number of rewards that can still be bought."""
     is_active: _builtins.bool
-    """In the catalogue."""
+    """True if the reward is in the catalogue."""
     min_tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """Lowest tier that may have it."""
+    """Lowest tier that can buy it."""
     valid_days: _builtins.int
-    """1 to 365 days."""
+    """Validity of a code in days, 1 to 365."""
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that codes bought from now on apply to."""
+        """Minimum subtotal, for codes that are bought from now on."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount of codes bought from now on."""
+        """Maximum discount, for codes that are bought from now on."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, by name; those named and absent are cleared where that is possible (limits, description).
-        Absent: the fields that are present.
+        """Names of the fields to change. A named field that is absent is cleared, if it is optional (limits, description).
+        Absent: all fields that are present.
         """
 
     def __init__(
@@ -461,7 +461,7 @@ Global___UpdateRewardRequest: _TypeAlias = UpdateRewardRequest  # noqa: Y015
 
 @_typing.final
 class ListCampaignsRequest(_message.Message):
-    """Which page of campaigns."""
+    """Request of ListCampaigns."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -470,13 +470,15 @@ class ListCampaignsRequest(_message.Message):
     INCLUDE_ALL_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     include_all: _builtins.bool
-    """Campaigns that are over, not begun, switched off or unlisted too. PERMISSION_DENIED for anybody but administrators."""
+    """True to include campaigns that have ended, have not started, are inactive or are not listed. PERMISSION_DENIED for
+    callers other than ADMIN.
+    """
     type: _campaign_pb2.CampaignType.Value.ValueType
-    """Only campaigns of this type; absent: all."""
+    """Only campaigns of this type. Absent: all."""
     def __init__(
         self,
         *,
@@ -505,7 +507,7 @@ class ListCampaignsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def campaigns(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.Campaign]:
-        """Ending soonest first."""
+        """Earliest end first."""
 
     def __init__(
         self,
@@ -523,7 +525,7 @@ Global___ListCampaignsResponse: _TypeAlias = ListCampaignsResponse  # noqa: Y015
 
 @_typing.final
 class CreateCampaignRequest(_message.Message):
-    """A new campaign. Which fields are needed follows from type and discount_type, see there."""
+    """Request of CreateCampaign. The values of type and discount_type describe which fields are required."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -547,58 +549,58 @@ class CreateCampaignRequest(_message.Message):
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     IS_LISTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     code: _builtins.str
-    """4 to 50 letters, digits, '-' or '_'; upper and lower case are the same. Never for REFERRAL."""
+    """Coupon code: 4 to 50 letters, digits, '-' or '_'; case is ignored. Not allowed for REFERRAL."""
     description: _builtins.str
-    """Up to 2,000 characters."""
+    """Description, up to 2,000 characters."""
     type: _campaign_pb2.CampaignType.Value.ValueType
-    """What it is for."""
+    """Type of campaign."""
     discount_type: _campaign_pb2.DiscountType.Value.ValueType
-    """How its discount is computed."""
+    """How the discount is calculated."""
     percent_basis_points: _builtins.int
-    """1 to 10,000 with PERCENTAGE; up to 100,000 (ten times the points) for LOYALTY_BONUS."""
+    """In basis points: 1 to 10,000 with PERCENTAGE; up to 100,000 (ten times the points) for LOYALTY_BONUS."""
     bonus_points: _builtins.int
-    """1 to 100,000; for LOYALTY_BONUS without a percentage, and for REFERRAL."""
+    """Points, 1 to 100,000, for LOYALTY_BONUS without a percentage and for REFERRAL."""
     usage_limit: _builtins.int
-    """Orders that may use it in all; absent: no limit."""
+    """Maximum number of orders with the campaign. Absent: no limit."""
     usage_per_customer: _builtins.int
-    """Orders of one customer that may use it; 1 when absent, 0 for no limit."""
+    """Maximum number of orders per customer. Default 1; 0 for no limit."""
     is_active: _builtins.bool
-    """Whether it is switched on at once; true when absent."""
+    """True if the campaign is active. Default true."""
     is_listed: _builtins.bool
-    """Whether everybody sees it in the list; true when absent."""
+    """True if the campaign is listed for all callers. Default true."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Above 0; with FIXED only."""
+        """With FIXED only: amount of the discount, above 0."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that it applies to."""
+        """Minimum subtotal."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount for one order; not with FREE_DELIVERY."""
+        """Maximum discount of one order. Not allowed with FREE_DELIVERY."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products whose lines are eligible; up to 500."""
+        """Products whose lines are eligible, up to 500."""
 
     @_builtins.property
     def applicable_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories whose lines are eligible; up to 50 of up to 100 characters."""
+        """Categories whose lines are eligible, up to 50 of up to 100 characters."""
 
     @_builtins.property
     def customer_segments(self) -> _containers.RepeatedScalarFieldContainer[_campaign_pb2.CustomerSegment.Value.ValueType]:
-        """Who may use it; empty: everybody."""
+        """Segments of eligible customers. Empty: all customers."""
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment."""
+        """Start."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which it is over; after starts_at."""
+        """End, exclusive; after starts_at."""
 
     def __init__(
         self,
@@ -648,7 +650,7 @@ Global___CreateCampaignRequest: _TypeAlias = CreateCampaignRequest  # noqa: Y015
 
 @_typing.final
 class UpdateCampaignRequest(_message.Message):
-    """What to change of a campaign. Absent fields stay."""
+    """Request of UpdateCampaign."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -671,59 +673,59 @@ class UpdateCampaignRequest(_message.Message):
     IS_LISTED_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The campaign's id."""
+    """ID of the campaign."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     description: _builtins.str
-    """Up to 2,000 characters."""
+    """Description, up to 2,000 characters."""
     percent_basis_points: _builtins.int
-    """With PERCENTAGE."""
+    """With PERCENTAGE: discount in basis points."""
     bonus_points: _builtins.int
-    """For LOYALTY_BONUS and REFERRAL."""
+    """Points, for LOYALTY_BONUS and REFERRAL."""
     usage_limit: _builtins.int
-    """Orders that may use it in all."""
+    """Maximum number of orders with the campaign."""
     usage_per_customer: _builtins.int
-    """Orders of one customer that may use it; 0 for no limit."""
+    """Maximum number of orders per customer; 0 for no limit."""
     is_active: _builtins.bool
-    """Switched on."""
+    """True if the campaign is active."""
     is_listed: _builtins.bool
-    """Shown to everybody in the list."""
+    """True if the campaign is listed for all callers."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """With FIXED."""
+        """With FIXED: amount of the discount."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that it applies to."""
+        """Minimum subtotal."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount for one order."""
+        """Maximum discount of one order."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products whose lines are eligible; up to 500."""
+        """Products whose lines are eligible, up to 500."""
 
     @_builtins.property
     def applicable_categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories whose lines are eligible; up to 50."""
+        """Categories whose lines are eligible, up to 50."""
 
     @_builtins.property
     def customer_segments(self) -> _containers.RepeatedScalarFieldContainer[_campaign_pb2.CustomerSegment.Value.ValueType]:
-        """Who may use it."""
+        """Segments of eligible customers."""
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment."""
+        """Start."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which it is over."""
+        """End, exclusive."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, by name; those named and absent are cleared where that is possible (limits, lists, description).
-        Absent: the fields that are present.
+        """Names of the fields to change. A named field that is absent is cleared, if it is optional (limits, lists,
+        description). Absent: all fields that are present.
         """
 
     def __init__(
@@ -789,13 +791,13 @@ Global___UpdateCampaignRequest: _TypeAlias = UpdateCampaignRequest  # noqa: Y015
 
 @_typing.final
 class GetCouponRequest(_message.Message):
-    """Which code."""
+    """Request of GetCoupon."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """As the customer typed it; upper and lower case are the same."""
+    """Code as entered by the customer; case is ignored."""
     def __init__(
         self,
         *,
@@ -811,7 +813,7 @@ Global___GetCouponRequest: _TypeAlias = GetCouponRequest  # noqa: Y015
 
 @_typing.final
 class ListTiersRequest(_message.Message):
-    """All tiers; nothing to choose."""
+    """Request of ListTiers. It has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -852,7 +854,7 @@ Global___ListTiersResponse: _TypeAlias = ListTiersResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTierRequest(_message.Message):
-    """What a tier shall ask and give."""
+    """Request of UpdateTier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -860,12 +862,12 @@ class UpdateTierRequest(_message.Message):
     MIN_SPEND_FIELD_NUMBER: _builtins.int
     MULTIPLIER_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """Which tier."""
+    """Tier to update."""
     multiplier_basis_points: _builtins.int
-    """What earned points are multiplied with: 10,000 (1.0) to 100,000 (10.0)."""
+    """Multiplier of earned points in basis points, 10,000 (1.0) to 100,000 (10.0)."""
     @_builtins.property
     def min_spend(self) -> _money_pb2.Money:
-        """Spend in the last 12 months that reaches it."""
+        """Spend in the last 12 months that is required for the tier."""
 
     def __init__(
         self,
@@ -886,7 +888,7 @@ Global___UpdateTierRequest: _TypeAlias = UpdateTierRequest  # noqa: Y015
 
 @_typing.final
 class BenefitLine(_message.Message):
-    """A line of the cart, priced by inventory."""
+    """A line of a cart with its price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -895,14 +897,14 @@ class BenefitLine(_message.Message):
     SUBTOTAL_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """Which product."""
+    """UUID of the product."""
     category: _builtins.str
-    """The product's category; up to 100 characters."""
+    """Category of the product, up to 100 characters."""
     quantity: _builtins.int
-    """1 to 1,000 units."""
+    """Number of units, 1 to 1,000."""
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
-        """Unit price times quantity, before tax."""
+        """Unit price × quantity, before tax."""
 
     def __init__(
         self,
@@ -922,7 +924,7 @@ Global___BenefitLine: _TypeAlias = BenefitLine  # noqa: Y015
 
 @_typing.final
 class QuoteBenefitsRequest(_message.Message):
-    """A cart and what its customer wants to use on it."""
+    """Request of QuoteBenefits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -934,13 +936,13 @@ class QuoteBenefitsRequest(_message.Message):
     DELIVERY_FEE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     coupon_code: _builtins.str
-    """As the customer typed it; empty: none."""
+    """Code as entered by the customer. Empty: none."""
     points: _builtins.int
-    """Points the customer wants to use; fewer are used when the cart is worth less."""
+    """Maximum number of points to redeem. Fewer are redeemed if the value of the cart is lower."""
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
         """Sum of the lines, before tax."""
@@ -951,7 +953,7 @@ class QuoteBenefitsRequest(_message.Message):
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BenefitLine]:
-        """The cart, 1 to 100 lines."""
+        """Lines of the cart, 1 to 100."""
 
     def __init__(
         self,
@@ -974,7 +976,7 @@ Global___QuoteBenefitsRequest: _TypeAlias = QuoteBenefitsRequest  # noqa: Y015
 
 @_typing.final
 class ReserveBenefitsRequest(_message.Message):
-    """An order and what its customer wants to use on it."""
+    """Request of ReserveBenefits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -987,15 +989,15 @@ class ReserveBenefitsRequest(_message.Message):
     DELIVERY_FEE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order; what is held is held under this id."""
+    """ID of the order for which the benefits are reserved."""
     customer_id: _builtins.str
-    """The customer's account id."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     coupon_code: _builtins.str
-    """As the customer typed it; empty: none."""
+    """Code as entered by the customer. Empty: none."""
     points: _builtins.int
-    """Points the customer wants to use; fewer are used when the cart is worth less."""
+    """Maximum number of points to redeem. Fewer are redeemed if the value of the cart is lower."""
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
         """Sum of the lines, before tax."""
@@ -1006,7 +1008,7 @@ class ReserveBenefitsRequest(_message.Message):
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BenefitLine]:
-        """The cart, 1 to 100 lines."""
+        """Lines of the cart, 1 to 100."""
 
     def __init__(
         self,
@@ -1030,7 +1032,7 @@ Global___ReserveBenefitsRequest: _TypeAlias = ReserveBenefitsRequest  # noqa: Y0
 
 @_typing.final
 class Benefits(_message.Message):
-    """What comes off an order. coupon_discount and points_discount together never exceed the subtotal."""
+    """Discounts of an order. coupon_discount and points_discount together do not exceed the subtotal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1041,20 +1043,20 @@ class Benefits(_message.Message):
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
     COUPON_CODE_FIELD_NUMBER: _builtins.int
     free_delivery: _builtins.bool
-    """The delivery fee is waived."""
+    """True if the delivery fee is waived."""
     points_used: _builtins.int
-    """Points that are used: what was asked, or less when the cart is worth less."""
+    """Number of points to redeem: the requested number, or fewer if the value of the cart is lower."""
     campaign_id: _builtins.str
-    """The campaign of the coupon; empty without one, and for the code of a reward."""
+    """ID of the campaign of the coupon. Empty without a coupon, and for the code of a reward."""
     coupon_code: _builtins.str
-    """The code in the spelling to keep with the order; empty without one."""
+    """Normalised code to store with the order. Empty without a coupon."""
     @_builtins.property
     def coupon_discount(self) -> _money_pb2.Money:
-        """What the coupon takes off the lines; 0 when it only waives the delivery fee or only gives points."""
+        """Coupon discount on the lines. 0 if the coupon only waives the delivery fee or only adds points."""
 
     @_builtins.property
     def points_discount(self) -> _money_pb2.Money:
-        """What those points take off."""
+        """Discount from these points."""
 
     def __init__(
         self,
@@ -1076,13 +1078,13 @@ Global___Benefits: _TypeAlias = Benefits  # noqa: Y015
 
 @_typing.final
 class ReleaseBenefitsRequest(_message.Message):
-    """Whose benefits to give back."""
+    """Request of ReleaseBenefits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -1098,7 +1100,7 @@ Global___ReleaseBenefitsRequest: _TypeAlias = ReleaseBenefitsRequest  # noqa: Y0
 
 @_typing.final
 class ReleaseBenefitsResponse(_message.Message):
-    """Given back, or nothing was held."""
+    """Nothing is reserved for the order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -131,131 +131,132 @@ class LoyaltyServiceServicer:
     """
 
     def GetLoyaltyAccount(self, request, context):
-        """A customer's points and tier. A customer sees the own account, an administrator every one that exists.
+        """Returns the points and the tier of a customer. A customer has access to its own account, an administrator to all
+        accounts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLoyaltyTransactions(self, request, context):
-        """The customer's ledger, newest first.
+        """Lists the ledger entries of a customer, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRedemptions(self, request, context):
-        """The rewards that a customer bought with their codes, newest first.
+        """Lists the rewards that a customer bought, with their codes, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EarnPoints(self, request, context):
-        """An administrator gives points, with a reason that the customer can read. Orders earn by themselves when they are
-        delivered, never through this. An Idempotency-Key is obeyed when there is one.
-        NOT_FOUND: no such account, or it was erased.
+        """Grants points to a customer, with a reason that the customer can see; for administrators. Orders earn points
+        automatically when they are delivered. An Idempotency-Key is optional. Errors: NOT_FOUND if the account does not
+        exist or is erased.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RedeemReward(self, request, context):
-        """The caller buys a reward with own points and gets a personal code for one order.
-        ABORTED: INSUFFICIENT_POINTS, REWARD_SOLD_OUT, TIER_TOO_LOW. NOT_FOUND: not in the catalogue.
+        """Buys a reward with points of the caller and returns a personal code for one order. Errors: INSUFFICIENT_POINTS;
+        REWARD_SOLD_OUT; TIER_TOO_LOW; NOT_FOUND if the reward is not in the catalogue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRewards(self, request, context):
-        """The catalogue of rewards, cheapest first. include_inactive is for administrators.
+        """Lists the rewards of the catalogue, lowest cost first. include_inactive is for administrators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateReward(self, request, context):
-        """Adds a reward to the catalogue.
+        """Creates a reward.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateReward(self, request, context):
-        """Changes a reward. Codes that were bought keep what they were bought as. NOT_FOUND: no such reward.
+        """Updates a reward. Codes that were already bought keep their conditions. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCampaigns(self, request, context):
-        """Campaigns that run now and are listed, ending soonest first. include_all adds the rest, for administrators.
+        """Lists the campaigns that are running and listed, the earliest end first. include_all adds all others, for
+        administrators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateCampaign(self, request, context):
-        """Creates a campaign. ALREADY_EXISTS CODE_TAKEN: another campaign has the code.
+        """Creates a campaign. Errors: CODE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCampaign(self, request, context):
-        """Changes a campaign; orders that already hold it keep what they got. Type and code never change.
-        ABORTED USAGE_LIMIT_BELOW_USAGE: more orders use it than the new limit allows. NOT_FOUND: no such campaign.
+        """Updates a campaign. Orders that already use it keep their benefits. The type and the code cannot change. Errors:
+        USAGE_LIMIT_BELOW_USAGE if more orders use it than the new limit allows; NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCoupon(self, request, context):
-        """What a code would do for the caller now: a campaign's code, another customer's referral code, or the code of an
-        own reward. NOT_FOUND for everything else, whatever the cause. Wrong codes are counted for the account and the
-        address; RESOURCE_EXHAUSTED TOO_MANY_GUESSES after a few.
+        """Returns the benefits of a code for the caller: the code of a campaign, the referral code of another customer, or
+        the code of a reward of the caller. Wrong codes are counted per account and client address. Errors: NOT_FOUND for
+        every other code; TOO_MANY_GUESSES after several wrong codes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTiers(self, request, context):
-        """The tiers, lowest first.
+        """Lists the tiers, lowest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTier(self, request, context):
-        """Sets what a tier asks and gives. Accounts follow with their next order or within a day.
-        INVALID_ARGUMENT: BRONZE always asks 0, and a higher tier always asks more than a lower one.
+        """Updates the conditions and the multiplier of a tier. Accounts get their new tier with their next order or within a
+        day. Errors: INVALID_ARGUMENT if BRONZE requires a spend, or a tier does not require more than the next lower one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QuoteBenefits(self, request, context):
-        """What a coupon and points would take off an order. Holds nothing. The same computation as ReserveBenefits.
-        ABORTED: COUPON_INVALID (unknown, over, not for this customer or cart), COUPON_EXHAUSTED, INSUFFICIENT_POINTS;
-        RESOURCE_EXHAUSTED TOO_MANY_GUESSES.
+        """Calculates the discounts of a coupon and points for an order, with the calculation of ReserveBenefits. Reserves
+        nothing. Errors: COUPON_INVALID; COUPON_EXHAUSTED; INSUFFICIENT_POINTS; TOO_MANY_GUESSES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReserveBenefits(self, request, context):
-        """Holds coupon and points for an order, all or nothing. Repeatable: the same order gets the first answer.
-        Held until OrderConfirmed uses them, or OrderCancelled or ReleaseBenefits gives them back.
-        ABORTED as QuoteBenefits; RESERVATION_RELEASED when ReleaseBenefits came first.
+        """Reserves the coupon and the points of an order, both or neither. Idempotent: the same order gets the first
+        response. The reservation is redeemed by OrderConfirmed, or released by OrderCancelled or ReleaseBenefits. Errors:
+        as QuoteBenefits; RESERVATION_RELEASED if ReleaseBenefits was called before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseBenefits(self, request, context):
-        """Gives back what an order holds. Repeatable; an order that holds nothing is remembered, so that a reservation that
-        comes late is refused. What a confirmed order has used only comes back with OrderCancelled.
+        """Releases the reservation of an order. Idempotent; also succeeds if nothing is reserved, and a later ReserveBenefits
+        then returns RESERVATION_RELEASED. Benefits of a confirmed order are returned only by OrderCancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,58 +38,61 @@ class LoyaltyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LoyaltyServiceAsyncStub: ...
     GetLoyaltyAccount: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.GetLoyaltyAccountRequest, _account_pb2.LoyaltyAccount]
-    """A customer's points and tier. A customer sees the own account, an administrator every one that exists."""
+    """Returns the points and the tier of a customer. A customer has access to its own account, an administrator to all
+    accounts.
+    """
     ListLoyaltyTransactions: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListLoyaltyTransactionsRequest, _loyalty_service_pb2.ListLoyaltyTransactionsResponse]
-    """The customer's ledger, newest first."""
+    """Lists the ledger entries of a customer, newest first."""
     ListRedemptions: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListRedemptionsRequest, _loyalty_service_pb2.ListRedemptionsResponse]
-    """The rewards that a customer bought with their codes, newest first."""
+    """Lists the rewards that a customer bought, with their codes, newest first."""
     EarnPoints: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.EarnPointsRequest, _account_pb2.LoyaltyTransaction]
-    """An administrator gives points, with a reason that the customer can read. Orders earn by themselves when they are
-    delivered, never through this. An Idempotency-Key is obeyed when there is one.
-    NOT_FOUND: no such account, or it was erased.
+    """Grants points to a customer, with a reason that the customer can see; for administrators. Orders earn points
+    automatically when they are delivered. An Idempotency-Key is optional. Errors: NOT_FOUND if the account does not
+    exist or is erased.
     """
     RedeemReward: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.RedeemRewardRequest, _reward_pb2.Redemption]
-    """The caller buys a reward with own points and gets a personal code for one order.
-    ABORTED: INSUFFICIENT_POINTS, REWARD_SOLD_OUT, TIER_TOO_LOW. NOT_FOUND: not in the catalogue.
+    """Buys a reward with points of the caller and returns a personal code for one order. Errors: INSUFFICIENT_POINTS;
+    REWARD_SOLD_OUT; TIER_TOO_LOW; NOT_FOUND if the reward is not in the catalogue.
     """
     ListRewards: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListRewardsRequest, _loyalty_service_pb2.ListRewardsResponse]
-    """The catalogue of rewards, cheapest first. include_inactive is for administrators."""
+    """Lists the rewards of the catalogue, lowest cost first. include_inactive is for administrators."""
     CreateReward: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.CreateRewardRequest, _reward_pb2.Reward]
-    """Adds a reward to the catalogue."""
+    """Creates a reward."""
     UpdateReward: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateRewardRequest, _reward_pb2.Reward]
-    """Changes a reward. Codes that were bought keep what they were bought as. NOT_FOUND: no such reward."""
+    """Updates a reward. Codes that were already bought keep their conditions. Errors: NOT_FOUND."""
     ListCampaigns: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListCampaignsRequest, _loyalty_service_pb2.ListCampaignsResponse]
-    """Campaigns that run now and are listed, ending soonest first. include_all adds the rest, for administrators."""
+    """Lists the campaigns that are running and listed, the earliest end first. include_all adds all others, for
+    administrators.
+    """
     CreateCampaign: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.CreateCampaignRequest, _campaign_pb2.Campaign]
-    """Creates a campaign. ALREADY_EXISTS CODE_TAKEN: another campaign has the code."""
+    """Creates a campaign. Errors: CODE_TAKEN."""
     UpdateCampaign: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateCampaignRequest, _campaign_pb2.Campaign]
-    """Changes a campaign; orders that already hold it keep what they got. Type and code never change.
-    ABORTED USAGE_LIMIT_BELOW_USAGE: more orders use it than the new limit allows. NOT_FOUND: no such campaign.
+    """Updates a campaign. Orders that already use it keep their benefits. The type and the code cannot change. Errors:
+    USAGE_LIMIT_BELOW_USAGE if more orders use it than the new limit allows; NOT_FOUND.
     """
     GetCoupon: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.GetCouponRequest, _campaign_pb2.Coupon]
-    """What a code would do for the caller now: a campaign's code, another customer's referral code, or the code of an
-    own reward. NOT_FOUND for everything else, whatever the cause. Wrong codes are counted for the account and the
-    address; RESOURCE_EXHAUSTED TOO_MANY_GUESSES after a few.
+    """Returns the benefits of a code for the caller: the code of a campaign, the referral code of another customer, or
+    the code of a reward of the caller. Wrong codes are counted per account and client address. Errors: NOT_FOUND for
+    every other code; TOO_MANY_GUESSES after several wrong codes.
     """
     ListTiers: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListTiersRequest, _loyalty_service_pb2.ListTiersResponse]
-    """The tiers, lowest first."""
+    """Lists the tiers, lowest first."""
     UpdateTier: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateTierRequest, _tier_pb2.Tier]
-    """Sets what a tier asks and gives. Accounts follow with their next order or within a day.
-    INVALID_ARGUMENT: BRONZE always asks 0, and a higher tier always asks more than a lower one.
+    """Updates the conditions and the multiplier of a tier. Accounts get their new tier with their next order or within a
+    day. Errors: INVALID_ARGUMENT if BRONZE requires a spend, or a tier does not require more than the next lower one.
     """
     QuoteBenefits: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.QuoteBenefitsRequest, _loyalty_service_pb2.Benefits]
-    """What a coupon and points would take off an order. Holds nothing. The same computation as ReserveBenefits.
-    ABORTED: COUPON_INVALID (unknown, over, not for this customer or cart), COUPON_EXHAUSTED, INSUFFICIENT_POINTS;
-    RESOURCE_EXHAUSTED TOO_MANY_GUESSES.
+    """Calculates the discounts of a coupon and points for an order, with the calculation of ReserveBenefits. Reserves
+    nothing. Errors: COUPON_INVALID; COUPON_EXHAUSTED; INSUFFICIENT_POINTS; TOO_MANY_GUESSES.
     """
     ReserveBenefits: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ReserveBenefitsRequest, _loyalty_service_pb2.Benefits]
-    """Holds coupon and points for an order, all or nothing. Repeatable: the same order gets the first answer.
-    Held until OrderConfirmed uses them, or OrderCancelled or ReleaseBenefits gives them back.
-    ABORTED as QuoteBenefits; RESERVATION_RELEASED when ReleaseBenefits came first.
+    """Reserves the coupon and the points of an order, both or neither. Idempotent: the same order gets the first
+    response. The reservation is redeemed by OrderConfirmed, or released by OrderCancelled or ReleaseBenefits. Errors:
+    as QuoteBenefits; RESERVATION_RELEASED if ReleaseBenefits was called before.
     """
     ReleaseBenefits: _grpc.UnaryUnaryMultiCallable[_loyalty_service_pb2.ReleaseBenefitsRequest, _loyalty_service_pb2.ReleaseBenefitsResponse]
-    """Gives back what an order holds. Repeatable; an order that holds nothing is remembered, so that a reservation that
-    comes late is refused. What a confirmed order has used only comes back with OrderCancelled.
+    """Releases the reservation of an order. Idempotent; also succeeds if nothing is reserved, and a later ReserveBenefits
+    then returns RESERVATION_RELEASED. Benefits of a confirmed order are returned only by OrderCancelled.
     """
 
 @_typing.type_check_only
@@ -98,58 +101,61 @@ class LoyaltyServiceAsyncStub(LoyaltyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetLoyaltyAccount: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.GetLoyaltyAccountRequest, _account_pb2.LoyaltyAccount]  # type: ignore[assignment]
-    """A customer's points and tier. A customer sees the own account, an administrator every one that exists."""
+    """Returns the points and the tier of a customer. A customer has access to its own account, an administrator to all
+    accounts.
+    """
     ListLoyaltyTransactions: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListLoyaltyTransactionsRequest, _loyalty_service_pb2.ListLoyaltyTransactionsResponse]  # type: ignore[assignment]
-    """The customer's ledger, newest first."""
+    """Lists the ledger entries of a customer, newest first."""
     ListRedemptions: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListRedemptionsRequest, _loyalty_service_pb2.ListRedemptionsResponse]  # type: ignore[assignment]
-    """The rewards that a customer bought with their codes, newest first."""
+    """Lists the rewards that a customer bought, with their codes, newest first."""
     EarnPoints: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.EarnPointsRequest, _account_pb2.LoyaltyTransaction]  # type: ignore[assignment]
-    """An administrator gives points, with a reason that the customer can read. Orders earn by themselves when they are
-    delivered, never through this. An Idempotency-Key is obeyed when there is one.
-    NOT_FOUND: no such account, or it was erased.
+    """Grants points to a customer, with a reason that the customer can see; for administrators. Orders earn points
+    automatically when they are delivered. An Idempotency-Key is optional. Errors: NOT_FOUND if the account does not
+    exist or is erased.
     """
     RedeemReward: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.RedeemRewardRequest, _reward_pb2.Redemption]  # type: ignore[assignment]
-    """The caller buys a reward with own points and gets a personal code for one order.
-    ABORTED: INSUFFICIENT_POINTS, REWARD_SOLD_OUT, TIER_TOO_LOW. NOT_FOUND: not in the catalogue.
+    """Buys a reward with points of the caller and returns a personal code for one order. Errors: INSUFFICIENT_POINTS;
+    REWARD_SOLD_OUT; TIER_TOO_LOW; NOT_FOUND if the reward is not in the catalogue.
     """
     ListRewards: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListRewardsRequest, _loyalty_service_pb2.ListRewardsResponse]  # type: ignore[assignment]
-    """The catalogue of rewards, cheapest first. include_inactive is for administrators."""
+    """Lists the rewards of the catalogue, lowest cost first. include_inactive is for administrators."""
     CreateReward: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.CreateRewardRequest, _reward_pb2.Reward]  # type: ignore[assignment]
-    """Adds a reward to the catalogue."""
+    """Creates a reward."""
     UpdateReward: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateRewardRequest, _reward_pb2.Reward]  # type: ignore[assignment]
-    """Changes a reward. Codes that were bought keep what they were bought as. NOT_FOUND: no such reward."""
+    """Updates a reward. Codes that were already bought keep their conditions. Errors: NOT_FOUND."""
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListCampaignsRequest, _loyalty_service_pb2.ListCampaignsResponse]  # type: ignore[assignment]
-    """Campaigns that run now and are listed, ending soonest first. include_all adds the rest, for administrators."""
+    """Lists the campaigns that are running and listed, the earliest end first. include_all adds all others, for
+    administrators.
+    """
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.CreateCampaignRequest, _campaign_pb2.Campaign]  # type: ignore[assignment]
-    """Creates a campaign. ALREADY_EXISTS CODE_TAKEN: another campaign has the code."""
+    """Creates a campaign. Errors: CODE_TAKEN."""
     UpdateCampaign: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateCampaignRequest, _campaign_pb2.Campaign]  # type: ignore[assignment]
-    """Changes a campaign; orders that already hold it keep what they got. Type and code never change.
-    ABORTED USAGE_LIMIT_BELOW_USAGE: more orders use it than the new limit allows. NOT_FOUND: no such campaign.
+    """Updates a campaign. Orders that already use it keep their benefits. The type and the code cannot change. Errors:
+    USAGE_LIMIT_BELOW_USAGE if more orders use it than the new limit allows; NOT_FOUND.
     """
     GetCoupon: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.GetCouponRequest, _campaign_pb2.Coupon]  # type: ignore[assignment]
-    """What a code would do for the caller now: a campaign's code, another customer's referral code, or the code of an
-    own reward. NOT_FOUND for everything else, whatever the cause. Wrong codes are counted for the account and the
-    address; RESOURCE_EXHAUSTED TOO_MANY_GUESSES after a few.
+    """Returns the benefits of a code for the caller: the code of a campaign, the referral code of another customer, or
+    the code of a reward of the caller. Wrong codes are counted per account and client address. Errors: NOT_FOUND for
+    every other code; TOO_MANY_GUESSES after several wrong codes.
     """
     ListTiers: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ListTiersRequest, _loyalty_service_pb2.ListTiersResponse]  # type: ignore[assignment]
-    """The tiers, lowest first."""
+    """Lists the tiers, lowest first."""
     UpdateTier: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.UpdateTierRequest, _tier_pb2.Tier]  # type: ignore[assignment]
-    """Sets what a tier asks and gives. Accounts follow with their next order or within a day.
-    INVALID_ARGUMENT: BRONZE always asks 0, and a higher tier always asks more than a lower one.
+    """Updates the conditions and the multiplier of a tier. Accounts get their new tier with their next order or within a
+    day. Errors: INVALID_ARGUMENT if BRONZE requires a spend, or a tier does not require more than the next lower one.
     """
     QuoteBenefits: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.QuoteBenefitsRequest, _loyalty_service_pb2.Benefits]  # type: ignore[assignment]
-    """What a coupon and points would take off an order. Holds nothing. The same computation as ReserveBenefits.
-    ABORTED: COUPON_INVALID (unknown, over, not for this customer or cart), COUPON_EXHAUSTED, INSUFFICIENT_POINTS;
-    RESOURCE_EXHAUSTED TOO_MANY_GUESSES.
+    """Calculates the discounts of a coupon and points for an order, with the calculation of ReserveBenefits. Reserves
+    nothing. Errors: COUPON_INVALID; COUPON_EXHAUSTED; INSUFFICIENT_POINTS; TOO_MANY_GUESSES.
     """
     ReserveBenefits: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ReserveBenefitsRequest, _loyalty_service_pb2.Benefits]  # type: ignore[assignment]
-    """Holds coupon and points for an order, all or nothing. Repeatable: the same order gets the first answer.
-    Held until OrderConfirmed uses them, or OrderCancelled or ReleaseBenefits gives them back.
-    ABORTED as QuoteBenefits; RESERVATION_RELEASED when ReleaseBenefits came first.
+    """Reserves the coupon and the points of an order, both or neither. Idempotent: the same order gets the first
+    response. The reservation is redeemed by OrderConfirmed, or released by OrderCancelled or ReleaseBenefits. Errors:
+    as QuoteBenefits; RESERVATION_RELEASED if ReleaseBenefits was called before.
     """
     ReleaseBenefits: _aio.UnaryUnaryMultiCallable[_loyalty_service_pb2.ReleaseBenefitsRequest, _loyalty_service_pb2.ReleaseBenefitsResponse]  # type: ignore[assignment]
-    """Gives back what an order holds. Repeatable; an order that holds nothing is remembered, so that a reservation that
-    comes late is refused. What a confirmed order has used only comes back with OrderCancelled.
+    """Releases the reservation of an order. Idempotent; also succeeds if nothing is reserved, and a later ReserveBenefits
+    then returns RESERVATION_RELEASED. Benefits of a confirmed order are returned only by OrderCancelled.
     """
 
 class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -161,7 +167,9 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.GetLoyaltyAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.LoyaltyAccount, _abc.Awaitable[_account_pb2.LoyaltyAccount]]:
-        """A customer's points and tier. A customer sees the own account, an administrator every one that exists."""
+        """Returns the points and the tier of a customer. A customer has access to its own account, an administrator to all
+        accounts.
+        """
 
     @_abc_1.abstractmethod
     def ListLoyaltyTransactions(
@@ -169,7 +177,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ListLoyaltyTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ListLoyaltyTransactionsResponse, _abc.Awaitable[_loyalty_service_pb2.ListLoyaltyTransactionsResponse]]:
-        """The customer's ledger, newest first."""
+        """Lists the ledger entries of a customer, newest first."""
 
     @_abc_1.abstractmethod
     def ListRedemptions(
@@ -177,7 +185,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ListRedemptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ListRedemptionsResponse, _abc.Awaitable[_loyalty_service_pb2.ListRedemptionsResponse]]:
-        """The rewards that a customer bought with their codes, newest first."""
+        """Lists the rewards that a customer bought, with their codes, newest first."""
 
     @_abc_1.abstractmethod
     def EarnPoints(
@@ -185,9 +193,9 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.EarnPointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.LoyaltyTransaction, _abc.Awaitable[_account_pb2.LoyaltyTransaction]]:
-        """An administrator gives points, with a reason that the customer can read. Orders earn by themselves when they are
-        delivered, never through this. An Idempotency-Key is obeyed when there is one.
-        NOT_FOUND: no such account, or it was erased.
+        """Grants points to a customer, with a reason that the customer can see; for administrators. Orders earn points
+        automatically when they are delivered. An Idempotency-Key is optional. Errors: NOT_FOUND if the account does not
+        exist or is erased.
         """
 
     @_abc_1.abstractmethod
@@ -196,8 +204,8 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.RedeemRewardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reward_pb2.Redemption, _abc.Awaitable[_reward_pb2.Redemption]]:
-        """The caller buys a reward with own points and gets a personal code for one order.
-        ABORTED: INSUFFICIENT_POINTS, REWARD_SOLD_OUT, TIER_TOO_LOW. NOT_FOUND: not in the catalogue.
+        """Buys a reward with points of the caller and returns a personal code for one order. Errors: INSUFFICIENT_POINTS;
+        REWARD_SOLD_OUT; TIER_TOO_LOW; NOT_FOUND if the reward is not in the catalogue.
         """
 
     @_abc_1.abstractmethod
@@ -206,7 +214,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ListRewardsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ListRewardsResponse, _abc.Awaitable[_loyalty_service_pb2.ListRewardsResponse]]:
-        """The catalogue of rewards, cheapest first. include_inactive is for administrators."""
+        """Lists the rewards of the catalogue, lowest cost first. include_inactive is for administrators."""
 
     @_abc_1.abstractmethod
     def CreateReward(
@@ -214,7 +222,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.CreateRewardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reward_pb2.Reward, _abc.Awaitable[_reward_pb2.Reward]]:
-        """Adds a reward to the catalogue."""
+        """Creates a reward."""
 
     @_abc_1.abstractmethod
     def UpdateReward(
@@ -222,7 +230,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.UpdateRewardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reward_pb2.Reward, _abc.Awaitable[_reward_pb2.Reward]]:
-        """Changes a reward. Codes that were bought keep what they were bought as. NOT_FOUND: no such reward."""
+        """Updates a reward. Codes that were already bought keep their conditions. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListCampaigns(
@@ -230,7 +238,9 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ListCampaignsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ListCampaignsResponse, _abc.Awaitable[_loyalty_service_pb2.ListCampaignsResponse]]:
-        """Campaigns that run now and are listed, ending soonest first. include_all adds the rest, for administrators."""
+        """Lists the campaigns that are running and listed, the earliest end first. include_all adds all others, for
+        administrators.
+        """
 
     @_abc_1.abstractmethod
     def CreateCampaign(
@@ -238,7 +248,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.CreateCampaignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_pb2.Campaign, _abc.Awaitable[_campaign_pb2.Campaign]]:
-        """Creates a campaign. ALREADY_EXISTS CODE_TAKEN: another campaign has the code."""
+        """Creates a campaign. Errors: CODE_TAKEN."""
 
     @_abc_1.abstractmethod
     def UpdateCampaign(
@@ -246,8 +256,8 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.UpdateCampaignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_pb2.Campaign, _abc.Awaitable[_campaign_pb2.Campaign]]:
-        """Changes a campaign; orders that already hold it keep what they got. Type and code never change.
-        ABORTED USAGE_LIMIT_BELOW_USAGE: more orders use it than the new limit allows. NOT_FOUND: no such campaign.
+        """Updates a campaign. Orders that already use it keep their benefits. The type and the code cannot change. Errors:
+        USAGE_LIMIT_BELOW_USAGE if more orders use it than the new limit allows; NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -256,9 +266,9 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.GetCouponRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_pb2.Coupon, _abc.Awaitable[_campaign_pb2.Coupon]]:
-        """What a code would do for the caller now: a campaign's code, another customer's referral code, or the code of an
-        own reward. NOT_FOUND for everything else, whatever the cause. Wrong codes are counted for the account and the
-        address; RESOURCE_EXHAUSTED TOO_MANY_GUESSES after a few.
+        """Returns the benefits of a code for the caller: the code of a campaign, the referral code of another customer, or
+        the code of a reward of the caller. Wrong codes are counted per account and client address. Errors: NOT_FOUND for
+        every other code; TOO_MANY_GUESSES after several wrong codes.
         """
 
     @_abc_1.abstractmethod
@@ -267,7 +277,7 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ListTiersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ListTiersResponse, _abc.Awaitable[_loyalty_service_pb2.ListTiersResponse]]:
-        """The tiers, lowest first."""
+        """Lists the tiers, lowest first."""
 
     @_abc_1.abstractmethod
     def UpdateTier(
@@ -275,8 +285,8 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.UpdateTierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tier_pb2.Tier, _abc.Awaitable[_tier_pb2.Tier]]:
-        """Sets what a tier asks and gives. Accounts follow with their next order or within a day.
-        INVALID_ARGUMENT: BRONZE always asks 0, and a higher tier always asks more than a lower one.
+        """Updates the conditions and the multiplier of a tier. Accounts get their new tier with their next order or within a
+        day. Errors: INVALID_ARGUMENT if BRONZE requires a spend, or a tier does not require more than the next lower one.
         """
 
     @_abc_1.abstractmethod
@@ -285,9 +295,8 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.QuoteBenefitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.Benefits, _abc.Awaitable[_loyalty_service_pb2.Benefits]]:
-        """What a coupon and points would take off an order. Holds nothing. The same computation as ReserveBenefits.
-        ABORTED: COUPON_INVALID (unknown, over, not for this customer or cart), COUPON_EXHAUSTED, INSUFFICIENT_POINTS;
-        RESOURCE_EXHAUSTED TOO_MANY_GUESSES.
+        """Calculates the discounts of a coupon and points for an order, with the calculation of ReserveBenefits. Reserves
+        nothing. Errors: COUPON_INVALID; COUPON_EXHAUSTED; INSUFFICIENT_POINTS; TOO_MANY_GUESSES.
         """
 
     @_abc_1.abstractmethod
@@ -296,9 +305,9 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ReserveBenefitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.Benefits, _abc.Awaitable[_loyalty_service_pb2.Benefits]]:
-        """Holds coupon and points for an order, all or nothing. Repeatable: the same order gets the first answer.
-        Held until OrderConfirmed uses them, or OrderCancelled or ReleaseBenefits gives them back.
-        ABORTED as QuoteBenefits; RESERVATION_RELEASED when ReleaseBenefits came first.
+        """Reserves the coupon and the points of an order, both or neither. Idempotent: the same order gets the first
+        response. The reservation is redeemed by OrderConfirmed, or released by OrderCancelled or ReleaseBenefits. Errors:
+        as QuoteBenefits; RESERVATION_RELEASED if ReleaseBenefits was called before.
         """
 
     @_abc_1.abstractmethod
@@ -307,8 +316,8 @@ class LoyaltyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loyalty_service_pb2.ReleaseBenefitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loyalty_service_pb2.ReleaseBenefitsResponse, _abc.Awaitable[_loyalty_service_pb2.ReleaseBenefitsResponse]]:
-        """Gives back what an order holds. Repeatable; an order that holds nothing is remembered, so that a reservation that
-        comes late is refused. What a confirmed order has used only comes back with OrderCancelled.
+        """Releases the reservation of an order. Idempotent; also succeeds if nothing is reserved, and a later ReserveBenefits
+        then returns RESERVATION_RELEASED. Benefits of a confirmed order are returned only by OrderCancelled.
         """
 
 def add_LoyaltyServiceServicer_to_server(servicer: LoyaltyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Reward(_message.Message):
-    """Something that points buy: a personal code for one order."""
+    """A reward that customers buy with points: a personal code for one order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -46,48 +46,48 @@ class Reward(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The reward's id."""
+    """UUID of the reward."""
     name: _builtins.str
-    """For people."""
+    """Name for display."""
     description: _builtins.str
-    """For people."""
+    """Description for display."""
     points_cost: _builtins.int
-    """Points that it costs."""
+    """Cost in points."""
     discount_type: _campaign_pb2.DiscountType.Value.ValueType
-    """How the code's discount is computed."""
+    """How the discount of the code is calculated."""
     percent_basis_points: _builtins.int
-    """Size of a PERCENTAGE: 1250 is 12.5 %."""
+    """With PERCENTAGE: discount in basis points; 1250 is 12.5 %."""
     min_tier: _tier_pb2.LoyaltyTier.Value.ValueType
-    """Lowest tier that may have it."""
+    """Lowest tier that can buy it."""
     stock: _builtins.int
-    """How many are left; absent: no limit."""
+    """Number of rewards left. Absent: no limit."""
     valid_days: _builtins.int
-    """Days for which a code can be used after it was bought."""
+    """Validity of a code in days after the purchase."""
     is_active: _builtins.bool
-    """In the catalogue."""
+    """True if the reward is in the catalogue."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Size of a FIXED discount; absent otherwise."""
+        """With FIXED: amount of the discount."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Smallest sum of lines that the code applies to; absent: any."""
+        """Minimum subtotal of an order with the code. Absent: none."""
 
     @_builtins.property
     def max_discount(self) -> _money_pb2.Money:
-        """Largest discount; absent: no limit."""
+        """Maximum discount. Absent: no limit."""
 
     @_builtins.property
     def applicable_products(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Products that a FREE_ITEM may be; empty: any line of the order."""
+        """With FREE_ITEM: eligible products. Empty: all lines of the order."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was created."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was changed last."""
+        """Time of the last change."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ Global___Reward: _TypeAlias = Reward  # noqa: Y015
 
 @_typing.final
 class RedemptionStatus(_message.Message):
-    """Where a bought reward stands."""
+    """Status of a reward that a customer bought."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -132,29 +132,29 @@ class RedemptionStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RedemptionStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: RedemptionStatus._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         ISSUED: RedemptionStatus._Value.ValueType  # 1
-        """Its code can be used."""
+        """The code can be used."""
         HELD: RedemptionStatus._Value.ValueType  # 2
-        """An order that is not confirmed yet holds it."""
+        """Reserved for an order that is not confirmed yet."""
         USED: RedemptionStatus._Value.ValueType  # 3
-        """A confirmed order used it."""
+        """Used by a confirmed order."""
         EXPIRED: RedemptionStatus._Value.ValueType  # 4
-        """Its time ran out."""
+        """Expired."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """A code goes from ISSUED over HELD to USED, and back when its order is cancelled."""
+        """The values: ISSUED → HELD → USED; back to ISSUED if the order is cancelled."""
 
     UNSPECIFIED: RedemptionStatus.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     ISSUED: RedemptionStatus.Value.ValueType  # 1
-    """Its code can be used."""
+    """The code can be used."""
     HELD: RedemptionStatus.Value.ValueType  # 2
-    """An order that is not confirmed yet holds it."""
+    """Reserved for an order that is not confirmed yet."""
     USED: RedemptionStatus.Value.ValueType  # 3
-    """A confirmed order used it."""
+    """Used by a confirmed order."""
     EXPIRED: RedemptionStatus.Value.ValueType  # 4
-    """Its time ran out."""
+    """Expired."""
 
     def __init__(
         self,
@@ -184,28 +184,28 @@ class Redemption(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The redemption's id."""
+    """UUID of the redemption."""
     customer_id: _builtins.str
-    """Whose."""
+    """ID of the customer."""
     reward_id: _builtins.str
-    """Which reward."""
+    """ID of the reward."""
     reward_name: _builtins.str
-    """The reward's name when it was bought."""
+    """Name of the reward at the time of purchase."""
     points: _builtins.int
-    """Points that were paid."""
+    """Points paid."""
     code: _builtins.str
-    """The personal code; works as a coupon in this customer's orders, once."""
+    """Personal code, valid as a coupon for one order of this customer."""
     status: Global___RedemptionStatus.Value.ValueType
-    """Where it stands."""
+    """Status of the redemption."""
     order_id: _builtins.str
-    """The order that holds or used it; empty before."""
+    """ID of the order that reserved or used the code; may be empty."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """First moment at which the code no longer works."""
+        """Expiry of the code."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was bought."""
+        """Time of purchase."""
 
     def __init__(
         self,

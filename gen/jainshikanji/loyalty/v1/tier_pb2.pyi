@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LoyaltyTier(_message.Message):
-    """The tiers of the programme, lowest first."""
+    """Tiers of the loyalty programme, lowest first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,29 +31,29 @@ class LoyaltyTier(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LoyaltyTier._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: LoyaltyTier._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         BRONZE: LoyaltyTier._Value.ValueType  # 1
-        """Every customer."""
+        """Lowest tier; every customer has at least this one."""
         SILVER: LoyaltyTier._Value.ValueType  # 2
-        """Better than bronze."""
+        """Above bronze."""
         GOLD: LoyaltyTier._Value.ValueType  # 3
-        """Better than silver."""
+        """Above silver."""
         PLATINUM: LoyaltyTier._Value.ValueType  # 4
-        """The best."""
+        """Highest tier."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """Reached by what was spent in the last 12 months."""
+        """The tiers. The spend of the last 12 months determines the tier."""
 
     UNSPECIFIED: LoyaltyTier.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     BRONZE: LoyaltyTier.Value.ValueType  # 1
-    """Every customer."""
+    """Lowest tier; every customer has at least this one."""
     SILVER: LoyaltyTier.Value.ValueType  # 2
-    """Better than bronze."""
+    """Above bronze."""
     GOLD: LoyaltyTier.Value.ValueType  # 3
-    """Better than silver."""
+    """Above silver."""
     PLATINUM: LoyaltyTier.Value.ValueType  # 4
-    """The best."""
+    """Highest tier."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ Global___LoyaltyTier: _TypeAlias = LoyaltyTier  # noqa: Y015
 
 @_typing.final
 class Tier(_message.Message):
-    """What a tier asks and gives."""
+    """Conditions and benefits of a tier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -76,12 +76,12 @@ class Tier(_message.Message):
     MIN_SPEND_FIELD_NUMBER: _builtins.int
     MULTIPLIER_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     tier: Global___LoyaltyTier.Value.ValueType
-    """Which tier."""
+    """The tier."""
     multiplier_basis_points: _builtins.int
-    """What earned points are multiplied with, in basis points: 12500 is 1.25."""
+    """Multiplier of earned points in basis points: 12500 is 1.25."""
     @_builtins.property
     def min_spend(self) -> _money_pb2.Money:
-        """Spend in the last 12 months that reaches it; 0 for BRONZE."""
+        """Spend in the last 12 months that is required for the tier. 0 for BRONZE."""
 
     def __init__(
         self,

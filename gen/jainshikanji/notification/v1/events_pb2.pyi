@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NotificationPreferencesChanged(_message.Message):
-    """Published when an account's preferences changed."""
+    """The preferences of an account changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,20 +31,20 @@ class NotificationPreferencesChanged(_message.Message):
     MARKETING_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Whose preferences."""
+    """ID of the account."""
     version: _builtins.int
-    """Grows with each change of this account's preferences; an older version is stale."""
+    """Version of the preferences of this account. An event with a lower version than the last one is stale."""
     email: _builtins.bool
-    """Mail about orders, points and the account."""
+    """True if the account accepts emails about orders, points and the account."""
     sms: _builtins.bool
-    """Text messages."""
+    """True if the account accepts text messages."""
     push: _builtins.bool
-    """Push messages."""
+    """True if the account accepts push messages."""
     marketing: _builtins.bool
-    """Offers."""
+    """True if the account accepts marketing messages."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When they changed."""
+        """Time of the event."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SendNotificationRequest(_message.Message):
-    """What to tell whom."""
+    """Request of SendNotification."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,18 +36,18 @@ class SendNotificationRequest(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The account to tell."""
+    """Account id of the recipient."""
     category: _notification_pb2.Category.Value.ValueType
     """ACCOUNT, ORDER, LOYALTY, OPERATIONS or MARKETING."""
     title: _builtins.str
-    """One line of plain text; 1 to 120 characters. Subject of the mail."""
+    """Title, one line of plain text, 1 to 120 characters. Subject of the email."""
     body: _builtins.str
-    """Plain text; 1 to 2000 characters."""
+    """Body, plain text, 1 to 2000 characters."""
     reason: _builtins.str
-    """Why the administrator writes; 3 to 500 characters. Kept, never sent."""
+    """Reason of the administrator, 3 to 500 characters. Stored, not sent."""
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_notification_pb2.Channel.Value.ValueType]:
-        """Channels to use; mail when empty."""
+        """Channels to use. Default EMAIL."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ Global___SendNotificationRequest: _TypeAlias = SendNotificationRequest  # noqa: 
 
 @_typing.final
 class ListNotificationsRequest(_message.Message):
-    """Whose notifications, and which page of them."""
+    """Request of ListNotifications."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -78,13 +78,13 @@ class ListNotificationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The account."""
+    """ID of the account."""
     unread_only: _builtins.bool
-    """Only what has not been read."""
+    """True: only unread notifications."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -131,13 +131,13 @@ Global___ListNotificationsResponse: _TypeAlias = ListNotificationsResponse  # no
 
 @_typing.final
 class MarkNotificationReadRequest(_message.Message):
-    """Which notification was read."""
+    """Request of MarkNotificationRead."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Id of the notification."""
+    """UUID of the notification."""
     def __init__(
         self,
         *,
@@ -153,13 +153,13 @@ Global___MarkNotificationReadRequest: _TypeAlias = MarkNotificationReadRequest  
 
 @_typing.final
 class GetPreferencesRequest(_message.Message):
-    """Whose preferences."""
+    """Request of GetPreferences."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The account."""
+    """ID of the account."""
     def __init__(
         self,
         *,
@@ -175,7 +175,7 @@ Global___GetPreferencesRequest: _TypeAlias = GetPreferencesRequest  # noqa: Y015
 
 @_typing.final
 class UpdatePreferencesRequest(_message.Message):
-    """Preferences to change."""
+    """Request of UpdatePreferences."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -188,22 +188,22 @@ class UpdatePreferencesRequest(_message.Message):
     CLEAR_QUIET_HOURS_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The account."""
+    """ID of the account."""
     email: _builtins.bool
-    """Mail about orders, points and the account."""
+    """True to accept emails about orders, points and the account."""
     sms: _builtins.bool
-    """Text messages."""
+    """True to accept text messages."""
     push: _builtins.bool
-    """Push messages."""
+    """True to accept push messages."""
     marketing: _builtins.bool
-    """Offers."""
+    """True to accept marketing messages."""
     clear_quiet_hours: _builtins.bool
-    """True takes the quiet hours away."""
+    """True to remove the quiet hours."""
     language: _builtins.str
     """`en` or `hi`."""
     @_builtins.property
     def quiet_hours(self) -> _preferences_pb2.QuietHours:
-        """When not to disturb."""
+        """Quiet hours."""
 
     def __init__(
         self,
@@ -246,16 +246,16 @@ Global___UpdatePreferencesRequest: _TypeAlias = UpdatePreferencesRequest  # noqa
 
 @_typing.final
 class ListTemplatesRequest(_message.Message):
-    """Which templates."""
+    """Request of ListTemplates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANNEL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     channel: _notification_pb2.Channel.Value.ValueType
-    """Only this channel."""
+    """Only templates of this channel."""
     language: _builtins.str
-    """Only this language: `en` or `hi`."""
+    """Only templates in this language: `en` or `hi`."""
     def __init__(
         self,
         *,
@@ -296,7 +296,7 @@ Global___ListTemplatesResponse: _TypeAlias = ListTemplatesResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTemplateRequest(_message.Message):
-    """A text in place of the shipped one."""
+    """Request of UpdateTemplate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -307,17 +307,17 @@ class UpdateTemplateRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     HTML_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it tells. NOT_FOUND when no message has this name."""
+    """Name of the template. UNKNOWN_TEMPLATE if it does not exist for the channel and language."""
     channel: _notification_pb2.Channel.Value.ValueType
-    """The channel."""
+    """Channel of the template."""
     language: _builtins.str
     """`en` or `hi`."""
     subject: _builtins.str
-    """Subject or title, a Jinja2 template of one line; up to 200 characters. Required for mail and push."""
+    """Subject or title, a Jinja2 template of one line, up to 200 characters. Required for EMAIL and PUSH."""
     text: _builtins.str
-    """Plain text, a Jinja2 template; 1 to 10000 characters."""
+    """Plain text, a Jinja2 template, 1 to 10000 characters."""
     html: _builtins.str
-    """HTML, a Jinja2 template; up to 30000 characters. Required for mail, empty otherwise."""
+    """HTML, a Jinja2 template, up to 30000 characters. Required for EMAIL, empty for other channels."""
     def __init__(
         self,
         *,
@@ -338,7 +338,7 @@ Global___UpdateTemplateRequest: _TypeAlias = UpdateTemplateRequest  # noqa: Y015
 
 @_typing.final
 class ResetTemplateRequest(_message.Message):
-    """Which text to take back."""
+    """Request of ResetTemplate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -346,9 +346,9 @@ class ResetTemplateRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it tells. NOT_FOUND when no message has this name."""
+    """Name of the template. UNKNOWN_TEMPLATE if it does not exist for the channel and language."""
     channel: _notification_pb2.Channel.Value.ValueType
-    """The channel."""
+    """Channel of the template."""
     language: _builtins.str
     """`en` or `hi`."""
     def __init__(
@@ -368,7 +368,7 @@ Global___ResetTemplateRequest: _TypeAlias = ResetTemplateRequest  # noqa: Y015
 
 @_typing.final
 class CodeKind(_message.Message):
-    """What a code is for."""
+    """Purpose of a code."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -379,25 +379,25 @@ class CodeKind(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CodeKind._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: CodeKind._Value.ValueType  # 0
-        """Never accepted."""
+        """Not accepted."""
         EMAIL_VERIFICATION: CodeKind._Value.ValueType  # 1
-        """Proves that the address is the account's own."""
+        """Verifies the email address of an account."""
         PASSWORD_RESET: CodeKind._Value.ValueType  # 2
-        """Sets a new password without the old one."""
+        """Resets the password."""
         STAFF_INVITATION: CodeKind._Value.ValueType  # 3
-        """Lets a new member of the staff set a password, or one with an account accept the job."""
+        """Invites a new member of staff: sets the password of a new account, or accepts the job with an existing one."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The purposes."""
 
     UNSPECIFIED: CodeKind.Value.ValueType  # 0
-    """Never accepted."""
+    """Not accepted."""
     EMAIL_VERIFICATION: CodeKind.Value.ValueType  # 1
-    """Proves that the address is the account's own."""
+    """Verifies the email address of an account."""
     PASSWORD_RESET: CodeKind.Value.ValueType  # 2
-    """Sets a new password without the old one."""
+    """Resets the password."""
     STAFF_INVITATION: CodeKind.Value.ValueType  # 3
-    """Lets a new member of the staff set a password, or one with an account accept the job."""
+    """Invites a new member of staff: sets the password of a new account, or accepts the job with an existing one."""
 
     def __init__(
         self,
@@ -412,7 +412,7 @@ Global___CodeKind: _TypeAlias = CodeKind  # noqa: Y015
 
 @_typing.final
 class SendCodeRequest(_message.Message):
-    """A code and where it goes."""
+    """Request of SendCode."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -424,20 +424,20 @@ class SendCodeRequest(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The account it is for."""
+    """Account id of the recipient."""
     kind: Global___CodeKind.Value.ValueType
-    """What it is for."""
+    """Purpose of the code."""
     email: _builtins.str
-    """The mail address."""
+    """Email address."""
     name: _builtins.str
-    """Who is addressed; up to 255 characters. May be empty."""
+    """Name of the recipient, up to 255 characters; may be empty."""
     code: _builtins.str
-    """The secret itself; 4 to 200 characters."""
+    """The code, 4 to 200 characters."""
     locale: _builtins.str
-    """Language of the mail: `en` or `hi`, a region may follow (`hi-IN`); English when empty or another."""
+    """Language of the email: `en` or `hi`, optionally with a region (`hi-IN`). English if empty or unknown."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is good. After that it is not mailed any more."""
+        """Expiry of the code. It is not emailed afterwards."""
 
     def __init__(
         self,
@@ -460,13 +460,13 @@ Global___SendCodeRequest: _TypeAlias = SendCodeRequest  # noqa: Y015
 
 @_typing.final
 class SendCodeResponse(_message.Message):
-    """The mail is queued."""
+    """The email is queued."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
-    """Id of the queued mail, the same for a repeated call."""
+    """ID of the queued email, the same for a repeated call."""
     def __init__(
         self,
         *,

@@ -30,7 +30,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md.
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md.
     """
 
     def __init__(self, channel):
@@ -87,70 +87,71 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md.
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md.
     """
 
     def SendNotification(self, request, context):
-        """Tells one account what an administrator wrote. The reason is kept with the administrator's id.
-        It obeys the account's preferences and quiet hours. NOT_FOUND when there is no such account.
+        """Sends a message of an administrator to one account, subject to its preferences and quiet hours. The reason and the
+        id of the administrator are stored. Errors: NOT_FOUND if the account does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNotifications(self, request, context):
-        """What an account was told, newest first. Keyset pages. Codes and invitations are never listed.
+        """Lists the notifications of an account, newest first. Codes and invitations are never listed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MarkNotificationRead(self, request, context):
-        """Marks a notification of the caller's own as read; the first time counts. NOT_FOUND for another person's.
+        """Marks a notification of the caller as read. The first call sets the time. Errors: NOT_FOUND for a notification of
+        another account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPreferences(self, request, context):
-        """An account's preferences; the defaults when it has never changed any.
+        """Returns the preferences of an account, with default values if none were set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePreferences(self, request, context):
-        """Changes an account's preferences; what is absent stays.
+        """Updates the preferences of an account. Absent fields keep their values.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTemplates(self, request, context):
-        """Every text the platform sends, by name, channel and language. One answer; there are fewer than 200.
+        """Lists all templates by name, channel and language, without pages: there are fewer than 200.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTemplate(self, request, context):
-        """Replaces the text of one message in one language for one channel; the next message uses it.
-        INVALID_ARGUMENT when the text cannot be rendered or names a fact that the message does not have.
+        """Replaces the text of a template for one language and channel, from the next message on. Errors:
+        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResetTemplate(self, request, context):
-        """Takes a replaced text back; the shipped one counts again. Nothing happens when it was not replaced.
+        """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendCode(self, request, context):
-        """Mails a code or an invitation to an address. The code is stored encrypted, and only until the mail is out.
-        The same code for the same purpose and account is mailed once, so the call may be repeated.
+        """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
+        same code for the same purpose and account is emailed once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,7 +214,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md.
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md.
     """
 
     @staticmethod

@@ -31,69 +31,73 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NotificationServiceStub:
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md."""
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
     SendNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.SendNotificationRequest, _notification_pb2.Notification]
-    """Tells one account what an administrator wrote. The reason is kept with the administrator's id.
-    It obeys the account's preferences and quiet hours. NOT_FOUND when there is no such account.
+    """Sends a message of an administrator to one account, subject to its preferences and quiet hours. The reason and the
+    id of the administrator are stored. Errors: NOT_FOUND if the account does not exist.
     """
     ListNotifications: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]
-    """What an account was told, newest first. Keyset pages. Codes and invitations are never listed."""
+    """Lists the notifications of an account, newest first. Codes and invitations are never listed."""
     MarkNotificationRead: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.MarkNotificationReadRequest, _notification_pb2.Notification]
-    """Marks a notification of the caller's own as read; the first time counts. NOT_FOUND for another person's."""
+    """Marks a notification of the caller as read. The first call sets the time. Errors: NOT_FOUND for a notification of
+    another account.
+    """
     GetPreferences: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.GetPreferencesRequest, _preferences_pb2.NotificationPreferences]
-    """An account's preferences; the defaults when it has never changed any."""
+    """Returns the preferences of an account, with default values if none were set."""
     UpdatePreferences: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.UpdatePreferencesRequest, _preferences_pb2.NotificationPreferences]
-    """Changes an account's preferences; what is absent stays."""
+    """Updates the preferences of an account. Absent fields keep their values."""
     ListTemplates: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListTemplatesRequest, _notification_service_pb2.ListTemplatesResponse]
-    """Every text the platform sends, by name, channel and language. One answer; there are fewer than 200."""
+    """Lists all templates by name, channel and language, without pages: there are fewer than 200."""
     UpdateTemplate: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.UpdateTemplateRequest, _template_pb2.Template]
-    """Replaces the text of one message in one language for one channel; the next message uses it.
-    INVALID_ARGUMENT when the text cannot be rendered or names a fact that the message does not have.
+    """Replaces the text of a template for one language and channel, from the next message on. Errors:
+    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
     """
     ResetTemplate: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ResetTemplateRequest, _empty_pb2.Empty]
-    """Takes a replaced text back; the shipped one counts again. Nothing happens when it was not replaced."""
+    """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
     SendCode: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.SendCodeRequest, _notification_service_pb2.SendCodeResponse]
-    """Mails a code or an invitation to an address. The code is stored encrypted, and only until the mail is out.
-    The same code for the same purpose and account is mailed once, so the call may be repeated.
+    """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
+    same code for the same purpose and account is emailed once.
     """
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md."""
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.SendNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
-    """Tells one account what an administrator wrote. The reason is kept with the administrator's id.
-    It obeys the account's preferences and quiet hours. NOT_FOUND when there is no such account.
+    """Sends a message of an administrator to one account, subject to its preferences and quiet hours. The reason and the
+    id of the administrator are stored. Errors: NOT_FOUND if the account does not exist.
     """
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]  # type: ignore[assignment]
-    """What an account was told, newest first. Keyset pages. Codes and invitations are never listed."""
+    """Lists the notifications of an account, newest first. Codes and invitations are never listed."""
     MarkNotificationRead: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.MarkNotificationReadRequest, _notification_pb2.Notification]  # type: ignore[assignment]
-    """Marks a notification of the caller's own as read; the first time counts. NOT_FOUND for another person's."""
+    """Marks a notification of the caller as read. The first call sets the time. Errors: NOT_FOUND for a notification of
+    another account.
+    """
     GetPreferences: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.GetPreferencesRequest, _preferences_pb2.NotificationPreferences]  # type: ignore[assignment]
-    """An account's preferences; the defaults when it has never changed any."""
+    """Returns the preferences of an account, with default values if none were set."""
     UpdatePreferences: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.UpdatePreferencesRequest, _preferences_pb2.NotificationPreferences]  # type: ignore[assignment]
-    """Changes an account's preferences; what is absent stays."""
+    """Updates the preferences of an account. Absent fields keep their values."""
     ListTemplates: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListTemplatesRequest, _notification_service_pb2.ListTemplatesResponse]  # type: ignore[assignment]
-    """Every text the platform sends, by name, channel and language. One answer; there are fewer than 200."""
+    """Lists all templates by name, channel and language, without pages: there are fewer than 200."""
     UpdateTemplate: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.UpdateTemplateRequest, _template_pb2.Template]  # type: ignore[assignment]
-    """Replaces the text of one message in one language for one channel; the next message uses it.
-    INVALID_ARGUMENT when the text cannot be rendered or names a fact that the message does not have.
+    """Replaces the text of a template for one language and channel, from the next message on. Errors:
+    TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
     """
     ResetTemplate: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ResetTemplateRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Takes a replaced text back; the shipped one counts again. Nothing happens when it was not replaced."""
+    """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
     SendCode: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.SendCodeRequest, _notification_service_pb2.SendCodeResponse]  # type: ignore[assignment]
-    """Mails a code or an invitation to an address. The code is stored encrypted, and only until the mail is out.
-    The same code for the same purpose and account is mailed once, so the call may be repeated.
+    """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
+    same code for the same purpose and account is emailed once.
     """
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells people what happened. Most messages come from events of the other services; see docs/events.md."""
+    """Notifications to users. Events of the other services cause most of them; see docs/events.md."""
 
     @_abc_1.abstractmethod
     def SendNotification(
@@ -101,8 +105,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.SendNotificationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
-        """Tells one account what an administrator wrote. The reason is kept with the administrator's id.
-        It obeys the account's preferences and quiet hours. NOT_FOUND when there is no such account.
+        """Sends a message of an administrator to one account, subject to its preferences and quiet hours. The reason and the
+        id of the administrator are stored. Errors: NOT_FOUND if the account does not exist.
         """
 
     @_abc_1.abstractmethod
@@ -111,7 +115,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.ListNotificationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_service_pb2.ListNotificationsResponse, _abc.Awaitable[_notification_service_pb2.ListNotificationsResponse]]:
-        """What an account was told, newest first. Keyset pages. Codes and invitations are never listed."""
+        """Lists the notifications of an account, newest first. Codes and invitations are never listed."""
 
     @_abc_1.abstractmethod
     def MarkNotificationRead(
@@ -119,7 +123,9 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.MarkNotificationReadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
-        """Marks a notification of the caller's own as read; the first time counts. NOT_FOUND for another person's."""
+        """Marks a notification of the caller as read. The first call sets the time. Errors: NOT_FOUND for a notification of
+        another account.
+        """
 
     @_abc_1.abstractmethod
     def GetPreferences(
@@ -127,7 +133,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.GetPreferencesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preferences_pb2.NotificationPreferences, _abc.Awaitable[_preferences_pb2.NotificationPreferences]]:
-        """An account's preferences; the defaults when it has never changed any."""
+        """Returns the preferences of an account, with default values if none were set."""
 
     @_abc_1.abstractmethod
     def UpdatePreferences(
@@ -135,7 +141,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.UpdatePreferencesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preferences_pb2.NotificationPreferences, _abc.Awaitable[_preferences_pb2.NotificationPreferences]]:
-        """Changes an account's preferences; what is absent stays."""
+        """Updates the preferences of an account. Absent fields keep their values."""
 
     @_abc_1.abstractmethod
     def ListTemplates(
@@ -143,7 +149,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.ListTemplatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_service_pb2.ListTemplatesResponse, _abc.Awaitable[_notification_service_pb2.ListTemplatesResponse]]:
-        """Every text the platform sends, by name, channel and language. One answer; there are fewer than 200."""
+        """Lists all templates by name, channel and language, without pages: there are fewer than 200."""
 
     @_abc_1.abstractmethod
     def UpdateTemplate(
@@ -151,8 +157,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.UpdateTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_template_pb2.Template, _abc.Awaitable[_template_pb2.Template]]:
-        """Replaces the text of one message in one language for one channel; the next message uses it.
-        INVALID_ARGUMENT when the text cannot be rendered or names a fact that the message does not have.
+        """Replaces the text of a template for one language and channel, from the next message on. Errors:
+        TEMPLATE_NOT_RENDERED if the text cannot be rendered or uses an unknown variable; UNKNOWN_TEMPLATE.
         """
 
     @_abc_1.abstractmethod
@@ -161,7 +167,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.ResetTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Takes a replaced text back; the shipped one counts again. Nothing happens when it was not replaced."""
+        """Restores the default text of a template. Idempotent. Errors: UNKNOWN_TEMPLATE."""
 
     @_abc_1.abstractmethod
     def SendCode(
@@ -169,8 +175,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.SendCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_service_pb2.SendCodeResponse, _abc.Awaitable[_notification_service_pb2.SendCodeResponse]]:
-        """Mails a code or an invitation to an address. The code is stored encrypted, and only until the mail is out.
-        The same code for the same purpose and account is mailed once, so the call may be repeated.
+        """Emails a code or an invitation. The code is stored encrypted, and only until the email is sent. Idempotent: the
+        same code for the same purpose and account is emailed once.
         """
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

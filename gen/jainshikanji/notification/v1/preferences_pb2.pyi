@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NotificationPreferences(_message.Message):
-    """What a person wants to be told, how and when. This service is the owner of consent; other copies decide nothing."""
+    """Preferences of a user for notifications. This service is the source of truth for consent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,24 +32,24 @@ class NotificationPreferences(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose preferences (account id)."""
+    """ID of the account."""
     email: _builtins.bool
-    """Mail about orders, points and the account. On until switched off; codes come by mail all the same."""
+    """Emails about orders, points and the account. Default true. Codes are always emailed."""
     sms: _builtins.bool
-    """Text messages. On until switched off."""
+    """Text messages. Default true."""
     push: _builtins.bool
-    """Push messages. On until switched off."""
+    """Push messages. Default true."""
     marketing: _builtins.bool
-    """Offers, on every channel that is on. Off until switched on."""
+    """Marketing messages on every channel that is on. Default false."""
     language: _builtins.str
-    """Language of the messages: `en` or `hi`; empty until chosen, then the account's own counts."""
+    """Language of the messages, `en` or `hi`. Empty: the language of the account."""
     @_builtins.property
     def quiet_hours(self) -> Global___QuietHours:
-        """When not to disturb. Unset: at any time."""
+        """Quiet hours. Absent: none."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When they were last changed. Unset while they are the defaults."""
+        """Time of the last update. Absent while all values are defaults."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ Global___NotificationPreferences: _TypeAlias = NotificationPreferences  # noqa: 
 
 @_typing.final
 class QuietHours(_message.Message):
-    """A daily span of time without disturbance. It may cross midnight."""
+    """A daily period without messages. It may pass midnight."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,11 +81,11 @@ class QuietHours(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     start: _builtins.str
-    """First minute, "HH:MM" on a 24-hour clock."""
+    """Start, "HH:MM", 24 hours."""
     end: _builtins.str
-    """First minute after, "HH:MM" on a 24-hour clock."""
+    """End, exclusive, "HH:MM", 24 hours."""
     time_zone: _builtins.str
-    """IANA time zone of both; "Asia/Kolkata" when empty."""
+    """IANA time zone of both. Default "Asia/Kolkata"."""
     def __init__(
         self,
         *,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Template(_message.Message):
-    """The text of one message in one language for one channel."""
+    """Text of one message in one language for one channel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,22 +33,22 @@ class Template(_message.Message):
     OVERRIDDEN_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it tells, such as `order_confirmed`."""
+    """Name of the template, such as `order_confirmed`."""
     channel: _notification_pb2.Channel.Value.ValueType
-    """The channel it is written for."""
+    """Channel of the template."""
     language: _builtins.str
     """`en` or `hi`."""
     subject: _builtins.str
-    """Subject of the mail, title of the push message; empty for SMS."""
+    """Subject of the email or title of the push message. Empty for SMS."""
     text: _builtins.str
-    """The message as plain text, a Jinja2 template."""
+    """Plain text, a Jinja2 template."""
     html: _builtins.str
-    """The same as HTML, a Jinja2 template whose values are escaped; mails only."""
+    """HTML, a Jinja2 template with escaped values. Only for EMAIL."""
     overridden: _builtins.bool
-    """Whether an administrator has replaced the text that the platform ships with."""
+    """True if an administrator has replaced the default text."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was replaced. Unset for the shipped text."""
+        """Time of the replacement. Absent for the default text."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class DeadLetterServiceStub:
-    """Events that a consumer of this service gave up on. Every service serves its own.
+    """Dead letters of the events of one service. Every service implements it.
     """
 
     def __init__(self, channel):
@@ -59,33 +59,33 @@ class DeadLetterServiceStub:
 
 
 class DeadLetterServiceServicer:
-    """Events that a consumer of this service gave up on. Every service serves its own.
+    """Dead letters of the events of one service. Every service implements it.
     """
 
     def ListDeadLetters(self, request, context):
-        """Newest first. Keyset pages.
+        """Lists the dead letters, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDeadLetter(self, request, context):
-        """One dead letter with its payload and last error. NOT_FOUND when there is none.
+        """Returns a dead letter with its payload and last error. Errors: NOT_FOUND if it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDeadLetter(self, request, context):
-        """Handles the event once more, now. On success the dead letter is gone; else its error and attempts are updated
-        and the call answers ABORTED with the new error.
+        """Processes the event again. If that succeeds, the dead letter is deleted. Otherwise its error and attempts are
+        updated. Errors: REPLAY_FAILED with the new error; NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetter(self, request, context):
-        """Drops the event for good. The reason is logged with who asked.
+        """Deletes a dead letter permanently. The reason and the caller are logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ def add_DeadLetterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DeadLetterService:
-    """Events that a consumer of this service gave up on. Every service serves its own.
+    """Dead letters of the events of one service. Every service implements it.
     """
 
     @staticmethod

@@ -12,4 +12,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 PII_FIELD_NUMBER: _builtins.int
 pii: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
-"""The field holds personal data or a secret: never logged, never in an event, marked in the API documentation."""
+"""The field holds personal data or a secret. It must not be logged or be part of an event, and the API documentation
+marks it.
+"""

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Invoice(_message.Message):
-    """What an order cost and which tax it bore."""
+    """Tax invoice of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -45,38 +45,38 @@ class Invoice(_message.Message):
     invoice_number: _builtins.str
     """The order number."""
     order_id: _builtins.str
-    """Which order."""
+    """ID of the order."""
     store_id: _builtins.str
-    """Which store supplied."""
+    """ID of the store."""
     store_name: _builtins.str
     """Name of the store at the time of ordering."""
     supplier_state: _builtins.str
     """State of the store."""
     place_of_supply: _builtins.str
-    """State in which the food was handed over; another than the supplier's means IGST."""
+    """State of the supply. If it differs from supplier_state, IGST applies."""
     customer_name: _builtins.str
-    """Whom it was supplied to; empty after erasure."""
+    """Name of the customer. Empty after erasure."""
     payment_method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How it was paid."""
+    """Payment method."""
     payment_status: _order_pb2.PaymentStatus.Value.ValueType
-    """Whether it was paid."""
+    """Status of the payment."""
     supplier_gstin: _builtins.str
     """GST number of the store; may be empty."""
     @_builtins.property
     def issued_at(self) -> _timestamp_pb2.Timestamp:
-        """When the order was accepted."""
+        """Time at which the order was confirmed."""
 
     @_builtins.property
     def delivery_address(self) -> _postal_address_pb2.PostalAddress:
-        """Where it was delivered; unset without delivery and after erasure."""
+        """Delivery address. Absent without delivery and after erasure."""
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderItem]:
-        """In the order of the request."""
+        """Lines of the order."""
 
     @_builtins.property
     def amounts(self) -> _order_pb2.Amounts:
-        """Sums of the lines and the delivery, to the paisa."""
+        """Sums of the lines and the delivery."""
 
     def __init__(
         self,

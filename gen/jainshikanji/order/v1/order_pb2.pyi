@@ -26,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OrderStatus(_message.Message):
-    """Where an order is in its life."""
+    """Status of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,48 +37,48 @@ class OrderStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OrderStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: OrderStatus._Value.ValueType  # 0
-        """Never stored."""
+        """Not used."""
         PENDING: OrderStatus._Value.ValueType  # 1
-        """Written, everything reserved, waiting for an online payment."""
+        """Placed, with all reservations; waiting for an online payment."""
         CONFIRMED: OrderStatus._Value.ValueType  # 2
-        """Accepted: paid, or to be paid in cash, or nothing to pay."""
+        """Confirmed: paid, payable in cash, or nothing to pay."""
         PREPARING: OrderStatus._Value.ValueType  # 3
-        """In the kitchen. From here on the food is consumed."""
+        """In preparation. From here on the goods are used up."""
         READY: OrderStatus._Value.ValueType  # 4
-        """Waiting for the courier or the guest."""
+        """Ready for the courier or the customer."""
         OUT_FOR_DELIVERY: OrderStatus._Value.ValueType  # 5
-        """With the courier. Only orders of fulfilment type DELIVERY."""
+        """With the courier. Only for the fulfilment type DELIVERY."""
         DELIVERED: OrderStatus._Value.ValueType  # 6
-        """Handed over. For cash orders the money is in the till."""
+        """Received by the customer. With COD the cash was received."""
         CANCELLED: OrderStatus._Value.ValueType  # 7
-        """Given up; what was paid goes back."""
+        """Cancelled. Captured money is refunded."""
         REFUNDED: OrderStatus._Value.ValueType  # 8
-        """Everything that was captured has gone back."""
+        """The captured amount was refunded completely."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """PENDING → CONFIRMED | CANCELLED; CONFIRMED → PREPARING | CANCELLED; PREPARING → READY | CANCELLED;
-        READY → OUT_FOR_DELIVERY (delivery) | DELIVERED (pickup, dine-in) | CANCELLED; OUT_FOR_DELIVERY → DELIVERED | CANCELLED;
-        DELIVERED | CANCELLED → REFUNDED once everything captured is back. No other step exists.
+        """Allowed transitions: PENDING → CONFIRMED | CANCELLED; CONFIRMED → PREPARING | CANCELLED; PREPARING → READY |
+        CANCELLED; READY → OUT_FOR_DELIVERY (DELIVERY) | DELIVERED (PICKUP, DINE_IN) | CANCELLED; OUT_FOR_DELIVERY →
+        DELIVERED | CANCELLED; DELIVERED | CANCELLED → REFUNDED, when the captured amount is refunded completely.
         """
 
     UNSPECIFIED: OrderStatus.Value.ValueType  # 0
-    """Never stored."""
+    """Not used."""
     PENDING: OrderStatus.Value.ValueType  # 1
-    """Written, everything reserved, waiting for an online payment."""
+    """Placed, with all reservations; waiting for an online payment."""
     CONFIRMED: OrderStatus.Value.ValueType  # 2
-    """Accepted: paid, or to be paid in cash, or nothing to pay."""
+    """Confirmed: paid, payable in cash, or nothing to pay."""
     PREPARING: OrderStatus.Value.ValueType  # 3
-    """In the kitchen. From here on the food is consumed."""
+    """In preparation. From here on the goods are used up."""
     READY: OrderStatus.Value.ValueType  # 4
-    """Waiting for the courier or the guest."""
+    """Ready for the courier or the customer."""
     OUT_FOR_DELIVERY: OrderStatus.Value.ValueType  # 5
-    """With the courier. Only orders of fulfilment type DELIVERY."""
+    """With the courier. Only for the fulfilment type DELIVERY."""
     DELIVERED: OrderStatus.Value.ValueType  # 6
-    """Handed over. For cash orders the money is in the till."""
+    """Received by the customer. With COD the cash was received."""
     CANCELLED: OrderStatus.Value.ValueType  # 7
-    """Given up; what was paid goes back."""
+    """Cancelled. Captured money is refunded."""
     REFUNDED: OrderStatus.Value.ValueType  # 8
-    """Everything that was captured has gone back."""
+    """The captured amount was refunded completely."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
 class PaymentStatus(_message.Message):
-    """What is known of the money of an order. Payment decides it; order keeps a copy."""
+    """Status of the payment of an order, as a copy from the payment service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -104,33 +104,33 @@ class PaymentStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PaymentStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: PaymentStatus._Value.ValueType  # 0
-        """Never stored."""
+        """Not used."""
         PENDING: PaymentStatus._Value.ValueType  # 1
-        """Nothing paid yet."""
+        """No payment yet."""
         PROCESSING: PaymentStatus._Value.ValueType  # 2
-        """An attempt is under way."""
+        """A payment attempt is in progress."""
         COMPLETED: PaymentStatus._Value.ValueType  # 3
         """Paid in full, online or in cash."""
         FAILED: PaymentStatus._Value.ValueType  # 4
-        """The last attempt was declined."""
+        """The last payment attempt was declined."""
         REFUNDED: PaymentStatus._Value.ValueType  # 5
-        """Everything captured was returned."""
+        """The captured amount was refunded completely."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """A declined attempt leaves an order payable: FAILED may still become COMPLETED."""
+        """The values. After FAILED another attempt may lead to COMPLETED."""
 
     UNSPECIFIED: PaymentStatus.Value.ValueType  # 0
-    """Never stored."""
+    """Not used."""
     PENDING: PaymentStatus.Value.ValueType  # 1
-    """Nothing paid yet."""
+    """No payment yet."""
     PROCESSING: PaymentStatus.Value.ValueType  # 2
-    """An attempt is under way."""
+    """A payment attempt is in progress."""
     COMPLETED: PaymentStatus.Value.ValueType  # 3
     """Paid in full, online or in cash."""
     FAILED: PaymentStatus.Value.ValueType  # 4
-    """The last attempt was declined."""
+    """The last payment attempt was declined."""
     REFUNDED: PaymentStatus.Value.ValueType  # 5
-    """Everything captured was returned."""
+    """The captured amount was refunded completely."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 @_typing.final
 class CancellationReason(_message.Message):
-    """Why an order was cancelled, as a word that may travel; the free text stays with the order."""
+    """Reason for a cancellation. The order has an additional note in free text."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -158,27 +158,27 @@ class CancellationReason(_message.Message):
         UNSPECIFIED: CancellationReason._Value.ValueType  # 0
         """Not cancelled."""
         CUSTOMER_REQUEST: CancellationReason._Value.ValueType  # 1
-        """The customer asked for it."""
+        """Requested by the customer."""
         STORE_REQUEST: CancellationReason._Value.ValueType  # 2
-        """The store could not or would not serve it."""
+        """Cancelled by the store."""
         PAYMENT_TIMEOUT: CancellationReason._Value.ValueType  # 3
         """Not paid in time."""
         DELIVERY_FAILED: CancellationReason._Value.ValueType  # 4
-        """The courier could not hand it over."""
+        """The courier could not deliver the order."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """Who gave up and why."""
+        """The reasons."""
 
     UNSPECIFIED: CancellationReason.Value.ValueType  # 0
     """Not cancelled."""
     CUSTOMER_REQUEST: CancellationReason.Value.ValueType  # 1
-    """The customer asked for it."""
+    """Requested by the customer."""
     STORE_REQUEST: CancellationReason.Value.ValueType  # 2
-    """The store could not or would not serve it."""
+    """Cancelled by the store."""
     PAYMENT_TIMEOUT: CancellationReason.Value.ValueType  # 3
     """Not paid in time."""
     DELIVERY_FAILED: CancellationReason.Value.ValueType  # 4
-    """The courier could not hand it over."""
+    """The courier could not deliver the order."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ Global___CancellationReason: _TypeAlias = CancellationReason  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """An order as its customer and the staff of its store see it."""
+    """An order, for its customer and the staff of its store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -237,104 +237,104 @@ class Order(_message.Message):
     id: _builtins.str
     """UUIDv7."""
     version: _builtins.int
-    """Counts every change; events of the order carry it."""
+    """Version of the order. It increases with every change; events have it too."""
     order_number: _builtins.str
-    """What people read out: "ORD", the day as YYMMDD, and eight letters and digits by chance. Unique for ever."""
+    """Readable number: "ORD", the date as YYMMDD, and eight random letters and digits. Unique."""
     customer_id: _builtins.str
-    """Whose order."""
+    """ID of the customer."""
     customer_name: _builtins.str
-    """Name at the time of ordering; empty after erasure."""
+    """Name at the time of ordering. Empty after erasure."""
     customer_email: _builtins.str
-    """Email at the time of ordering; empty after erasure and for the kitchen."""
+    """Email address at the time of ordering. Empty after erasure and for kitchen staff."""
     customer_phone: _builtins.str
-    """Phone at the time of ordering; empty after erasure and for the kitchen."""
+    """Phone number at the time of ordering. Empty after erasure and for kitchen staff."""
     store_id: _builtins.str
-    """Which store makes it."""
+    """ID of the store."""
     store_name: _builtins.str
     """Name of the store at the time of ordering."""
     status: Global___OrderStatus.Value.ValueType
-    """Where the order is in its life."""
+    """Status of the order."""
     payment_status: Global___PaymentStatus.Value.ValueType
-    """What is known of the money."""
+    """Status of the payment."""
     payment_method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How it is paid."""
+    """Payment method."""
     fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
-    """How the food reaches the guest."""
+    """How the customer receives the order."""
     delivery_instructions: _builtins.str
-    """For the courier; up to 500 characters."""
+    """Instructions for the courier, up to 500 characters."""
     special_instructions: _builtins.str
-    """For the kitchen; up to 500 characters."""
+    """Instructions for the kitchen, up to 500 characters."""
     assigned_staff_id: _builtins.str
-    """Account of the chef, once assigned."""
+    """Account of the assigned chef; may be empty."""
     delivery_person_id: _builtins.str
-    """Account of the courier, once assigned."""
+    """Account of the assigned courier; may be empty."""
     cancellation_reason: Global___CancellationReason.Value.ValueType
-    """Why it was cancelled, as a word."""
+    """Reason for the cancellation."""
     cancellation_note: _builtins.str
-    """Why it was cancelled, in the words of who cancelled."""
+    """Note of the caller who cancelled the order."""
     rating: _builtins.int
-    """1 to 5 once reviewed; a copy that review keeps up to date."""
+    """Rating of the order, 1 to 5. Absent without reviews. May lag by seconds."""
     loyalty_points_earned: _builtins.int
-    """Points that loyalty booked for it; a copy."""
+    """Points earned with this order. May lag by seconds."""
     loyalty_points_redeemed: _builtins.int
-    """Points used as money."""
+    """Number of redeemed points."""
     coupon_code: _builtins.str
-    """The coupon used, if any."""
+    """Coupon code; may be empty."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderItem]:
-        """In the order of the request."""
+        """Lines, in the order of the request."""
 
     @_builtins.property
     def amounts(self) -> Global___Amounts:
-        """subtotal − discount − loyalty_discount + delivery_fee + tax = total, to the paisa."""
+        """Amounts: subtotal − discount − loyalty_discount + delivery_fee + tax = total, exactly."""
 
     @_builtins.property
     def delivery_address(self) -> _postal_address_pb2.PostalAddress:
-        """Only with fulfilment type DELIVERY; unset after erasure and for the kitchen."""
+        """Only with the fulfilment type DELIVERY. Absent after erasure and for kitchen staff."""
 
     @_builtins.property
     def estimated_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When it should be there."""
+        """Estimated delivery time."""
 
     @_builtins.property
     def scheduled_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer wants it; unset: as soon as possible."""
+        """Requested time. Absent: as soon as possible."""
 
     @_builtins.property
     def accepted_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became CONFIRMED."""
+        """Time of the change to CONFIRMED."""
 
     @_builtins.property
     def preparing_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became PREPARING."""
+        """Time of the change to PREPARING."""
 
     @_builtins.property
     def ready_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became READY."""
+        """Time of the change to READY."""
 
     @_builtins.property
     def dispatched_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became OUT_FOR_DELIVERY."""
+        """Time of the change to OUT_FOR_DELIVERY."""
 
     @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became DELIVERED."""
+        """Time of the change to DELIVERED."""
 
     @_builtins.property
     def cancelled_at(self) -> _timestamp_pb2.Timestamp:
-        """When it became CANCELLED."""
+        """Time of the change to CANCELLED."""
 
     @_builtins.property
     def payment(self) -> Global___OrderPayment:
-        """What the client needs to pay; unset when nothing is to be paid online."""
+        """Data for an online payment. Absent if nothing is to be paid online."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was placed."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,
@@ -389,7 +389,7 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class OrderItem(_message.Message):
-    """One line of an order, with names and prices as they were."""
+    """A line of an order, with names and prices at the time of ordering."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -408,7 +408,7 @@ class OrderItem(_message.Message):
     id: _builtins.str
     """UUID."""
     product_id: _builtins.str
-    """Product of inventory."""
+    """UUID of the product."""
     product_name: _builtins.str
     """Name at the time of ordering."""
     product_sku: _builtins.str
@@ -416,12 +416,12 @@ class OrderItem(_message.Message):
     category: _builtins.str
     """Category at the time of ordering."""
     quantity: _builtins.int
-    """1 to 1000."""
+    """Number of units, 1 to 1000."""
     special_instructions: _builtins.str
-    """For the kitchen; up to 300 characters."""
+    """Instructions for the kitchen, up to 300 characters."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """Price of one piece with its options, without tax."""
+        """Unit price with options, without tax."""
 
     @_builtins.property
     def subtotal(self) -> _money_pb2.Money:
@@ -429,7 +429,7 @@ class OrderItem(_message.Message):
 
     @_builtins.property
     def discount(self) -> _money_pb2.Money:
-        """Share of the order's discounts (coupon and points)."""
+        """Share of the discounts of the order (coupon and points)."""
 
     @_builtins.property
     def tax(self) -> Global___LineTax:
@@ -437,7 +437,7 @@ class OrderItem(_message.Message):
 
     @_builtins.property
     def chosen_options(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChosenOption]:
-        """Options that were chosen."""
+        """Selected options."""
 
     def __init__(
         self,
@@ -465,7 +465,7 @@ Global___OrderItem: _TypeAlias = OrderItem  # noqa: Y015
 
 @_typing.final
 class ChosenOption(_message.Message):
-    """An option that the guest chose for a product."""
+    """A selected option."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -474,14 +474,14 @@ class ChosenOption(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PRICE_MODIFIER_FIELD_NUMBER: _builtins.int
     customization: _builtins.str
-    """What is chosen, such as "Sugar Level"."""
+    """Name of the customization, such as "Sugar Level"."""
     option_id: _builtins.str
-    """Option of inventory."""
+    """UUID of the option."""
     name: _builtins.str
-    """What was chosen, such as "Less Sugar"."""
+    """Name of the option, such as "Less Sugar"."""
     @_builtins.property
     def price_modifier(self) -> _money_pb2.Money:
-        """Part of the unit price that the option adds; may be negative."""
+        """Amount that the option adds to the unit price; may be negative."""
 
     def __init__(
         self,
@@ -501,7 +501,7 @@ Global___ChosenOption: _TypeAlias = ChosenOption  # noqa: Y015
 
 @_typing.final
 class LineTax(_message.Message):
-    """Goods and services tax of one line, or of the delivery."""
+    """Goods and services tax of a line or of the delivery."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -511,22 +511,22 @@ class LineTax(_message.Message):
     SGST_FIELD_NUMBER: _builtins.int
     IGST_FIELD_NUMBER: _builtins.int
     rate_basis_points: _builtins.int
-    """Hundredths of a percent: 500 is 5 %."""
+    """Rate in basis points: 500 is 5 %."""
     @_builtins.property
     def taxable(self) -> _money_pb2.Money:
-        """What is taxed: price after discounts."""
+        """Taxable amount: the price after discounts."""
 
     @_builtins.property
     def cgst(self) -> _money_pb2.Money:
-        """Central tax; half of the rate inside a state, else 0."""
+        """Central tax: half of the rate within a state, else 0."""
 
     @_builtins.property
     def sgst(self) -> _money_pb2.Money:
-        """State tax; half of the rate inside a state, else 0."""
+        """State tax: half of the rate within a state, else 0."""
 
     @_builtins.property
     def igst(self) -> _money_pb2.Money:
-        """Integrated tax; the whole rate across states, else 0."""
+        """Integrated tax: the full rate between states, else 0."""
 
     def __init__(
         self,
@@ -547,7 +547,7 @@ Global___LineTax: _TypeAlias = LineTax  # noqa: Y015
 
 @_typing.final
 class Amounts(_message.Message):
-    """The money of an order. subtotal − discount − loyalty_discount + delivery_fee + tax = total, to the paisa."""
+    """Amounts of an order: subtotal − discount − loyalty_discount + delivery_fee + tax = total, exactly."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -567,19 +567,19 @@ class Amounts(_message.Message):
 
     @_builtins.property
     def discount(self) -> _money_pb2.Money:
-        """What the coupon takes off."""
+        """Coupon discount."""
 
     @_builtins.property
     def loyalty_discount(self) -> _money_pb2.Money:
-        """What the points take off."""
+        """Discount from redeemed points."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Delivery without its tax."""
+        """Delivery fee without its tax."""
 
     @_builtins.property
     def delivery_tax(self) -> Global___LineTax:
-        """Tax of the delivery, part of `tax`."""
+        """Tax on the delivery, included in `tax`."""
 
     @_builtins.property
     def cgst(self) -> _money_pb2.Money:
@@ -599,7 +599,7 @@ class Amounts(_message.Message):
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
-        """What is to be paid."""
+        """Amount to pay."""
 
     def __init__(
         self,
@@ -625,7 +625,7 @@ Global___Amounts: _TypeAlias = Amounts  # noqa: Y015
 
 @_typing.final
 class OrderPayment(_message.Message):
-    """How to pay an order online."""
+    """Data with which the client pays an order online."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -633,12 +633,14 @@ class OrderPayment(_message.Message):
     PROVIDER_ORDER_ID_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The payment of payment.v1."""
+    """ID of the payment in the payment service."""
     provider_order_id: _builtins.str
-    """The gateway's order, for its checkout. Empty when the gateway was silent: POST /api/payments/initiate obtains it."""
+    """Order id of the gateway, for its checkout. Empty if the gateway did not respond; POST /api/payments/initiate
+    obtains it.
+    """
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when it can be paid; then the order is cancelled."""
+        """Payment deadline. Afterwards the order is cancelled."""
 
     def __init__(
         self,
@@ -657,7 +659,7 @@ Global___OrderPayment: _TypeAlias = OrderPayment  # noqa: Y015
 
 @_typing.final
 class TimelineEntry(_message.Message):
-    """A line of an order's history, oldest first."""
+    """An entry in the history of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -672,20 +674,20 @@ class TimelineEntry(_message.Message):
     id: _builtins.str
     """UUID."""
     version: _builtins.int
-    """Version of the order after this change; grows along the history."""
+    """Version of the order after this change, ascending."""
     status: Global___OrderStatus.Value.ValueType
-    """State of the order after this change."""
+    """Status of the order after this change."""
     note: _builtins.str
-    """What happened, in words."""
+    """Description of the change."""
     actor: _builtins.str
-    """Job of who did it ("chef"), "customer" or "system"."""
+    """Staff job of the actor, such as "chef", or "customer" or "system"."""
     actor_id: _builtins.str
-    """Account of who did it; only for staff and admins."""
+    """Account of the actor. Visible to staff and administrators only."""
     visible_to_customer: _builtins.bool
-    """The customer sees the entry."""
+    """True if the customer can see the entry."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it happened."""
+        """Time of the change."""
 
     def __init__(
         self,

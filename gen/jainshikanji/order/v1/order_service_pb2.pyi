@@ -27,7 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class QuoteOrderRequest(_message.Message):
-    """The cart to price."""
+    """Request of QuoteOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -39,22 +39,22 @@ class QuoteOrderRequest(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     SCHEDULED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """Which store."""
+    """ID of the store."""
     fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
-    """How the food reaches the guest."""
+    """How the customer receives the order."""
     address_id: _builtins.str
-    """One of the customer's own addresses; with DELIVERY only."""
+    """ID of an address of the customer. Only with DELIVERY."""
     coupon_code: _builtins.str
-    """A coupon, if any; letters, digits, "-" and "_"."""
+    """Coupon code: letters, digits, "-" and "_". Optional."""
     points: _builtins.int
-    """Points to use as money, at most; 0 uses none."""
+    """Maximum number of points to redeem. 0 for none."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_quote_pb2.CartLine]:
         """1 to 50 lines."""
 
     @_builtins.property
     def scheduled_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer wants it, at most 7 days ahead; unset: as soon as possible."""
+        """Requested time, at most 7 days ahead. Absent: as soon as possible."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ Global___QuoteOrderRequest: _TypeAlias = QuoteOrderRequest  # noqa: Y015
 
 @_typing.final
 class CreateOrderRequest(_message.Message):
-    """The order to place. What else a body holds changes nothing: prices, totals and states are never taken from it."""
+    """Request of CreateOrder. Unknown fields of the body are ignored; prices, totals and states are never read from it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -93,30 +93,30 @@ class CreateOrderRequest(_message.Message):
     DELIVERY_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     SPECIAL_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """Which store."""
+    """ID of the store."""
     fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
-    """How the food reaches the guest."""
+    """How the customer receives the order."""
     address_id: _builtins.str
-    """One of the customer's own addresses; with DELIVERY only."""
+    """ID of an address of the customer. Only with DELIVERY."""
     coupon_code: _builtins.str
-    """A coupon, if any; letters, digits, "-" and "_"."""
+    """Coupon code: letters, digits, "-" and "_". Optional."""
     points: _builtins.int
-    """Points to use as money, at most; 0 uses none."""
+    """Maximum number of points to redeem. 0 for none."""
     payment_method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How it will be paid."""
+    """Payment method."""
     quote: _builtins.str
-    """The `quote` of a quote for the same customer, store and cart; empty: today's price."""
+    """Signed `quote` of QuoteOrder for the same customer, store and cart. Empty: the current prices apply."""
     delivery_instructions: _builtins.str
-    """For the courier; up to 500 characters."""
+    """Instructions for the courier, up to 500 characters."""
     special_instructions: _builtins.str
-    """For the kitchen; up to 500 characters."""
+    """Instructions for the kitchen, up to 500 characters."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_quote_pb2.CartLine]:
         """1 to 50 lines."""
 
     @_builtins.property
     def scheduled_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer wants it, at most 7 days ahead; unset: as soon as possible. A time that is past by now is refused."""
+        """Requested time, in the future and at most 7 days ahead. Absent: as soon as possible."""
 
     def __init__(
         self,
@@ -143,13 +143,13 @@ Global___CreateOrderRequest: _TypeAlias = CreateOrderRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):
-    """Which order."""
+    """Request of GetOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -165,7 +165,7 @@ Global___GetOrderRequest: _TypeAlias = GetOrderRequest  # noqa: Y015
 
 @_typing.final
 class ListOrdersRequest(_message.Message):
-    """Which orders."""
+    """Request of ListOrders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -178,24 +178,24 @@ class ListOrdersRequest(_message.Message):
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """Only in this state."""
+    """Only orders with this status."""
     store_id: _builtins.str
-    """Only of this store."""
+    """Only orders of this store."""
     customer_id: _builtins.str
-    """Only of this customer."""
+    """Only orders of this customer."""
     order_number: _builtins.str
-    """Only this number; upper or lower case."""
+    """Only the order with this number; case is ignored."""
     @_builtins.property
     def created_from(self) -> _timestamp_pb2.Timestamp:
-        """Only placed at or after this moment."""
+        """Only orders placed at or after this time."""
 
     @_builtins.property
     def created_before(self) -> _timestamp_pb2.Timestamp:
-        """Only placed before this moment."""
+        """Only orders placed before this time."""
 
     def __init__(
         self,
@@ -229,7 +229,7 @@ class ListOrdersResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """Whole orders, newest first."""
+        """Complete orders, newest first."""
 
     def __init__(
         self,
@@ -247,7 +247,7 @@ Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
 
 @_typing.final
 class ListCustomerOrdersRequest(_message.Message):
-    """Which orders of a customer."""
+    """Request of ListCustomerOrders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -256,13 +256,13 @@ class ListCustomerOrdersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Whose."""
+    """ID of the customer."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """Only in this state."""
+    """Only orders with this status."""
     def __init__(
         self,
         *,
@@ -281,7 +281,7 @@ Global___ListCustomerOrdersRequest: _TypeAlias = ListCustomerOrdersRequest  # no
 
 @_typing.final
 class ListStoreOrdersRequest(_message.Message):
-    """Which orders of a store."""
+    """Request of ListStoreOrders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -290,13 +290,13 @@ class ListStoreOrdersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """Which store."""
+    """ID of the store."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """Only in this state."""
+    """Only orders with this status."""
     def __init__(
         self,
         *,
@@ -315,7 +315,7 @@ Global___ListStoreOrdersRequest: _TypeAlias = ListStoreOrdersRequest  # noqa: Y0
 
 @_typing.final
 class UpdateOrderStatusRequest(_message.Message):
-    """The state that an order shall have."""
+    """Request of UpdateOrderStatus."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -324,15 +324,13 @@ class UpdateOrderStatusRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """PREPARING, READY, OUT_FOR_DELIVERY, DELIVERED or CANCELLED. CONFIRMED comes from the payment and REFUNDED from refunds,
-    never by hand.
-    """
+    """PREPARING, READY, OUT_FOR_DELIVERY, DELIVERED or CANCELLED. The payment sets CONFIRMED and a refund sets REFUNDED."""
     note: _builtins.str
-    """For the history; up to 500 characters. Required with CANCELLED."""
+    """Note for the history, up to 500 characters. Required with CANCELLED."""
     version: _builtins.int
-    """The version that the caller saw; another one is refused as STALE_ORDER. Absent: whatever it is."""
+    """Version of the order at the last read. STALE_ORDER if it differs. No check if absent."""
     def __init__(
         self,
         *,
@@ -353,16 +351,16 @@ Global___UpdateOrderStatusRequest: _TypeAlias = UpdateOrderStatusRequest  # noqa
 
 @_typing.final
 class CancelOrderRequest(_message.Message):
-    """Which order to give up, and why."""
+    """Request of CancelOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     reason: _builtins.str
-    """Up to 500 characters; required of staff."""
+    """Reason, up to 500 characters. Required for staff."""
     def __init__(
         self,
         *,
@@ -379,7 +377,7 @@ Global___CancelOrderRequest: _TypeAlias = CancelOrderRequest  # noqa: Y015
 
 @_typing.final
 class AddTimelineNoteRequest(_message.Message):
-    """A note for the history."""
+    """Request of AddTimelineNote."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -387,11 +385,11 @@ class AddTimelineNoteRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VISIBLE_TO_CUSTOMER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     note: _builtins.str
-    """1 to 500 characters."""
+    """Note, 1 to 500 characters."""
     visible_to_customer: _builtins.bool
-    """The customer may read it; else only staff."""
+    """True if the customer can see the note."""
     def __init__(
         self,
         *,
@@ -409,13 +407,13 @@ Global___AddTimelineNoteRequest: _TypeAlias = AddTimelineNoteRequest  # noqa: Y0
 
 @_typing.final
 class GetTimelineRequest(_message.Message):
-    """Which order's history."""
+    """Request of GetTimeline."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -438,7 +436,7 @@ class Timeline(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.TimelineEntry]:
-        """Oldest first; at most 500."""
+        """Oldest first, at most 500."""
 
     def __init__(
         self,
@@ -455,13 +453,13 @@ Global___Timeline: _TypeAlias = Timeline  # noqa: Y015
 
 @_typing.final
 class GetTrackingRequest(_message.Message):
-    """Which order's courier."""
+    """Request of GetTracking."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -477,7 +475,7 @@ Global___GetTrackingRequest: _TypeAlias = GetTrackingRequest  # noqa: Y015
 
 @_typing.final
 class Tracking(_message.Message):
-    """Where the courier is and was."""
+    """Positions of the courier of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -486,16 +484,16 @@ class Tracking(_message.Message):
     ESTIMATED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Which order."""
+    """ID of the order."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """State of the order."""
+    """Status of the order."""
     @_builtins.property
     def estimated_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When it should be there."""
+        """Estimated delivery time."""
 
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[_tracking_pb2.CourierPosition]:
-        """Newest first; at most 100."""
+        """Newest first, at most 100."""
 
     def __init__(
         self,
@@ -515,7 +513,7 @@ Global___Tracking: _TypeAlias = Tracking  # noqa: Y015
 
 @_typing.final
 class ReportPositionRequest(_message.Message):
-    """Where the courier is."""
+    """Request of ReportPosition."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -523,12 +521,12 @@ class ReportPositionRequest(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     message: _builtins.str
-    """For the customer; up to 300 characters."""
+    """Message for the customer, up to 300 characters."""
     @_builtins.property
     def location(self) -> _geo_point_pb2.GeoPoint:
-        """The position."""
+        """Position of the courier."""
 
     def __init__(
         self,
@@ -547,7 +545,7 @@ Global___ReportPositionRequest: _TypeAlias = ReportPositionRequest  # noqa: Y015
 
 @_typing.final
 class AssignOrderRequest(_message.Message):
-    """Who shall make or bring the order."""
+    """Request of AssignOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -555,11 +553,11 @@ class AssignOrderRequest(_message.Message):
     ASSIGNED_STAFF_ID_FIELD_NUMBER: _builtins.int
     DELIVERY_PERSON_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     assigned_staff_id: _builtins.str
-    """Account of a chef of the order's store; empty: as it is."""
+    """Account of a chef of the store. Empty keeps the assignment."""
     delivery_person_id: _builtins.str
-    """Account of a courier of the order's store; empty: as it is. Only with fulfilment type DELIVERY."""
+    """Account of a courier of the store. Empty keeps the assignment. Only with the fulfilment type DELIVERY."""
     def __init__(
         self,
         *,
@@ -577,13 +575,13 @@ Global___AssignOrderRequest: _TypeAlias = AssignOrderRequest  # noqa: Y015
 
 @_typing.final
 class WatchOrderRequest(_message.Message):
-    """Which order to watch."""
+    """Request of WatchOrder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -599,13 +597,13 @@ Global___WatchOrderRequest: _TypeAlias = WatchOrderRequest  # noqa: Y015
 
 @_typing.final
 class GetInvoiceRequest(_message.Message):
-    """Which order's invoice."""
+    """Request of GetInvoice."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The order's id."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -621,14 +619,14 @@ Global___GetInvoiceRequest: _TypeAlias = GetInvoiceRequest  # noqa: Y015
 
 @_typing.final
 class BatchGetOrderStatesRequest(_message.Message):
-    """Whose states."""
+    """Request of BatchGetOrderStates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 100 orders."""
+        """1 to 100 order ids."""
 
     def __init__(
         self,
@@ -645,14 +643,14 @@ Global___BatchGetOrderStatesRequest: _TypeAlias = BatchGetOrderStatesRequest  # 
 
 @_typing.final
 class BatchGetOrderStatesResponse(_message.Message):
-    """What order knows of each."""
+    """States of the orders that exist."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderState]:
-        """In no particular order; unknown ids are left out."""
+        """In unspecified order. Unknown ids are omitted."""
 
     def __init__(
         self,
@@ -669,7 +667,7 @@ Global___BatchGetOrderStatesResponse: _TypeAlias = BatchGetOrderStatesResponse  
 
 @_typing.final
 class OrderState(_message.Message):
-    """The state of one order, for services."""
+    """State of an order, for other services."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -680,17 +678,17 @@ class OrderState(_message.Message):
     STORE_ID_FIELD_NUMBER: _builtins.int
     RESTOCK_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Which order."""
+    """ID of the order."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """PENDING also while the order is being placed."""
+    """Status of the order. PENDING also while it is being placed."""
     payment_status: _order_pb2.PaymentStatus.Value.ValueType
-    """What order knows of the money."""
+    """Status of the payment."""
     customer_id: _builtins.str
-    """Whose."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """Which store."""
+    """ID of the store."""
     restock: _builtins.bool
-    """Cancelled before the kitchen started: held stock goes back on the shelf."""
+    """True if the order was cancelled before its preparation, so that its stock is returned."""
     def __init__(
         self,
         *,

@@ -31,8 +31,9 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     def __init__(self, channel):
@@ -124,132 +125,137 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     def QuoteOrder(self, request, context):
-        """Prices a cart and signs the price for ten minutes. Writes and reserves nothing.
-        ABORTED with the reason when the store, the kitchen, the coupon or the points do not allow the order.
+        """Returns the prices of a cart, with a signed quote that is valid for ten minutes. Stores and reserves nothing.
+        Errors: those of CreateOrder that the store, the products, the coupon or the points cause.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateOrder(self, request, context):
-        """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-        to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
-        minutes.
-        ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
-        OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
-        QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
+        """Places an order: reserves stock, coupon and points, stores the order and starts the payment. The order is CONFIRMED
+        if nothing is to be paid online; its COD payment is created immediately afterwards. Otherwise it is PENDING and
+        must be paid within 15 minutes. A repeated request with the same Idempotency-Key returns the current order, or the
+        same error. After an error nothing stays reserved. Errors: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED,
+        STORE_NOT_ACCEPTING_ORDERS, OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, ORDER_TOO_LARGE, COUPON_INVALID,
+        COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED, QUOTE_EXPIRED, KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """One order.
+        """Returns an order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """The caller's own orders and, for staff, those of their stores; newest first.
+        """Lists the orders of the caller and, for staff, of their stores, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOrderStatus(self, request, context):
-        """A staff command: moves the order to the given state. Chefs: PREPARING and READY. Couriers: OUT_FOR_DELIVERY and
-        DELIVERED of orders assigned to them. Cashiers and managers: every step, cancelling included; support: only CANCELLED.
-        Cancelling what is OUT_FOR_DELIVERY is the manager's. Repeating a step that is done answers the order unchanged.
-        ABORTED ORDER_TRANSITION_REFUSED when the state machine has no such step, STALE_ORDER when `version` is not the order's.
+        """Changes the status of an order; for staff. Chefs may set PREPARING and READY; couriers OUT_FOR_DELIVERY and
+        DELIVERED of orders assigned to them; cashiers and managers every status, including CANCELLED; support only
+        CANCELLED. Only managers may cancel an order that is OUT_FOR_DELIVERY. A repeated change returns the order
+        unchanged. Errors: ORDER_TRANSITION_REFUSED if the transition is not allowed; STALE_ORDER if `version` is not the
+        current one; ORDER_NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Gives an order up: money, coupon and points go back, and stock when the kitchen has not started. Customers in PENDING
-        and CONFIRMED; cashiers, support and managers until READY; only managers and admins in OUT_FOR_DELIVERY.
-        ABORTED ORDER_NOT_CANCELLABLE otherwise. Cancelling what is cancelled answers the order unchanged.
+        """Cancels an order. Money is refunded, coupon and points are released, and the stock is returned if the preparation
+        has not started. Customers may cancel in PENDING and CONFIRMED; cashiers, support and managers up to READY; only
+        managers and administrators in OUT_FOR_DELIVERY. A repeated cancellation returns the order unchanged. Errors:
+        ORDER_NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCustomerOrders(self, request, context):
-        """Orders of one customer, newest first.
+        """Lists the orders of a customer, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStoreOrders(self, request, context):
-        """Orders of one store, newest first; for couriers those assigned to them. `status` makes it the kitchen's queue.
+        """Lists the orders of a store, newest first; for a courier those assigned to it. With `status` it serves as the queue
+        of the kitchen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddTimelineNote(self, request, context):
-        """Adds a staff note to the history. It cannot change the state.
+        """Adds a staff note to the history. The status does not change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTimeline(self, request, context):
-        """The history of an order, oldest first. Customers do not see internal notes.
+        """Returns the history of an order, oldest entry first. Customers do not see internal notes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTracking(self, request, context):
-        """Where the courier is and was, newest first.
+        """Returns the positions of the courier, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportPosition(self, request, context):
-        """The courier reports a position. ABORTED ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY.
+        """Records a position of the courier. Errors: ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AssignOrder(self, request, context):
-        """Gives the order to a chef or a courier of its store. ABORTED STAFF_NOT_ASSIGNABLE when the account does not have that
-        job there, ORDER_CLOSED when the order is delivered or given up.
+        """Assigns an order to a chef or a courier of its store. Errors: STAFF_NOT_ASSIGNABLE if the account does not have the
+        job in the store; ORDER_CLOSED if the order is delivered or cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrder(self, request, context):
-        """Server-sent events of an order. `event: status` with a TimelineEntry as JSON and the version as `id:`, `event: position`
-        with a CourierPosition (no id), a comment every 15 seconds, and `event: end` with {"reason": ...} before the stream
-        closes: CLOSED (the order is delivered or given up) or RECONNECT. `Last-Event-ID` resumes after that version.
+        """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+        `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
+        {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
+        RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInvoice(self, request, context):
-        """What an order cost and which tax it bore. ABORTED ORDER_NOT_INVOICED before it is accepted and when it was given up.
+        """Returns the tax invoice of an order. Errors: ORDER_NOT_INVOICED if the order is not confirmed yet or is cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetOrderStates(self, request, context):
-        """For services that hold something for an order and have not heard of it for long. An order that is being placed right now
-        answers PENDING; ids that order does not know, or whose placing came to nothing, are left out.
+        """Returns the states of orders, for services with reservations or payments that are still open. An order whose
+        placement is in progress is PENDING. Ids of unknown orders and of failed placements are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,8 +353,9 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     @staticmethod

@@ -32,8 +32,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     @_typing.overload
@@ -41,125 +42,137 @@ class OrderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     QuoteOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.QuoteOrderRequest, _quote_pb2.Quote]
-    """Prices a cart and signs the price for ten minutes. Writes and reserves nothing.
-    ABORTED with the reason when the store, the kitchen, the coupon or the points do not allow the order.
+    """Returns the prices of a cart, with a signed quote that is valid for ten minutes. Stores and reserves nothing.
+    Errors: those of CreateOrder that the store, the products, the coupon or the points cause.
     """
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_pb2.Order]
-    """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-    to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
-    minutes.
-    ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
-    OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
-    QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
+    """Places an order: reserves stock, coupon and points, stores the order and starts the payment. The order is CONFIRMED
+    if nothing is to be paid online; its COD payment is created immediately afterwards. Otherwise it is PENDING and
+    must be paid within 15 minutes. A repeated request with the same Idempotency-Key returns the current order, or the
+    same error. After an error nothing stays reserved. Errors: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED,
+    STORE_NOT_ACCEPTING_ORDERS, OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, ORDER_TOO_LARGE, COUPON_INVALID,
+    COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED, QUOTE_EXPIRED, KEY_REUSED.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_pb2.Order]
-    """One order."""
+    """Returns an order."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
-    """The caller's own orders and, for staff, those of their stores; newest first."""
+    """Lists the orders of the caller and, for staff, of their stores, newest first."""
     UpdateOrderStatus: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.UpdateOrderStatusRequest, _order_pb2.Order]
-    """A staff command: moves the order to the given state. Chefs: PREPARING and READY. Couriers: OUT_FOR_DELIVERY and
-    DELIVERED of orders assigned to them. Cashiers and managers: every step, cancelling included; support: only CANCELLED.
-    Cancelling what is OUT_FOR_DELIVERY is the manager's. Repeating a step that is done answers the order unchanged.
-    ABORTED ORDER_TRANSITION_REFUSED when the state machine has no such step, STALE_ORDER when `version` is not the order's.
+    """Changes the status of an order; for staff. Chefs may set PREPARING and READY; couriers OUT_FOR_DELIVERY and
+    DELIVERED of orders assigned to them; cashiers and managers every status, including CANCELLED; support only
+    CANCELLED. Only managers may cancel an order that is OUT_FOR_DELIVERY. A repeated change returns the order
+    unchanged. Errors: ORDER_TRANSITION_REFUSED if the transition is not allowed; STALE_ORDER if `version` is not the
+    current one; ORDER_NOT_CANCELLABLE.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_pb2.Order]
-    """Gives an order up: money, coupon and points go back, and stock when the kitchen has not started. Customers in PENDING
-    and CONFIRMED; cashiers, support and managers until READY; only managers and admins in OUT_FOR_DELIVERY.
-    ABORTED ORDER_NOT_CANCELLABLE otherwise. Cancelling what is cancelled answers the order unchanged.
+    """Cancels an order. Money is refunded, coupon and points are released, and the stock is returned if the preparation
+    has not started. Customers may cancel in PENDING and CONFIRMED; cashiers, support and managers up to READY; only
+    managers and administrators in OUT_FOR_DELIVERY. A repeated cancellation returns the order unchanged. Errors:
+    ORDER_NOT_CANCELLABLE.
     """
     ListCustomerOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListCustomerOrdersRequest, _order_service_pb2.ListOrdersResponse]
-    """Orders of one customer, newest first."""
+    """Lists the orders of a customer, newest first."""
     ListStoreOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListStoreOrdersRequest, _order_service_pb2.ListOrdersResponse]
-    """Orders of one store, newest first; for couriers those assigned to them. `status` makes it the kitchen's queue."""
+    """Lists the orders of a store, newest first; for a courier those assigned to it. With `status` it serves as the queue
+    of the kitchen.
+    """
     AddTimelineNote: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.AddTimelineNoteRequest, _order_pb2.TimelineEntry]
-    """Adds a staff note to the history. It cannot change the state."""
+    """Adds a staff note to the history. The status does not change."""
     GetTimeline: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetTimelineRequest, _order_service_pb2.Timeline]
-    """The history of an order, oldest first. Customers do not see internal notes."""
+    """Returns the history of an order, oldest entry first. Customers do not see internal notes."""
     GetTracking: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetTrackingRequest, _order_service_pb2.Tracking]
-    """Where the courier is and was, newest first."""
+    """Returns the positions of the courier, newest first."""
     ReportPosition: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ReportPositionRequest, _tracking_pb2.CourierPosition]
-    """The courier reports a position. ABORTED ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
+    """Records a position of the courier. Errors: ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
     AssignOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.AssignOrderRequest, _order_pb2.Order]
-    """Gives the order to a chef or a courier of its store. ABORTED STAFF_NOT_ASSIGNABLE when the account does not have that
-    job there, ORDER_CLOSED when the order is delivered or given up.
+    """Assigns an order to a chef or a courier of its store. Errors: STAFF_NOT_ASSIGNABLE if the account does not have the
+    job in the store; ORDER_CLOSED if the order is delivered or cancelled.
     """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _httpbody_pb2.HttpBody]
-    """Server-sent events of an order. `event: status` with a TimelineEntry as JSON and the version as `id:`, `event: position`
-    with a CourierPosition (no id), a comment every 15 seconds, and `event: end` with {"reason": ...} before the stream
-    closes: CLOSED (the order is delivered or given up) or RECONNECT. `Last-Event-ID` resumes after that version.
+    """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+    `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
+    {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
+    RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
     """
     GetInvoice: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetInvoiceRequest, _invoice_pb2.Invoice]
-    """What an order cost and which tax it bore. ABORTED ORDER_NOT_INVOICED before it is accepted and when it was given up."""
+    """Returns the tax invoice of an order. Errors: ORDER_NOT_INVOICED if the order is not confirmed yet or is cancelled."""
     BatchGetOrderStates: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrderStatesRequest, _order_service_pb2.BatchGetOrderStatesResponse]
-    """For services that hold something for an order and have not heard of it for long. An order that is being placed right now
-    answers PENDING; ids that order does not know, or whose placing came to nothing, are left out.
+    """Returns the states of orders, for services with reservations or payments that are still open. An order whose
+    placement is in progress is PENDING. Ids of unknown orders and of failed placements are omitted.
     """
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     QuoteOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.QuoteOrderRequest, _quote_pb2.Quote]  # type: ignore[assignment]
-    """Prices a cart and signs the price for ten minutes. Writes and reserves nothing.
-    ABORTED with the reason when the store, the kitchen, the coupon or the points do not allow the order.
+    """Returns the prices of a cart, with a signed quote that is valid for ten minutes. Stores and reserves nothing.
+    Errors: those of CreateOrder that the store, the products, the coupon or the points cause.
     """
     CreateOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_pb2.Order]  # type: ignore[assignment]
-    """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-    to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
-    minutes.
-    ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
-    OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
-    QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
+    """Places an order: reserves stock, coupon and points, stores the order and starts the payment. The order is CONFIRMED
+    if nothing is to be paid online; its COD payment is created immediately afterwards. Otherwise it is PENDING and
+    must be paid within 15 minutes. A repeated request with the same Idempotency-Key returns the current order, or the
+    same error. After an error nothing stays reserved. Errors: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED,
+    STORE_NOT_ACCEPTING_ORDERS, OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, ORDER_TOO_LARGE, COUPON_INVALID,
+    COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED, QUOTE_EXPIRED, KEY_REUSED.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_pb2.Order]  # type: ignore[assignment]
-    """One order."""
+    """Returns an order."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """The caller's own orders and, for staff, those of their stores; newest first."""
+    """Lists the orders of the caller and, for staff, of their stores, newest first."""
     UpdateOrderStatus: _aio.UnaryUnaryMultiCallable[_order_service_pb2.UpdateOrderStatusRequest, _order_pb2.Order]  # type: ignore[assignment]
-    """A staff command: moves the order to the given state. Chefs: PREPARING and READY. Couriers: OUT_FOR_DELIVERY and
-    DELIVERED of orders assigned to them. Cashiers and managers: every step, cancelling included; support: only CANCELLED.
-    Cancelling what is OUT_FOR_DELIVERY is the manager's. Repeating a step that is done answers the order unchanged.
-    ABORTED ORDER_TRANSITION_REFUSED when the state machine has no such step, STALE_ORDER when `version` is not the order's.
+    """Changes the status of an order; for staff. Chefs may set PREPARING and READY; couriers OUT_FOR_DELIVERY and
+    DELIVERED of orders assigned to them; cashiers and managers every status, including CANCELLED; support only
+    CANCELLED. Only managers may cancel an order that is OUT_FOR_DELIVERY. A repeated change returns the order
+    unchanged. Errors: ORDER_TRANSITION_REFUSED if the transition is not allowed; STALE_ORDER if `version` is not the
+    current one; ORDER_NOT_CANCELLABLE.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_pb2.Order]  # type: ignore[assignment]
-    """Gives an order up: money, coupon and points go back, and stock when the kitchen has not started. Customers in PENDING
-    and CONFIRMED; cashiers, support and managers until READY; only managers and admins in OUT_FOR_DELIVERY.
-    ABORTED ORDER_NOT_CANCELLABLE otherwise. Cancelling what is cancelled answers the order unchanged.
+    """Cancels an order. Money is refunded, coupon and points are released, and the stock is returned if the preparation
+    has not started. Customers may cancel in PENDING and CONFIRMED; cashiers, support and managers up to READY; only
+    managers and administrators in OUT_FOR_DELIVERY. A repeated cancellation returns the order unchanged. Errors:
+    ORDER_NOT_CANCELLABLE.
     """
     ListCustomerOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListCustomerOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Orders of one customer, newest first."""
+    """Lists the orders of a customer, newest first."""
     ListStoreOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListStoreOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Orders of one store, newest first; for couriers those assigned to them. `status` makes it the kitchen's queue."""
+    """Lists the orders of a store, newest first; for a courier those assigned to it. With `status` it serves as the queue
+    of the kitchen.
+    """
     AddTimelineNote: _aio.UnaryUnaryMultiCallable[_order_service_pb2.AddTimelineNoteRequest, _order_pb2.TimelineEntry]  # type: ignore[assignment]
-    """Adds a staff note to the history. It cannot change the state."""
+    """Adds a staff note to the history. The status does not change."""
     GetTimeline: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetTimelineRequest, _order_service_pb2.Timeline]  # type: ignore[assignment]
-    """The history of an order, oldest first. Customers do not see internal notes."""
+    """Returns the history of an order, oldest entry first. Customers do not see internal notes."""
     GetTracking: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetTrackingRequest, _order_service_pb2.Tracking]  # type: ignore[assignment]
-    """Where the courier is and was, newest first."""
+    """Returns the positions of the courier, newest first."""
     ReportPosition: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReportPositionRequest, _tracking_pb2.CourierPosition]  # type: ignore[assignment]
-    """The courier reports a position. ABORTED ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
+    """Records a position of the courier. Errors: ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
     AssignOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.AssignOrderRequest, _order_pb2.Order]  # type: ignore[assignment]
-    """Gives the order to a chef or a courier of its store. ABORTED STAFF_NOT_ASSIGNABLE when the account does not have that
-    job there, ORDER_CLOSED when the order is delivered or given up.
+    """Assigns an order to a chef or a courier of its store. Errors: STAFF_NOT_ASSIGNABLE if the account does not have the
+    job in the store; ORDER_CLOSED if the order is delivered or cancelled.
     """
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Server-sent events of an order. `event: status` with a TimelineEntry as JSON and the version as `id:`, `event: position`
-    with a CourierPosition (no id), a comment every 15 seconds, and `event: end` with {"reason": ...} before the stream
-    closes: CLOSED (the order is delivered or given up) or RECONNECT. `Last-Event-ID` resumes after that version.
+    """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+    `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
+    {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
+    RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
     """
     GetInvoice: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetInvoiceRequest, _invoice_pb2.Invoice]  # type: ignore[assignment]
-    """What an order cost and which tax it bore. ABORTED ORDER_NOT_INVOICED before it is accepted and when it was given up."""
+    """Returns the tax invoice of an order. Errors: ORDER_NOT_INVOICED if the order is not confirmed yet or is cancelled."""
     BatchGetOrderStates: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrderStatesRequest, _order_service_pb2.BatchGetOrderStatesResponse]  # type: ignore[assignment]
-    """For services that hold something for an order and have not heard of it for long. An order that is being placed right now
-    answers PENDING; ids that order does not know, or whose placing came to nothing, are left out.
+    """Returns the states of orders, for services with reservations or payments that are still open. An order whose
+    placement is in progress is PENDING. Ids of unknown orders and of failed placements are omitted.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """From the cart to the hand-over. Customers see their own orders; staff those of their stores; couriers those assigned to
-    them. Whatever is not the caller's answers NOT_FOUND, as if it did not exist; the wrong job answers PERMISSION_DENIED.
+    """Orders from the quote to the delivery. A customer has access to its own orders, staff to those of their stores, a
+    courier to those assigned to it. Errors of all methods: NOT_FOUND for an order without access; PERMISSION_DENIED for
+    a role that may not perform the operation.
     """
 
     @_abc_1.abstractmethod
@@ -168,8 +181,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.QuoteOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_quote_pb2.Quote, _abc.Awaitable[_quote_pb2.Quote]]:
-        """Prices a cart and signs the price for ten minutes. Writes and reserves nothing.
-        ABORTED with the reason when the store, the kitchen, the coupon or the points do not allow the order.
+        """Returns the prices of a cart, with a signed quote that is valid for ten minutes. Stores and reserves nothing.
+        Errors: those of CreateOrder that the store, the products, the coupon or the points cause.
         """
 
     @_abc_1.abstractmethod
@@ -178,12 +191,12 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.CreateOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
-        """Places an order: reserves stock, coupon and points, writes it and starts the payment. CONFIRMED at once when nothing is
-        to be paid online (its payment is opened right after), else PENDING with what the client needs to pay within 15
-        minutes.
-        ABORTED, and nothing stays reserved: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED, STORE_NOT_ACCEPTING_ORDERS,
-        OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, COUPON_INVALID, COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED,
-        QUOTE_EXPIRED. A repeat with the same key answers the order as it is now, or the same refusal.
+        """Places an order: reserves stock, coupon and points, stores the order and starts the payment. The order is CONFIRMED
+        if nothing is to be paid online; its COD payment is created immediately afterwards. Otherwise it is PENDING and
+        must be paid within 15 minutes. A repeated request with the same Idempotency-Key returns the current order, or the
+        same error. After an error nothing stays reserved. Errors: OUT_OF_STOCK, PRODUCT_UNAVAILABLE, STORE_CLOSED,
+        STORE_NOT_ACCEPTING_ORDERS, OUT_OF_DELIVERY_AREA, BELOW_MIN_ORDER_VALUE, ORDER_TOO_LARGE, COUPON_INVALID,
+        COUPON_EXHAUSTED, INSUFFICIENT_POINTS, PRICE_CHANGED, QUOTE_EXPIRED, KEY_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -192,7 +205,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
-        """One order."""
+        """Returns an order."""
 
     @_abc_1.abstractmethod
     def ListOrders(
@@ -200,7 +213,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.ListOrdersResponse, _abc.Awaitable[_order_service_pb2.ListOrdersResponse]]:
-        """The caller's own orders and, for staff, those of their stores; newest first."""
+        """Lists the orders of the caller and, for staff, of their stores, newest first."""
 
     @_abc_1.abstractmethod
     def UpdateOrderStatus(
@@ -208,10 +221,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.UpdateOrderStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
-        """A staff command: moves the order to the given state. Chefs: PREPARING and READY. Couriers: OUT_FOR_DELIVERY and
-        DELIVERED of orders assigned to them. Cashiers and managers: every step, cancelling included; support: only CANCELLED.
-        Cancelling what is OUT_FOR_DELIVERY is the manager's. Repeating a step that is done answers the order unchanged.
-        ABORTED ORDER_TRANSITION_REFUSED when the state machine has no such step, STALE_ORDER when `version` is not the order's.
+        """Changes the status of an order; for staff. Chefs may set PREPARING and READY; couriers OUT_FOR_DELIVERY and
+        DELIVERED of orders assigned to them; cashiers and managers every status, including CANCELLED; support only
+        CANCELLED. Only managers may cancel an order that is OUT_FOR_DELIVERY. A repeated change returns the order
+        unchanged. Errors: ORDER_TRANSITION_REFUSED if the transition is not allowed; STALE_ORDER if `version` is not the
+        current one; ORDER_NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
@@ -220,9 +234,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
-        """Gives an order up: money, coupon and points go back, and stock when the kitchen has not started. Customers in PENDING
-        and CONFIRMED; cashiers, support and managers until READY; only managers and admins in OUT_FOR_DELIVERY.
-        ABORTED ORDER_NOT_CANCELLABLE otherwise. Cancelling what is cancelled answers the order unchanged.
+        """Cancels an order. Money is refunded, coupon and points are released, and the stock is returned if the preparation
+        has not started. Customers may cancel in PENDING and CONFIRMED; cashiers, support and managers up to READY; only
+        managers and administrators in OUT_FOR_DELIVERY. A repeated cancellation returns the order unchanged. Errors:
+        ORDER_NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
@@ -231,7 +246,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ListCustomerOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.ListOrdersResponse, _abc.Awaitable[_order_service_pb2.ListOrdersResponse]]:
-        """Orders of one customer, newest first."""
+        """Lists the orders of a customer, newest first."""
 
     @_abc_1.abstractmethod
     def ListStoreOrders(
@@ -239,7 +254,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ListStoreOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.ListOrdersResponse, _abc.Awaitable[_order_service_pb2.ListOrdersResponse]]:
-        """Orders of one store, newest first; for couriers those assigned to them. `status` makes it the kitchen's queue."""
+        """Lists the orders of a store, newest first; for a courier those assigned to it. With `status` it serves as the queue
+        of the kitchen.
+        """
 
     @_abc_1.abstractmethod
     def AddTimelineNote(
@@ -247,7 +264,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.AddTimelineNoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.TimelineEntry, _abc.Awaitable[_order_pb2.TimelineEntry]]:
-        """Adds a staff note to the history. It cannot change the state."""
+        """Adds a staff note to the history. The status does not change."""
 
     @_abc_1.abstractmethod
     def GetTimeline(
@@ -255,7 +272,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetTimelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.Timeline, _abc.Awaitable[_order_service_pb2.Timeline]]:
-        """The history of an order, oldest first. Customers do not see internal notes."""
+        """Returns the history of an order, oldest entry first. Customers do not see internal notes."""
 
     @_abc_1.abstractmethod
     def GetTracking(
@@ -263,7 +280,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetTrackingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.Tracking, _abc.Awaitable[_order_service_pb2.Tracking]]:
-        """Where the courier is and was, newest first."""
+        """Returns the positions of the courier, newest first."""
 
     @_abc_1.abstractmethod
     def ReportPosition(
@@ -271,7 +288,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ReportPositionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tracking_pb2.CourierPosition, _abc.Awaitable[_tracking_pb2.CourierPosition]]:
-        """The courier reports a position. ABORTED ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
+        """Records a position of the courier. Errors: ORDER_NOT_UNDER_WAY unless the order is READY or OUT_FOR_DELIVERY."""
 
     @_abc_1.abstractmethod
     def AssignOrder(
@@ -279,8 +296,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.AssignOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.Order, _abc.Awaitable[_order_pb2.Order]]:
-        """Gives the order to a chef or a courier of its store. ABORTED STAFF_NOT_ASSIGNABLE when the account does not have that
-        job there, ORDER_CLOSED when the order is delivered or given up.
+        """Assigns an order to a chef or a courier of its store. Errors: STAFF_NOT_ASSIGNABLE if the account does not have the
+        job in the store; ORDER_CLOSED if the order is delivered or cancelled.
         """
 
     @_abc_1.abstractmethod
@@ -289,9 +306,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.WatchOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Server-sent events of an order. `event: status` with a TimelineEntry as JSON and the version as `id:`, `event: position`
-        with a CourierPosition (no id), a comment every 15 seconds, and `event: end` with {"reason": ...} before the stream
-        closes: CLOSED (the order is delivered or given up) or RECONNECT. `Last-Event-ID` resumes after that version.
+        """Streams changes of an order as server-sent events. `event: status` has a TimelineEntry as JSON and its version as
+        `id:`; `event: position` has a CourierPosition and no id. A comment is sent every 15 seconds. `event: end` has
+        {"reason": ...} before the stream closes, where reason is CLOSED (the order is delivered or cancelled) or
+        RECONNECT. The header `Last-Event-ID` resumes the stream after that version.
         """
 
     @_abc_1.abstractmethod
@@ -300,7 +318,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetInvoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_invoice_pb2.Invoice, _abc.Awaitable[_invoice_pb2.Invoice]]:
-        """What an order cost and which tax it bore. ABORTED ORDER_NOT_INVOICED before it is accepted and when it was given up."""
+        """Returns the tax invoice of an order. Errors: ORDER_NOT_INVOICED if the order is not confirmed yet or is cancelled."""
 
     @_abc_1.abstractmethod
     def BatchGetOrderStates(
@@ -308,8 +326,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.BatchGetOrderStatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.BatchGetOrderStatesResponse, _abc.Awaitable[_order_service_pb2.BatchGetOrderStatesResponse]]:
-        """For services that hold something for an order and have not heard of it for long. An order that is being placed right now
-        answers PENDING; ids that order does not know, or whose placing came to nothing, are left out.
+        """Returns the states of orders, for services with reservations or payments that are still open. An order whose
+        placement is in progress is PENDING. Ids of unknown orders and of failed placements are omitted.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

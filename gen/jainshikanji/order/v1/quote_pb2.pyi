@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CartLine(_message.Message):
-    """One product that a customer wants. Prices are never sent."""
+    """A line of a cart. The request has no prices."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,14 +31,14 @@ class CartLine(_message.Message):
     OPTION_IDS_FIELD_NUMBER: _builtins.int
     SPECIAL_INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """Product of inventory."""
+    """UUID of the product."""
     quantity: _builtins.int
-    """1 to 1000 pieces."""
+    """Number of units, 1 to 1000."""
     special_instructions: _builtins.str
-    """For the kitchen; up to 300 characters."""
+    """Instructions for the kitchen, up to 300 characters."""
     @_builtins.property
     def option_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Chosen options, each at most once; required ones must be there."""
+        """UUIDs of the selected options, without duplicates, including all required ones."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ Global___CartLine: _TypeAlias = CartLine  # noqa: Y015
 
 @_typing.final
 class Quote(_message.Message):
-    """A price that holds for ten minutes for one customer, store and cart. Nothing is reserved."""
+    """Prices of a cart for one customer and store, valid for ten minutes. Nothing is reserved."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -69,24 +69,24 @@ class Quote(_message.Message):
     LOYALTY_POINTS_REDEEMED_FIELD_NUMBER: _builtins.int
     ESTIMATED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     quote: _builtins.str
-    """Signed; POST /api/orders takes it and then charges exactly this price or refuses with PRICE_CHANGED."""
+    """Signed quote. CreateOrder with it charges exactly this total, or returns PRICE_CHANGED."""
     loyalty_points_redeemed: _builtins.int
-    """Points that would be used; at most what was asked for."""
+    """Number of points that would be redeemed, at most the requested number."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when the price holds."""
+        """Expiry of the quote."""
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderItem]:
-        """The lines with today's names and prices; without ids."""
+        """Lines with current names and prices, without ids."""
 
     @_builtins.property
     def amounts(self) -> _order_pb2.Amounts:
-        """subtotal − discount − loyalty_discount + delivery_fee + tax = total, to the paisa."""
+        """Amounts: subtotal − discount − loyalty_discount + delivery_fee + tax = total, exactly."""
 
     @_builtins.property
     def estimated_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When it would be there if ordered now."""
+        """Estimated delivery time of an order that is placed now."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CourierPosition(_message.Message):
-    """Where the courier of an order was."""
+    """A position of the courier of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,18 +34,18 @@ class CourierPosition(_message.Message):
     id: _builtins.str
     """UUIDv7."""
     order_id: _builtins.str
-    """Which order the courier carries."""
+    """ID of the order."""
     status: _order_pb2.OrderStatus.Value.ValueType
-    """State of the order at that moment."""
+    """Status of the order at that time."""
     message: _builtins.str
-    """What the courier wants the customer to know; may be empty."""
+    """Message of the courier for the customer; may be empty."""
     @_builtins.property
     def location(self) -> _geo_point_pb2.GeoPoint:
-        """The position."""
+        """Position of the courier."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was reported."""
+        """Time of the report."""
 
     def __init__(
         self,

@@ -21,8 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PaymentCompleted(_message.Message):
-    """The exact amount of an order was captured by the gateway, or received in cash. Published once per order. It may come
-    for an order that is CANCELLED by then: payment gives that money back by itself and RefundProcessed follows.
+    """The exact amount of an order was captured by the gateway or received in cash. Published once per order. The order may
+    already be CANCELLED; the payment service then refunds the amount and publishes RefundProcessed.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -37,26 +37,26 @@ class PaymentCompleted(_message.Message):
     CASH_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     order_id: _builtins.str
-    """The order it pays."""
+    """ID of the order."""
     customer_id: _builtins.str
-    """Who paid."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store that was paid."""
+    """Store that receives the money."""
     version: _builtins.int
     """Version of the payment."""
     method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How."""
+    """Payment method."""
     cash: _builtins.bool
-    """Cash at delivery: the order is long confirmed."""
+    """True for cash on delivery, of an order that was confirmed before."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What was captured: the order's total."""
+        """Captured amount: the total of the order."""
 
     @_builtins.property
     def completed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the money was captured."""
+        """Time of the capture."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ Global___PaymentCompleted: _TypeAlias = PaymentCompleted  # noqa: Y015
 
 @_typing.final
 class PaymentFailed(_message.Message):
-    """An attempt to pay was declined. The order may still be paid: another attempt may follow."""
+    """A payment attempt was declined. Another attempt may follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -95,26 +95,26 @@ class PaymentFailed(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     FAILED_AT_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     order_id: _builtins.str
-    """The order that stays unpaid."""
+    """ID of the order."""
     customer_id: _builtins.str
-    """Who tried."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     version: _builtins.int
     """Version of the payment."""
     method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How."""
+    """Payment method."""
     reason: _builtins.str
-    """A word of the gateway such as `payment_declined`; never free text."""
+    """Reason code of the gateway, such as `payment_declined`; never free text."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What was to be paid."""
+        """Amount to pay."""
 
     @_builtins.property
     def failed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the attempt failed."""
+        """Time of the failed attempt."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ Global___PaymentFailed: _TypeAlias = PaymentFailed  # noqa: Y015
 
 @_typing.final
 class RefundProcessed(_message.Message):
-    """Money of a completed payment has gone back, in part or fully. Published once per refund, when it is done."""
+    """A refund of a completed payment, partial or full, was completed. Published once per refund."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -157,38 +157,38 @@ class RefundProcessed(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
-    """The refund."""
+    """ID of the refund."""
     payment_id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     customer_id: _builtins.str
-    """Who gets it."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     version: _builtins.int
     """Version of the payment."""
     fully: _builtins.bool
-    """Everything captured is back."""
+    """True if the captured amount is refunded completely."""
     cash: _builtins.bool
-    """Cash that a manager handed back."""
+    """True if a manager paid the refund in cash."""
     method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How the payment was made."""
+    """Payment method of the payment."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What this refund returned."""
+        """Amount of this refund."""
 
     @_builtins.property
     def refunded_total(self) -> _money_pb2.Money:
-        """What has been returned in all, this refund included. Refunds that are still open are not in it."""
+        """Sum of all completed refunds of the payment, including this one. Open refunds are not included."""
 
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """What was captured: refunded_total reaches it at most."""
+        """Captured amount, the maximum of refunded_total."""
 
     @_builtins.property
     def completed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the money was sent back."""
+        """Time of the refund."""
 
     def __init__(
         self,
@@ -217,8 +217,8 @@ Global___RefundProcessed: _TypeAlias = RefundProcessed  # noqa: Y015
 
 @_typing.final
 class SurplusRefunded(_message.Message):
-    """Money that never belonged to the order has gone back: a second capture, or one of a wrong amount. It was in no
-    PaymentCompleted, so it changes no order, no points and no revenue.
+    """A surplus capture was refunded: a second capture, or one of a wrong amount. It was part of no PaymentCompleted, so it
+    changes no order, no points and no revenue.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -231,22 +231,22 @@ class SurplusRefunded(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
-    """The refund."""
+    """ID of the refund."""
     payment_id: _builtins.str
-    """The payment during which it was captured."""
+    """Payment during which the surplus was captured."""
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     customer_id: _builtins.str
-    """Who gets it."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What was returned."""
+        """Refunded amount."""
 
     @_builtins.property
     def completed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the money was sent back."""
+        """Time of the refund."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PaymentMethod(_message.Message):
-    """How an order is paid."""
+    """Payment method of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,35 +32,35 @@ class PaymentMethod(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PaymentMethod._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: PaymentMethod._Value.ValueType  # 0
-        """Never stored; refused in requests that need a method."""
+        """Not stored. INVALID_ARGUMENT in requests that need a payment method."""
         UPI: PaymentMethod._Value.ValueType  # 1
         """Unified Payments Interface."""
         CARD: PaymentMethod._Value.ValueType  # 2
-        """Credit or debit card. No part of the number beyond the last four digits is ever held."""
+        """Credit or debit card. Only the last four digits of its number are stored."""
         NETBANKING: PaymentMethod._Value.ValueType  # 3
         """Net banking."""
         COD: PaymentMethod._Value.ValueType  # 4
-        """Cash when the order is handed over; no gateway takes part."""
+        """Cash on delivery, without a gateway."""
         WALLET: PaymentMethod._Value.ValueType  # 5
-        """A wallet of the gateway."""
+        """Wallet of the gateway."""
         EMI: PaymentMethod._Value.ValueType  # 6
         """Instalments."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """COD is cash at the hand-over; all others are paid online before the kitchen starts."""
+        """The values. COD is paid in cash on delivery; all others are paid online before the preparation."""
 
     UNSPECIFIED: PaymentMethod.Value.ValueType  # 0
-    """Never stored; refused in requests that need a method."""
+    """Not stored. INVALID_ARGUMENT in requests that need a payment method."""
     UPI: PaymentMethod.Value.ValueType  # 1
     """Unified Payments Interface."""
     CARD: PaymentMethod.Value.ValueType  # 2
-    """Credit or debit card. No part of the number beyond the last four digits is ever held."""
+    """Credit or debit card. Only the last four digits of its number are stored."""
     NETBANKING: PaymentMethod.Value.ValueType  # 3
     """Net banking."""
     COD: PaymentMethod.Value.ValueType  # 4
-    """Cash when the order is handed over; no gateway takes part."""
+    """Cash on delivery, without a gateway."""
     WALLET: PaymentMethod.Value.ValueType  # 5
-    """A wallet of the gateway."""
+    """Wallet of the gateway."""
     EMI: PaymentMethod.Value.ValueType  # 6
     """Instalments."""
 
@@ -77,7 +77,7 @@ Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
 @_typing.final
 class PaymentProvider(_message.Message):
-    """Who moves the money."""
+    """Payment gateway."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -94,10 +94,10 @@ class PaymentProvider(_message.Message):
         STRIPE: PaymentProvider._Value.ValueType  # 2
         """Stripe."""
         PAYTM: PaymentProvider._Value.ValueType  # 3
-        """Paytm; known by name, not offered."""
+        """Paytm. Reserved, not available."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The gateways of this platform."""
+        """The gateways."""
 
     UNSPECIFIED: PaymentProvider.Value.ValueType  # 0
     """No gateway: cash, or nothing to pay."""
@@ -106,7 +106,7 @@ class PaymentProvider(_message.Message):
     STRIPE: PaymentProvider.Value.ValueType  # 2
     """Stripe."""
     PAYTM: PaymentProvider.Value.ValueType  # 3
-    """Paytm; known by name, not offered."""
+    """Paytm. Reserved, not available."""
 
     def __init__(
         self,
@@ -121,9 +121,9 @@ Global___PaymentProvider: _TypeAlias = PaymentProvider  # noqa: Y015
 
 @_typing.final
 class PaymentStatus(_message.Message):
-    """Where a payment is. It only moves forward: PENDING, PROCESSING, then COMPLETED, FAILED or CANCELLED; COMPLETED, then
-    REFUNDED. Money outranks words: a capture that arrives for a FAILED or CANCELLED payment makes it COMPLETED, and for
-    a cancelled order the money goes back by itself, which makes it REFUNDED.
+    """Status of a payment: PENDING → PROCESSING → COMPLETED | FAILED | CANCELLED; COMPLETED → REFUNDED. A capture of a
+    FAILED or CANCELLED payment changes it to COMPLETED. For a cancelled order the payment is then refunded
+    automatically, which changes it to REFUNDED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -135,37 +135,37 @@ class PaymentStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PaymentStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: PaymentStatus._Value.ValueType  # 0
-        """Never stored."""
+        """Not used."""
         PENDING: PaymentStatus._Value.ValueType  # 1
-        """Nobody has tried to pay yet. For COD: until the order is delivered."""
+        """No payment attempt yet. With COD: until the order is delivered."""
         PROCESSING: PaymentStatus._Value.ValueType  # 2
-        """The customer went to the gateway, or an attempt is authorised and not captured."""
+        """The customer is at the gateway, or an attempt is authorised but not captured."""
         COMPLETED: PaymentStatus._Value.ValueType  # 3
-        """The exact amount was captured, or the cash received."""
+        """The exact amount was captured, or the cash was received."""
         FAILED: PaymentStatus._Value.ValueType  # 4
-        """The last attempt was declined. Another one may follow: initiate again."""
+        """The last attempt was declined. InitiatePayment starts another one."""
         REFUNDED: PaymentStatus._Value.ValueType  # 5
-        """Given back in full."""
+        """Refunded completely."""
         CANCELLED: PaymentStatus._Value.ValueType  # 6
-        """Given up with its order before anything was captured."""
+        """Cancelled with its order before a capture."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The states."""
 
     UNSPECIFIED: PaymentStatus.Value.ValueType  # 0
-    """Never stored."""
+    """Not used."""
     PENDING: PaymentStatus.Value.ValueType  # 1
-    """Nobody has tried to pay yet. For COD: until the order is delivered."""
+    """No payment attempt yet. With COD: until the order is delivered."""
     PROCESSING: PaymentStatus.Value.ValueType  # 2
-    """The customer went to the gateway, or an attempt is authorised and not captured."""
+    """The customer is at the gateway, or an attempt is authorised but not captured."""
     COMPLETED: PaymentStatus.Value.ValueType  # 3
-    """The exact amount was captured, or the cash received."""
+    """The exact amount was captured, or the cash was received."""
     FAILED: PaymentStatus.Value.ValueType  # 4
-    """The last attempt was declined. Another one may follow: initiate again."""
+    """The last attempt was declined. InitiatePayment starts another one."""
     REFUNDED: PaymentStatus.Value.ValueType  # 5
-    """Given back in full."""
+    """Refunded completely."""
     CANCELLED: PaymentStatus.Value.ValueType  # 6
-    """Given up with its order before anything was captured."""
+    """Cancelled with its order before a capture."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 @_typing.final
 class RefundStatus(_message.Message):
-    """Where a refund is: PENDING, PROCESSING, then COMPLETED or FAILED."""
+    """Status of a refund: PENDING → PROCESSING → COMPLETED | FAILED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -191,29 +191,29 @@ class RefundStatus(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RefundStatus._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: RefundStatus._Value.ValueType  # 0
-        """Never stored."""
+        """Not used."""
         PENDING: RefundStatus._Value.ValueType  # 1
-        """Written down; the gateway has not been asked yet."""
+        """Stored, not yet requested at the gateway."""
         PROCESSING: RefundStatus._Value.ValueType  # 2
-        """The gateway was asked and has not said that the money is on its way."""
+        """Requested at the gateway, not yet confirmed."""
         COMPLETED: RefundStatus._Value.ValueType  # 3
-        """The gateway has sent the money back, or the cash was handed over."""
+        """The gateway has sent the money, or the cash was paid."""
         FAILED: RefundStatus._Value.ValueType  # 4
-        """The gateway refused for good; the amount may be refunded again."""
+        """The gateway rejected the refund permanently. The amount can be refunded again."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The states."""
 
     UNSPECIFIED: RefundStatus.Value.ValueType  # 0
-    """Never stored."""
+    """Not used."""
     PENDING: RefundStatus.Value.ValueType  # 1
-    """Written down; the gateway has not been asked yet."""
+    """Stored, not yet requested at the gateway."""
     PROCESSING: RefundStatus.Value.ValueType  # 2
-    """The gateway was asked and has not said that the money is on its way."""
+    """Requested at the gateway, not yet confirmed."""
     COMPLETED: RefundStatus.Value.ValueType  # 3
-    """The gateway has sent the money back, or the cash was handed over."""
+    """The gateway has sent the money, or the cash was paid."""
     FAILED: RefundStatus.Value.ValueType  # 4
-    """The gateway refused for good; the amount may be refunded again."""
+    """The gateway rejected the refund permanently. The amount can be refunded again."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """The payment of one order. There is one per order, however many attempts the customer makes."""
+    """Payment of an order. An order has one payment for all attempts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,62 +253,62 @@ class Payment(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PROVIDER_CLIENT_SECRET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Allocated with the order; our reference towards the gateway."""
+    """UUID, allocated with the order. The gateway has it as a reference."""
     order_id: _builtins.str
-    """The order that it pays."""
+    """ID of the order."""
     customer_id: _builtins.str
-    """Who pays."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store that is paid."""
+    """Store that receives the money."""
     method: Global___PaymentMethod.Value.ValueType
-    """As chosen at ordering, or as the gateway reported it on capture."""
+    """Payment method of the order, or the one that the gateway reported with the capture."""
     provider: Global___PaymentProvider.Value.ValueType
-    """UNSPECIFIED for cash and for a total of 0."""
+    """Gateway. UNSPECIFIED for cash and for a total of 0."""
     status: Global___PaymentStatus.Value.ValueType
-    """Where it is."""
+    """Status of the payment."""
     failure_reason: _builtins.str
-    """Why the last attempt was declined, as a word of the gateway (`payment_declined`); empty otherwise."""
+    """Reason code of the gateway for the last declined attempt, such as `payment_declined`; may be empty."""
     provider_order_id: _builtins.str
-    """The order at the gateway, which the checkout needs. Empty while the gateway is silent (initiate obtains it), and
-    where there is no gateway.
+    """Order id of the gateway, for its checkout. Empty if the gateway did not respond (InitiatePayment obtains it) or
+    there is no gateway.
     """
     provider_key: _builtins.str
-    """The public key of the gateway account, which the checkout needs."""
+    """Public key of the gateway account, for the checkout."""
     transaction_id: _builtins.str
-    """The gateway's id of the capture that completed the payment."""
+    """Id of the capture at the gateway."""
     version: _builtins.int
-    """Grows with each change of state."""
+    """Version of the payment. It increases with every change of the status."""
     provider_client_secret: _builtins.str
-    """The secret with which a browser may pay this payment and no other; set only in the answer of initiate and only for
-    gateways that work so (Stripe). Never logged, never stored.
+    """Client secret with which a browser can pay only this payment. Only in the response of InitiatePayment and only for
+    gateways that need it (Stripe). Never logged or stored.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What the order costs. Only a capture of exactly this completes the payment."""
+        """Total of the order. Only a capture of exactly this amount completes the payment."""
 
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """What was captured for the order; 0 until COMPLETED. Surplus captures are not in it."""
+        """Amount captured for the order. 0 until COMPLETED. Surplus captures are not included."""
 
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
-        """What went back of it, open refunds included."""
+        """Refunded amount, including open refunds."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the order gives up waiting; unset for cash and once nothing is waited for."""
+        """Payment deadline. Absent for cash and when the payment is closed."""
 
     @_builtins.property
     def initiated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was written."""
+        """Creation time."""
 
     @_builtins.property
     def completed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was captured."""
+        """Time of the capture."""
 
     @_builtins.property
     def failed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the last attempt was declined."""
+        """Time of the last declined attempt."""
 
     def __init__(
         self,
@@ -344,7 +344,7 @@ Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """Money that goes back."""
+    """A refund."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -360,34 +360,34 @@ class Refund(_message.Message):
     INITIATED_AT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Our reference towards the gateway."""
+    """UUID. The gateway has it as a reference."""
     payment_id: _builtins.str
-    """The payment it belongs to."""
+    """ID of the payment."""
     order_id: _builtins.str
-    """The order of that payment."""
+    """ID of the order."""
     reason: _builtins.str
-    """Why, as staff wrote it, or a sentence of the platform for automatic ones."""
+    """Reason that staff entered, or a sentence of the platform for an automatic refund."""
     status: Global___RefundStatus.Value.ValueType
-    """Where it is."""
+    """Status of the refund."""
     cash: _builtins.bool
-    """Cash handed back by a manager; no gateway took part."""
+    """True if a manager paid the refund in cash, without a gateway."""
     automatic: _builtins.bool
-    """The platform refunded by itself: a cancelled order, or money that was captured beyond the order's amount."""
+    """True if the platform made the refund automatically: for a cancelled order, or for a surplus capture."""
     surplus: _builtins.bool
-    """It returns money that never belonged to the order: a second capture or one of a wrong amount. It changes neither
-    the payment's state nor its refunded_amount.
+    """True if it refunds a surplus capture: a second one, or one of a wrong amount. It changes neither the status of the
+    payment nor its refunded_amount.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """Amount of the refund."""
 
     @_builtins.property
     def initiated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was written."""
+        """Creation time."""
 
     @_builtins.property
     def completed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the gateway confirmed it; unset before."""
+        """Time at which the gateway confirmed the refund. Absent before."""
 
     def __init__(
         self,
@@ -414,7 +414,7 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class SavedPaymentMethod(_message.Message):
-    """A way to pay that the customer let the gateway remember."""
+    """A payment method that the customer saved at the gateway."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -426,20 +426,20 @@ class SavedPaymentMethod(_message.Message):
     LAST4_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Ours; the gateway's token is never shown."""
+    """UUID. The token of the gateway is never returned."""
     customer_id: _builtins.str
-    """Whose it is."""
+    """ID of the customer."""
     method: Global___PaymentMethod.Value.ValueType
-    """CARD, UPI ..."""
+    """Payment method, such as CARD or UPI."""
     provider: Global___PaymentProvider.Value.ValueType
-    """Where the token lives."""
+    """Gateway that stores the token."""
     network: _builtins.str
-    """Card network as the gateway names it (`Visa`); empty for others."""
+    """Card network in the spelling of the gateway, such as `Visa`. Empty for other methods."""
     last4: _builtins.str
-    """Last four digits of a card; empty for others."""
+    """Last four digits of a card. Empty for other methods."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was saved."""
+        """Creation time."""
 
     def __init__(
         self,

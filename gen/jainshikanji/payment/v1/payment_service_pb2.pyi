@@ -24,16 +24,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class InitiatePaymentRequest(_message.Message):
-    """Which order is to be paid."""
+    """Request of InitiatePayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """An order of the caller."""
+    """ID of an order of the caller."""
     method: _payment_pb2.PaymentMethod.Value.ValueType
-    """Another way than chosen at ordering; not COD. As it was when absent."""
+    """Payment method; not COD. Default: the method of the order."""
     def __init__(
         self,
         *,
@@ -50,7 +50,7 @@ Global___InitiatePaymentRequest: _TypeAlias = InitiatePaymentRequest  # noqa: Y0
 
 @_typing.final
 class VerifyPaymentRequest(_message.Message):
-    """What the checkout of the gateway handed over."""
+    """Request of VerifyPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -59,14 +59,14 @@ class VerifyPaymentRequest(_message.Message):
     PROVIDER_PAYMENT_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
-    """Our payment."""
+    """ID of the payment."""
     provider_order_id: _builtins.str
-    """The gateway's order (`razorpay_order_id`)."""
+    """Order id of the gateway (`razorpay_order_id`)."""
     provider_payment_id: _builtins.str
-    """The gateway's payment (`razorpay_payment_id`)."""
+    """Payment id of the gateway (`razorpay_payment_id`)."""
     signature: _builtins.str
-    """The gateway's signature (`razorpay_signature`): HMAC-SHA256 in hexadecimal. Empty for a gateway that signs nothing
-    here (Stripe).
+    """Signature of the gateway (`razorpay_signature`): HMAC-SHA256 in hexadecimal. Empty for a gateway without a
+    signature here (Stripe).
     """
     def __init__(
         self,
@@ -86,13 +86,13 @@ Global___VerifyPaymentRequest: _TypeAlias = VerifyPaymentRequest  # noqa: Y015
 
 @_typing.final
 class GetPaymentRequest(_message.Message):
-    """Which payment."""
+    """Request of GetPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Our payment id."""
+    """ID of the payment."""
     def __init__(
         self,
         *,
@@ -108,13 +108,13 @@ Global___GetPaymentRequest: _TypeAlias = GetPaymentRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderPaymentRequest(_message.Message):
-    """Whose payment."""
+    """Request of GetOrderPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -130,7 +130,7 @@ Global___GetOrderPaymentRequest: _TypeAlias = GetOrderPaymentRequest  # noqa: Y0
 
 @_typing.final
 class RefundPaymentRequest(_message.Message):
-    """What to give back."""
+    """Request of RefundPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -138,12 +138,12 @@ class RefundPaymentRequest(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     reason: _builtins.str
-    """1 to 500 characters, for the books and the customer."""
+    """Reason for the ledger and the customer, 1 to 500 characters."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """In the payment's currency, 1 minor unit or more. Absent: all that is left."""
+        """Amount in the currency of the payment, at least 1 minor unit. Absent: the remaining amount."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ Global___RefundPaymentRequest: _TypeAlias = RefundPaymentRequest  # noqa: Y015
 
 @_typing.final
 class ListRefundsRequest(_message.Message):
-    """Which refunds."""
+    """Request of ListRefunds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,11 +170,11 @@ class ListRefundsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -220,13 +220,13 @@ Global___ListRefundsResponse: _TypeAlias = ListRefundsResponse  # noqa: Y015
 
 @_typing.final
 class ListSavedPaymentMethodsRequest(_message.Message):
-    """Whose saved ways to pay."""
+    """Request of ListSavedPaymentMethods."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The caller's own id."""
+    """ID of the caller."""
     def __init__(
         self,
         *,
@@ -242,7 +242,7 @@ Global___ListSavedPaymentMethodsRequest: _TypeAlias = ListSavedPaymentMethodsReq
 
 @_typing.final
 class ListSavedPaymentMethodsResponse(_message.Message):
-    """Saved ways to pay."""
+    """Saved payment methods."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -266,13 +266,13 @@ Global___ListSavedPaymentMethodsResponse: _TypeAlias = ListSavedPaymentMethodsRe
 
 @_typing.final
 class DeleteSavedPaymentMethodRequest(_message.Message):
-    """Which saved way to pay."""
+    """Request of DeleteSavedPaymentMethod."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Ours, as listed."""
+    """ID of the saved payment method."""
     def __init__(
         self,
         *,
@@ -288,7 +288,7 @@ Global___DeleteSavedPaymentMethodRequest: _TypeAlias = DeleteSavedPaymentMethodR
 
 @_typing.final
 class StartPaymentRequest(_message.Message):
-    """A payment to write and to open at the gateway."""
+    """Request of StartPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -301,24 +301,24 @@ class StartPaymentRequest(_message.Message):
     ORDER_NUMBER_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     payment_id: _builtins.str
-    """Allocated by order together with its order."""
+    """ID of the payment, allocated with the order."""
     customer_id: _builtins.str
-    """Who will pay."""
+    """ID of the customer."""
     store_id: _builtins.str
-    """The store that is paid."""
+    """Store that receives the money."""
     method: _payment_pb2.PaymentMethod.Value.ValueType
-    """How."""
+    """Payment method."""
     order_number: _builtins.str
-    """The readable number, shown by the gateway to the customer."""
+    """Readable order number, which the gateway shows to the customer."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The order's total; 0 or more, below 10 crore."""
+        """Total of the order, 0 or more and below 10 crore rupees."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the order gives up waiting for the money. Absent: 15 minutes from now; ignored for COD."""
+        """Payment deadline. Default: in 15 minutes. Ignored for COD."""
 
     def __init__(
         self,
@@ -342,13 +342,13 @@ Global___StartPaymentRequest: _TypeAlias = StartPaymentRequest  # noqa: Y015
 
 @_typing.final
 class ReconcileOrderPaymentRequest(_message.Message):
-    """Which order's payment."""
+    """Request of ReconcileOrderPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order."""
+    """ID of the order."""
     def __init__(
         self,
         *,
@@ -364,7 +364,7 @@ Global___ReconcileOrderPaymentRequest: _TypeAlias = ReconcileOrderPaymentRequest
 
 @_typing.final
 class ReconcileOrderPaymentResponse(_message.Message):
-    """What is known about an order's money after the gateway was asked."""
+    """State of the payment of an order, reconciled with the gateway."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -373,14 +373,14 @@ class ReconcileOrderPaymentResponse(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     captured: _builtins.bool
-    """The exact amount was captured and has not gone back."""
+    """True if the exact amount is captured and not refunded."""
     status: _payment_pb2.PaymentStatus.Value.ValueType
-    """The payment's state."""
+    """Status of the payment."""
     payment_id: _builtins.str
-    """The payment."""
+    """ID of the payment."""
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """What was captured for the order; 0 when nothing."""
+        """Amount captured for the order; 0 if none."""
 
     def __init__(
         self,
@@ -400,14 +400,14 @@ Global___ReconcileOrderPaymentResponse: _TypeAlias = ReconcileOrderPaymentRespon
 
 @_typing.final
 class BatchStartPaymentRequest(_message.Message):
-    """Payments to write."""
+    """Request of BatchStartPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartPaymentRequest]:
-        """1 to 64."""
+        """1 to 64 requests."""
 
     def __init__(
         self,
@@ -424,14 +424,14 @@ Global___BatchStartPaymentRequest: _TypeAlias = BatchStartPaymentRequest  # noqa
 
 @_typing.final
 class BatchStartPaymentResponse(_message.Message):
-    """What became of each."""
+    """One result for each request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartPaymentResult]:
-        """One for each request, in that order."""
+        """In the order of the requests."""
 
     def __init__(
         self,
@@ -448,31 +448,31 @@ Global___BatchStartPaymentResponse: _TypeAlias = BatchStartPaymentResponse  # no
 
 @_typing.final
 class StartPaymentResult(_message.Message):
-    """What became of one."""
+    """Result of one request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def response(self) -> _payment_pb2.Payment:
-        """It was done."""
+        """Response of the single method."""
 
     @_builtins.property
-    def refusal(self) -> _status_pb2.Status:
-        """What StartPayment would have been refused with."""
+    def error(self) -> _status_pb2.Status:
+        """Error that StartPayment would return for this request."""
 
     def __init__(
         self,
         *,
         response: _payment_pb2.Payment | None = ...,
-        refusal: _status_pb2.Status | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -30,123 +30,127 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Money of orders: taken through a gateway or in cash, and given back."""
+    """Payments and refunds of orders, through a gateway or in cash."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     InitiatePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.InitiatePaymentRequest, _payment_pb2.Payment]
-    """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
-    gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
-    for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
-    the seconds until order has handed over the payment of an order that was placed while this service was away.
+    """Starts a payment attempt for an order of the caller, the first or another one after a declined attempt, and obtains
+    the order id of the gateway for its checkout. An order has one payment; a repeated call returns it. Errors:
+    PAYMENT_CLOSED if the payment is COMPLETED, CANCELLED or REFUNDED; PAYMENT_EXPIRED; NOT_PAID_ONLINE for cash;
+    GATEWAY_DECLINED; GATEWAY_SILENT if the gateway does not respond: retry; NOT_FOUND, also for some seconds after an
+    order was placed while the payment service was unavailable.
     """
     VerifyPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.VerifyPaymentRequest, _payment_pb2.Payment]
-    """Takes what the gateway's checkout handed to the browser, checks the gateway's signature and asks the gateway what
-    was captured. COMPLETED when it is the exact amount; PROCESSING when the gateway is silent (its webhook will tell).
-    A wrong signature is INVALID_ARGUMENT and changes nothing. May be repeated.
+    """Verifies the result of the checkout of the gateway: checks its signature and asks the gateway for the captured
+    amount. The payment is COMPLETED if the exact amount was captured, and PROCESSING if the gateway does not respond;
+    its webhook follows. Idempotent. Errors: INVALID_ARGUMENT for a wrong signature, without any change.
     """
     ReceiveWebhook: _grpc.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _empty_pb2.Empty]
-    """What the gateway sends, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature). Answers as soon
-    as the message and its effect are written; a repeated message changes nothing. UNAUTHENTICATED with nothing written
-    when the signature is missing or wrong, INVALID_ARGUMENT when signed bytes are not a message of that gateway.
+    """Receives a webhook of a gateway, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature).
+    Responds when the message and its effect are stored. A repeated message has no effect. Errors: INVALID_SIGNATURE if
+    the signature is missing or wrong; INVALID_ARGUMENT if the signed bytes are not a message of the gateway.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]
-    """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
+    """Returns a payment of the caller or, for staff, of their stores. Errors: NOT_FOUND."""
     GetOrderPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
-    opened a moment after the order is answered; it is waited for, a fifth of a second at most.
+    """Returns the payment of an order of the caller or, for staff, of their stores. The payment of a COD order is created
+    shortly after the order; the method waits for it up to 200 milliseconds. Errors: NOT_FOUND.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]
-    """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
-    at the gateway right after: read it again for its end. ABORTED: PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE (metadata
-    `refundable`), REFUND_OVER_LIMIT (a cashier's limit per payment, metadata `limit`). Cash refunds are entries of a
-    manager or admin (PERMISSION_DENIED, CASH_REFUND_NEEDS_MANAGER, for others) and are COMPLETED at once.
+    """Refunds a COMPLETED payment, partially or the remaining amount. The refund is stored immediately and executed at
+    the gateway afterwards; read it again for its result. A cash refund can only be recorded by a manager or
+    administrator and is COMPLETED immediately. Errors: PAYMENT_NOT_CAPTURED; REFUND_TOO_LARGE; REFUND_OVER_LIMIT
+    beyond the limit of a cashier per payment; CASH_REFUND_NEEDS_MANAGER.
     """
     ListRefunds: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListRefundsRequest, _payment_service_pb2.ListRefundsResponse]
-    """Every refund of a payment, newest first, surplus ones included. NOT_FOUND for a payment that is not the caller's."""
+    """Lists all refunds of a payment, including those of surplus captures, newest first. Errors: NOT_FOUND if the caller
+    has no access to the payment.
+    """
     ListSavedPaymentMethods: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListSavedPaymentMethodsRequest, _payment_service_pb2.ListSavedPaymentMethodsResponse]
-    """The ways to pay that a customer let the gateway remember, newest first; at most 50."""
+    """Lists the payment methods that a customer saved at the gateway, newest first, at most 50."""
     DeleteSavedPaymentMethod: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.DeleteSavedPaymentMethodRequest, _empty_pb2.Empty]
-    """Forgets a saved way to pay. NOT_FOUND when it is not the caller's."""
+    """Deletes a saved payment method. Errors: NOT_FOUND if it does not belong to the caller."""
     StartPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.StartPaymentRequest, _payment_pb2.Payment]
-    """Writes the payment of an order and asks the gateway for its order, 2.5 s at most: when the gateway is silent the
-    payment is returned PENDING with an empty provider_order_id. Repeatable with the same payment_id, which returns the
-    payment as it is; ALREADY_EXISTS (ORDER_HAS_PAYMENT) for a second payment of an order or other facts
-    under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
-    at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
+    """Creates the payment of an order and obtains an order id of the gateway, within 2.5 seconds. If the gateway does not
+    respond, the payment is PENDING with an empty provider_order_id. Idempotent for the same payment_id. With the
+    amount 0 the payment is COMPLETED immediately. If the order was cancelled meanwhile, the payment is CANCELLED.
+    Errors: ORDER_HAS_PAYMENT for a second payment of an order, or for other data with the same id; ONLINE_PAYMENT_OFF
+    if no gateway is configured.
     """
     BatchStartPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.BatchStartPaymentRequest, _payment_service_pb2.BatchStartPaymentResponse]
-    """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
-    so what a gateway is asked for is better started alone.
+    """Calls StartPayment for several orders. Each request has its own response or error. The response is sent when the
+    last one is complete, so payments that need a gateway should be started one by one.
     """
     ReconcileOrderPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ReconcileOrderPaymentRequest, _payment_service_pb2.ReconcileOrderPaymentResponse]
-    """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
-    the gateway has captured is applied first. UNAVAILABLE (GATEWAY_SILENT) when it cannot be asked: not paid is then
-    not known. NOT_FOUND for an order without payment.
+    """Returns whether an order is paid. If the platform knows of no capture, it asks the gateway, within 2.5 seconds, and
+    applies a capture before it responds. Errors: GATEWAY_SILENT if the gateway does not respond, so that the state is
+    unknown; NOT_FOUND for an order without payment.
     """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Money of orders: taken through a gateway or in cash, and given back."""
+    """Payments and refunds of orders, through a gateway or in cash."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     InitiatePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.InitiatePaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
-    gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
-    for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-    the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
-    the seconds until order has handed over the payment of an order that was placed while this service was away.
+    """Starts a payment attempt for an order of the caller, the first or another one after a declined attempt, and obtains
+    the order id of the gateway for its checkout. An order has one payment; a repeated call returns it. Errors:
+    PAYMENT_CLOSED if the payment is COMPLETED, CANCELLED or REFUNDED; PAYMENT_EXPIRED; NOT_PAID_ONLINE for cash;
+    GATEWAY_DECLINED; GATEWAY_SILENT if the gateway does not respond: retry; NOT_FOUND, also for some seconds after an
+    order was placed while the payment service was unavailable.
     """
     VerifyPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.VerifyPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Takes what the gateway's checkout handed to the browser, checks the gateway's signature and asks the gateway what
-    was captured. COMPLETED when it is the exact amount; PROCESSING when the gateway is silent (its webhook will tell).
-    A wrong signature is INVALID_ARGUMENT and changes nothing. May be repeated.
+    """Verifies the result of the checkout of the gateway: checks its signature and asks the gateway for the captured
+    amount. The payment is COMPLETED if the exact amount was captured, and PROCESSING if the gateway does not respond;
+    its webhook follows. Idempotent. Errors: INVALID_ARGUMENT for a wrong signature, without any change.
     """
     ReceiveWebhook: _aio.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _empty_pb2.Empty]  # type: ignore[assignment]
-    """What the gateway sends, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature). Answers as soon
-    as the message and its effect are written; a repeated message changes nothing. UNAUTHENTICATED with nothing written
-    when the signature is missing or wrong, INVALID_ARGUMENT when signed bytes are not a message of that gateway.
+    """Receives a webhook of a gateway, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature).
+    Responds when the message and its effect are stored. A repeated message has no effect. Errors: INVALID_SIGNATURE if
+    the signature is missing or wrong; INVALID_ARGUMENT if the signed bytes are not a message of the gateway.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
+    """Returns a payment of the caller or, for staff, of their stores. Errors: NOT_FOUND."""
     GetOrderPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetOrderPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
-    opened a moment after the order is answered; it is waited for, a fifth of a second at most.
+    """Returns the payment of an order of the caller or, for staff, of their stores. The payment of a COD order is created
+    shortly after the order; the method waits for it up to 200 milliseconds. Errors: NOT_FOUND.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_pb2.Refund]  # type: ignore[assignment]
-    """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
-    at the gateway right after: read it again for its end. ABORTED: PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE (metadata
-    `refundable`), REFUND_OVER_LIMIT (a cashier's limit per payment, metadata `limit`). Cash refunds are entries of a
-    manager or admin (PERMISSION_DENIED, CASH_REFUND_NEEDS_MANAGER, for others) and are COMPLETED at once.
+    """Refunds a COMPLETED payment, partially or the remaining amount. The refund is stored immediately and executed at
+    the gateway afterwards; read it again for its result. A cash refund can only be recorded by a manager or
+    administrator and is COMPLETED immediately. Errors: PAYMENT_NOT_CAPTURED; REFUND_TOO_LARGE; REFUND_OVER_LIMIT
+    beyond the limit of a cashier per payment; CASH_REFUND_NEEDS_MANAGER.
     """
     ListRefunds: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListRefundsRequest, _payment_service_pb2.ListRefundsResponse]  # type: ignore[assignment]
-    """Every refund of a payment, newest first, surplus ones included. NOT_FOUND for a payment that is not the caller's."""
+    """Lists all refunds of a payment, including those of surplus captures, newest first. Errors: NOT_FOUND if the caller
+    has no access to the payment.
+    """
     ListSavedPaymentMethods: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListSavedPaymentMethodsRequest, _payment_service_pb2.ListSavedPaymentMethodsResponse]  # type: ignore[assignment]
-    """The ways to pay that a customer let the gateway remember, newest first; at most 50."""
+    """Lists the payment methods that a customer saved at the gateway, newest first, at most 50."""
     DeleteSavedPaymentMethod: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.DeleteSavedPaymentMethodRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Forgets a saved way to pay. NOT_FOUND when it is not the caller's."""
+    """Deletes a saved payment method. Errors: NOT_FOUND if it does not belong to the caller."""
     StartPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.StartPaymentRequest, _payment_pb2.Payment]  # type: ignore[assignment]
-    """Writes the payment of an order and asks the gateway for its order, 2.5 s at most: when the gateway is silent the
-    payment is returned PENDING with an empty provider_order_id. Repeatable with the same payment_id, which returns the
-    payment as it is; ALREADY_EXISTS (ORDER_HAS_PAYMENT) for a second payment of an order or other facts
-    under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
-    at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
+    """Creates the payment of an order and obtains an order id of the gateway, within 2.5 seconds. If the gateway does not
+    respond, the payment is PENDING with an empty provider_order_id. Idempotent for the same payment_id. With the
+    amount 0 the payment is COMPLETED immediately. If the order was cancelled meanwhile, the payment is CANCELLED.
+    Errors: ORDER_HAS_PAYMENT for a second payment of an order, or for other data with the same id; ONLINE_PAYMENT_OFF
+    if no gateway is configured.
     """
     BatchStartPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.BatchStartPaymentRequest, _payment_service_pb2.BatchStartPaymentResponse]  # type: ignore[assignment]
-    """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
-    so what a gateway is asked for is better started alone.
+    """Calls StartPayment for several orders. Each request has its own response or error. The response is sent when the
+    last one is complete, so payments that need a gateway should be started one by one.
     """
     ReconcileOrderPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ReconcileOrderPaymentRequest, _payment_service_pb2.ReconcileOrderPaymentResponse]  # type: ignore[assignment]
-    """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
-    the gateway has captured is applied first. UNAVAILABLE (GATEWAY_SILENT) when it cannot be asked: not paid is then
-    not known. NOT_FOUND for an order without payment.
+    """Returns whether an order is paid. If the platform knows of no capture, it asks the gateway, within 2.5 seconds, and
+    applies a capture before it responds. Errors: GATEWAY_SILENT if the gateway does not respond, so that the state is
+    unknown; NOT_FOUND for an order without payment.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Money of orders: taken through a gateway or in cash, and given back."""
+    """Payments and refunds of orders, through a gateway or in cash."""
 
     @_abc_1.abstractmethod
     def InitiatePayment(
@@ -154,11 +158,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.InitiatePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Opens, or opens again after a declined attempt, the payment of an order of one's own, and obtains the order at the
-        gateway that the checkout needs. There is one payment per order: asking again returns it. ABORTED: PAYMENT_CLOSED
-        for COMPLETED, CANCELLED and REFUNDED payments, PAYMENT_EXPIRED, NOT_PAID_ONLINE for cash, GATEWAY_DECLINED for what
-        the gateway will not take. UNAVAILABLE (GATEWAY_SILENT) when the gateway does not answer: try again. NOT_FOUND also for
-        the seconds until order has handed over the payment of an order that was placed while this service was away.
+        """Starts a payment attempt for an order of the caller, the first or another one after a declined attempt, and obtains
+        the order id of the gateway for its checkout. An order has one payment; a repeated call returns it. Errors:
+        PAYMENT_CLOSED if the payment is COMPLETED, CANCELLED or REFUNDED; PAYMENT_EXPIRED; NOT_PAID_ONLINE for cash;
+        GATEWAY_DECLINED; GATEWAY_SILENT if the gateway does not respond: retry; NOT_FOUND, also for some seconds after an
+        order was placed while the payment service was unavailable.
         """
 
     @_abc_1.abstractmethod
@@ -167,9 +171,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.VerifyPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Takes what the gateway's checkout handed to the browser, checks the gateway's signature and asks the gateway what
-        was captured. COMPLETED when it is the exact amount; PROCESSING when the gateway is silent (its webhook will tell).
-        A wrong signature is INVALID_ARGUMENT and changes nothing. May be repeated.
+        """Verifies the result of the checkout of the gateway: checks its signature and asks the gateway for the captured
+        amount. The payment is COMPLETED if the exact amount was captured, and PROCESSING if the gateway does not respond;
+        its webhook follows. Idempotent. Errors: INVALID_ARGUMENT for a wrong signature, without any change.
         """
 
     @_abc_1.abstractmethod
@@ -178,9 +182,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _httpbody_pb2.HttpBody,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """What the gateway sends, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature). Answers as soon
-        as the message and its effect are written; a repeated message changes nothing. UNAUTHENTICATED with nothing written
-        when the signature is missing or wrong, INVALID_ARGUMENT when signed bytes are not a message of that gateway.
+        """Receives a webhook of a gateway, signed over the raw bytes (header X-Razorpay-Signature or Stripe-Signature).
+        Responds when the message and its effect are stored. A repeated message has no effect. Errors: INVALID_SIGNATURE if
+        the signature is missing or wrong; INVALID_ARGUMENT if the signed bytes are not a message of the gateway.
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +193,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """One's own payment, or one of the staff's store. NOT_FOUND otherwise."""
+        """Returns a payment of the caller or, for staff, of their stores. Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def GetOrderPayment(
@@ -197,8 +201,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.GetOrderPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """The payment of an order: one's own, or one of the staff's store. NOT_FOUND otherwise. The payment of an order in cash is
-        opened a moment after the order is answered; it is waited for, a fifth of a second at most.
+        """Returns the payment of an order of the caller or, for staff, of their stores. The payment of a COD order is created
+        shortly after the order; the method waits for it up to 200 milliseconds. Errors: NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -207,10 +211,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.RefundPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Refund, _abc.Awaitable[_payment_pb2.Refund]]:
-        """Gives money of a COMPLETED payment back, in part or all that is left. The refund is written at once and carried out
-        at the gateway right after: read it again for its end. ABORTED: PAYMENT_NOT_CAPTURED, REFUND_TOO_LARGE (metadata
-        `refundable`), REFUND_OVER_LIMIT (a cashier's limit per payment, metadata `limit`). Cash refunds are entries of a
-        manager or admin (PERMISSION_DENIED, CASH_REFUND_NEEDS_MANAGER, for others) and are COMPLETED at once.
+        """Refunds a COMPLETED payment, partially or the remaining amount. The refund is stored immediately and executed at
+        the gateway afterwards; read it again for its result. A cash refund can only be recorded by a manager or
+        administrator and is COMPLETED immediately. Errors: PAYMENT_NOT_CAPTURED; REFUND_TOO_LARGE; REFUND_OVER_LIMIT
+        beyond the limit of a cashier per payment; CASH_REFUND_NEEDS_MANAGER.
         """
 
     @_abc_1.abstractmethod
@@ -219,7 +223,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ListRefundsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.ListRefundsResponse, _abc.Awaitable[_payment_service_pb2.ListRefundsResponse]]:
-        """Every refund of a payment, newest first, surplus ones included. NOT_FOUND for a payment that is not the caller's."""
+        """Lists all refunds of a payment, including those of surplus captures, newest first. Errors: NOT_FOUND if the caller
+        has no access to the payment.
+        """
 
     @_abc_1.abstractmethod
     def ListSavedPaymentMethods(
@@ -227,7 +233,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ListSavedPaymentMethodsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.ListSavedPaymentMethodsResponse, _abc.Awaitable[_payment_service_pb2.ListSavedPaymentMethodsResponse]]:
-        """The ways to pay that a customer let the gateway remember, newest first; at most 50."""
+        """Lists the payment methods that a customer saved at the gateway, newest first, at most 50."""
 
     @_abc_1.abstractmethod
     def DeleteSavedPaymentMethod(
@@ -235,7 +241,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.DeleteSavedPaymentMethodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Forgets a saved way to pay. NOT_FOUND when it is not the caller's."""
+        """Deletes a saved payment method. Errors: NOT_FOUND if it does not belong to the caller."""
 
     @_abc_1.abstractmethod
     def StartPayment(
@@ -243,11 +249,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.StartPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Payment, _abc.Awaitable[_payment_pb2.Payment]]:
-        """Writes the payment of an order and asks the gateway for its order, 2.5 s at most: when the gateway is silent the
-        payment is returned PENDING with an empty provider_order_id. Repeatable with the same payment_id, which returns the
-        payment as it is; ALREADY_EXISTS (ORDER_HAS_PAYMENT) for a second payment of an order or other facts
-        under the same id; ABORTED (ONLINE_PAYMENT_OFF) where no gateway is configured. Nothing to pay (amount 0) is COMPLETED
-        at once; the payment of an order that was cancelled meanwhile is born CANCELLED.
+        """Creates the payment of an order and obtains an order id of the gateway, within 2.5 seconds. If the gateway does not
+        respond, the payment is PENDING with an empty provider_order_id. Idempotent for the same payment_id. With the
+        amount 0 the payment is COMPLETED immediately. If the order was cancelled meanwhile, the payment is CANCELLED.
+        Errors: ORDER_HAS_PAYMENT for a second payment of an order, or for other data with the same id; ONLINE_PAYMENT_OFF
+        if no gateway is configured.
         """
 
     @_abc_1.abstractmethod
@@ -256,8 +262,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.BatchStartPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.BatchStartPaymentResponse, _abc.Awaitable[_payment_service_pb2.BatchStartPaymentResponse]]:
-        """StartPayment for several orders; one that is refused is no reason to refuse another. Answers when the last is done,
-        so what a gateway is asked for is better started alone.
+        """Calls StartPayment for several orders. Each request has its own response or error. The response is sent when the
+        last one is complete, so payments that need a gateway should be started one by one.
         """
 
     @_abc_1.abstractmethod
@@ -266,9 +272,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.ReconcileOrderPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.ReconcileOrderPaymentResponse, _abc.Awaitable[_payment_service_pb2.ReconcileOrderPaymentResponse]]:
-        """Whether an order is paid, with the gateway asked when the platform does not know of a capture (2.5 s at most). What
-        the gateway has captured is applied first. UNAVAILABLE (GATEWAY_SILENT) when it cannot be asked: not paid is then
-        not known. NOT_FOUND for an order without payment.
+        """Returns whether an order is paid. If the platform knows of no capture, it asks the gateway, within 2.5 seconds, and
+        applies a capture before it responds. Errors: GATEWAY_SILENT if the gateway does not respond, so that the state is
+        unknown; NOT_FOUND for an order without payment.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -36,30 +36,30 @@ class ReviewPosted(_message.Message):
     ORDER_RATING_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
-    """The review."""
+    """ID of the review."""
     version: _builtins.int
-    """Version of the review; 1."""
+    """Version of the review: 1."""
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     order_id: _builtins.str
-    """The order it came with."""
+    """Order with which the product was delivered."""
     customer_id: _builtins.str
-    """The writer's account."""
+    """Account of the author."""
     store_id: _builtins.str
-    """The store that served it."""
+    """Store of the order."""
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     product_rating_average: _builtins.str
-    """The product's mean after this change, two decimals, as in "4.25"."""
+    """Mean rating of the product after this change, with two decimals, such as "4.25"."""
     product_review_count: _builtins.int
-    """The product's reviews after this change."""
+    """Number of reviews of the product after this change."""
     product_rating_version: _builtins.int
-    """Counts every change of the product's rating: figures with a lower one than the last seen are stale."""
+    """Version of the rating of the product. An event with a lower version than the last one has stale figures."""
     order_rating: _builtins.int
-    """Mean of the writer's ratings of this order's products, rounded half up to 1..5."""
+    """Mean of the author's ratings of the products of this order, rounded half up to 1 to 5."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was posted."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ Global___ReviewPosted: _TypeAlias = ReviewPosted  # noqa: Y015
 
 @_typing.final
 class ReviewUpdated(_message.Message):
-    """A review was changed by its writer."""
+    """The author changed a review."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -105,32 +105,32 @@ class ReviewUpdated(_message.Message):
     ORDER_RATING_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
-    """The review."""
+    """ID of the review."""
     version: _builtins.int
-    """Version of the review; a lower one than the last seen is stale."""
+    """Version of the review. An event with a lower version than the last one is stale."""
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     order_id: _builtins.str
-    """The order it came with."""
+    """Order with which the product was delivered."""
     customer_id: _builtins.str
-    """The writer's account."""
+    """Account of the author."""
     store_id: _builtins.str
-    """The store that served it."""
+    """Store of the order."""
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     previous_rating: _builtins.int
-    """1 to 5: what it was before."""
+    """Rating before the change, 1 to 5."""
     product_rating_average: _builtins.str
-    """The product's mean after this change, two decimals."""
+    """Mean rating of the product after this change, with two decimals."""
     product_review_count: _builtins.int
-    """The product's reviews after this change."""
+    """Number of reviews of the product after this change."""
     product_rating_version: _builtins.int
-    """Counts every change of the product's rating: figures with a lower one than the last seen are stale."""
+    """Version of the rating of the product. An event with a lower version than the last one has stale figures."""
     order_rating: _builtins.int
-    """Mean of the writer's ratings of this order's products, rounded half up to 1..5."""
+    """Mean of the author's ratings of the products of this order, rounded half up to 1 to 5."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was changed."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ Global___ReviewUpdated: _TypeAlias = ReviewUpdated  # noqa: Y015
 
 @_typing.final
 class ReviewResponded(_message.Message):
-    """Staff answered a review, or changed the answer."""
+    """Staff responded to a review, or changed the response."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -172,22 +172,22 @@ class ReviewResponded(_message.Message):
     RESPONDER_ID_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     review_id: _builtins.str
-    """The review."""
+    """ID of the review."""
     version: _builtins.int
     """Version of the review."""
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     order_id: _builtins.str
-    """The order it came with."""
+    """Order with which the product was delivered."""
     customer_id: _builtins.str
-    """The writer's account; empty after erasure."""
+    """Account of the author. Empty after erasure."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     responder_id: _builtins.str
-    """The account that answered."""
+    """Account that responded."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,

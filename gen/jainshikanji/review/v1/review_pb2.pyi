@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Review(_message.Message):
-    """What a customer says about a product that was delivered to them."""
+    """Review of a product that was delivered to the customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,36 +41,40 @@ class Review(_message.Message):
     id: _builtins.str
     """UUID."""
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     store_id: _builtins.str
-    """The store that served it."""
+    """Store of the order."""
     order_id: _builtins.str
-    """The order it came with. Only for the writer, staff of the store and admins; else empty."""
+    """Order with which the product was delivered. Visible to the author, staff of the store and administrators; empty for
+    other callers.
+    """
     customer_id: _builtins.str
-    """The writer's account. Only for the writer, staff of the store and admins; else, and after erasure, empty."""
+    """Account of the author. Visible to the author, staff of the store and administrators; empty for other callers and
+    after erasure.
+    """
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     title: _builtins.str
-    """May be empty."""
+    """Title; may be empty."""
     comment: _builtins.str
-    """May be empty."""
+    """Text; may be empty."""
     edited: _builtins.bool
-    """True when the writer has changed it."""
+    """True if the author has changed the review."""
     @_builtins.property
     def editable_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when the writer may change it: 7 days after posting."""
+        """The author can change the review until this time, 7 days after posting."""
 
     @_builtins.property
     def response(self) -> Global___ReviewResponse:
-        """What the store says to it; absent where it says nothing."""
+        """Response of the store. Absent if there is none."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was posted."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the review or its response last changed."""
+        """Time of the last change of the review or its response."""
 
     def __init__(
         self,
@@ -99,17 +103,17 @@ Global___Review: _TypeAlias = Review  # noqa: Y015
 
 @_typing.final
 class ReviewResponse(_message.Message):
-    """A store's answer to a review."""
+    """Response of a store to a review."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COMMENT_FIELD_NUMBER: _builtins.int
     RESPONDED_AT_FIELD_NUMBER: _builtins.int
     comment: _builtins.str
-    """Text as given."""
+    """Text of the response."""
     @_builtins.property
     def responded_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was last given."""
+        """Time of the last change of the response."""
 
     def __init__(
         self,
@@ -127,7 +131,7 @@ Global___ReviewResponse: _TypeAlias = ReviewResponse  # noqa: Y015
 
 @_typing.final
 class ProductRating(_message.Message):
-    """What all reviews of a product come to."""
+    """Summary of all reviews of a product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -136,14 +140,14 @@ class ProductRating(_message.Message):
     AVERAGE_FIELD_NUMBER: _builtins.int
     DISTRIBUTION_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     review_count: _builtins.int
-    """How many reviews there are."""
+    """Number of reviews."""
     average: _builtins.str
-    """Mean with two decimals, as in "4.25"; "0.00" without reviews."""
+    """Mean rating with two decimals, such as "4.25". "0.00" without reviews."""
     @_builtins.property
     def distribution(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatingCount]:
-        """How many reviews have each rating; five entries, rating 5 first."""
+        """Number of reviews for each rating: five entries, rating 5 first."""
 
     def __init__(
         self,
@@ -163,16 +167,16 @@ Global___ProductRating: _TypeAlias = ProductRating  # noqa: Y015
 
 @_typing.final
 class RatingCount(_message.Message):
-    """How many reviews have one rating."""
+    """Number of reviews with one rating."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RATING_FIELD_NUMBER: _builtins.int
     REVIEW_COUNT_FIELD_NUMBER: _builtins.int
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     review_count: _builtins.int
-    """Reviews with it."""
+    """Number of reviews with this rating."""
     def __init__(
         self,
         *,

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateReviewRequest(_message.Message):
-    """What to post."""
+    """Request of CreateReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,15 +32,15 @@ class CreateReviewRequest(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """The order that brought the product."""
+    """Order with which the product was delivered."""
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     title: _builtins.str
-    """Up to 120 characters."""
+    """Title, up to 120 characters."""
     comment: _builtins.str
-    """Up to 4000 characters."""
+    """Text, up to 4000 characters."""
     def __init__(
         self,
         *,
@@ -60,13 +60,13 @@ Global___CreateReviewRequest: _TypeAlias = CreateReviewRequest  # noqa: Y015
 
 @_typing.final
 class ListProductReviewsRequest(_message.Message):
-    """Which page of which product's reviews."""
+    """Request of ListProductReviews."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
     class Sort(_message.Message):
-        """Orders of the list."""
+        """Sort order."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -77,25 +77,25 @@ class ListProductReviewsRequest(_message.Message):
         class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ListProductReviewsRequest.Sort._Value.ValueType], _builtins.type):
             DESCRIPTOR: _descriptor.EnumDescriptor
             UNSPECIFIED: ListProductReviewsRequest.Sort._Value.ValueType  # 0
-            """Means NEWEST."""
+            """Same as NEWEST."""
             NEWEST: ListProductReviewsRequest.Sort._Value.ValueType  # 1
             """Newest first."""
             HIGHEST: ListProductReviewsRequest.Sort._Value.ValueType  # 2
-            """Best rating first."""
+            """Highest rating first."""
             LOWEST: ListProductReviewsRequest.Sort._Value.ValueType  # 3
-            """Worst rating first."""
+            """Lowest rating first."""
 
         class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-            """Ties go by the newest."""
+            """The sort orders. Equal ratings are sorted newest first."""
 
         UNSPECIFIED: ListProductReviewsRequest.Sort.Value.ValueType  # 0
-        """Means NEWEST."""
+        """Same as NEWEST."""
         NEWEST: ListProductReviewsRequest.Sort.Value.ValueType  # 1
         """Newest first."""
         HIGHEST: ListProductReviewsRequest.Sort.Value.ValueType  # 2
-        """Best rating first."""
+        """Highest rating first."""
         LOWEST: ListProductReviewsRequest.Sort.Value.ValueType  # 3
-        """Worst rating first."""
+        """Lowest rating first."""
 
         def __init__(
             self,
@@ -112,15 +112,15 @@ class ListProductReviewsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """The product."""
+    """ID of the product."""
     rating: _builtins.int
     """Only reviews with this rating; 0 for all."""
     sort: Global___ListProductReviewsRequest.Sort.Value.ValueType
-    """NEWEST when absent."""
+    """Sort order. Default NEWEST."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -151,11 +151,11 @@ class ListProductReviewsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def reviews(self) -> _containers.RepeatedCompositeFieldContainer[_review_pb2.Review]:
-        """In the order asked for."""
+        """In the requested order."""
 
     @_builtins.property
     def rating(self) -> _review_pb2.ProductRating:
-        """What all reviews of the product come to, whatever the filter."""
+        """Summary of all reviews of the product, regardless of the filter."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ Global___ListProductReviewsResponse: _TypeAlias = ListProductReviewsResponse  # 
 
 @_typing.final
 class ListCustomerReviewsRequest(_message.Message):
-    """Which page of whose reviews."""
+    """Request of ListCustomerReviews."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -182,11 +182,11 @@ class ListCustomerReviewsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """The writer; the caller's own account unless the caller is an admin."""
+    """Author of the reviews. Must be the caller unless it has the role ADMIN."""
     page_size: _builtins.int
-    """1 to 100; 20 when absent."""
+    """Page size, 1 to 100. Default 20, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -232,13 +232,13 @@ Global___ListCustomerReviewsResponse: _TypeAlias = ListCustomerReviewsResponse  
 
 @_typing.final
 class GetReviewRequest(_message.Message):
-    """Which review."""
+    """Request of GetReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The review."""
+    """ID of the review."""
     def __init__(
         self,
         *,
@@ -254,7 +254,7 @@ Global___GetReviewRequest: _TypeAlias = GetReviewRequest  # noqa: Y015
 
 @_typing.final
 class UpdateReviewRequest(_message.Message):
-    """What to change of a review."""
+    """Request of UpdateReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -263,13 +263,13 @@ class UpdateReviewRequest(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The review."""
+    """ID of the review."""
     rating: _builtins.int
-    """1 to 5."""
+    """Rating, 1 to 5."""
     title: _builtins.str
-    """Up to 120 characters; empty takes it away."""
+    """Title, up to 120 characters. Empty clears it."""
     comment: _builtins.str
-    """Up to 4000 characters; empty takes it away."""
+    """Text, up to 4000 characters. Empty clears it."""
     def __init__(
         self,
         *,
@@ -299,16 +299,16 @@ Global___UpdateReviewRequest: _TypeAlias = UpdateReviewRequest  # noqa: Y015
 
 @_typing.final
 class RespondToReviewRequest(_message.Message):
-    """The answer."""
+    """Request of RespondToReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The review."""
+    """ID of the review."""
     comment: _builtins.str
-    """1 to 2000 characters."""
+    """Text, 1 to 2000 characters."""
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class ReviewServiceStub:
-    """Reviews, ratings and the stores' answers.
+    """Reviews of products, ratings and responses of stores.
     """
 
     def __init__(self, channel):
@@ -69,48 +69,48 @@ class ReviewServiceStub:
 
 
 class ReviewServiceServicer:
-    """Reviews, ratings and the stores' answers.
+    """Reviews of products, ratings and responses of stores.
     """
 
     def CreateReview(self, request, context):
-        """Posts a review. ABORTED ITEM_NOT_DELIVERED unless the order brought the product to the caller (which is known
-        a moment after the order is DELIVERED), ALREADY_EXISTS ALREADY_REVIEWED for a second one of the same item.
+        """Posts a review. Errors: ITEM_NOT_DELIVERED if the caller has no delivered order with the product (an order may take
+        some seconds after its delivery to be known here); ALREADY_REVIEWED if the caller has reviewed the item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProductReviews(self, request, context):
-        """Reviews of a product with its rating. Keyset pages.
+        """Lists the reviews of a product, with its rating.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCustomerReviews(self, request, context):
-        """A customer's own reviews, newest first. Keyset pages.
+        """Lists the reviews that a customer wrote, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReview(self, request, context):
-        """One review. NOT_FOUND when there is none.
+        """Returns a review. Errors: NOT_FOUND if it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateReview(self, request, context):
-        """Changes the caller's own review; what is absent stays. ABORTED REVIEW_NOT_EDITABLE later than 7 days after
-        posting. NOT_FOUND for somebody else's.
+        """Updates a review of the caller. Absent fields keep their values. Errors: REVIEW_NOT_EDITABLE later than 7 days
+        after posting; NOT_FOUND for a review of another author.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RespondToReview(self, request, context):
-        """Gives or replaces the answer of the store that served the item. NOT_FOUND for a review of another store.
+        """Sets the response of the store of the order. Errors: NOT_FOUND for a review of another store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +158,7 @@ def add_ReviewServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReviewService:
-    """Reviews, ratings and the stores' answers.
+    """Reviews of products, ratings and responses of stores.
     """
 
     @staticmethod

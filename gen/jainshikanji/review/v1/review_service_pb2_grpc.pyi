@@ -28,53 +28,53 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReviewServiceStub:
-    """Reviews, ratings and the stores' answers."""
+    """Reviews of products, ratings and responses of stores."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReviewServiceAsyncStub: ...
     CreateReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.CreateReviewRequest, _review_pb2.Review]
-    """Posts a review. ABORTED ITEM_NOT_DELIVERED unless the order brought the product to the caller (which is known
-    a moment after the order is DELIVERED), ALREADY_EXISTS ALREADY_REVIEWED for a second one of the same item.
+    """Posts a review. Errors: ITEM_NOT_DELIVERED if the caller has no delivered order with the product (an order may take
+    some seconds after its delivery to be known here); ALREADY_REVIEWED if the caller has reviewed the item.
     """
     ListProductReviews: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListProductReviewsRequest, _review_service_pb2.ListProductReviewsResponse]
-    """Reviews of a product with its rating. Keyset pages."""
+    """Lists the reviews of a product, with its rating."""
     ListCustomerReviews: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListCustomerReviewsRequest, _review_service_pb2.ListCustomerReviewsResponse]
-    """A customer's own reviews, newest first. Keyset pages."""
+    """Lists the reviews that a customer wrote, newest first."""
     GetReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewRequest, _review_pb2.Review]
-    """One review. NOT_FOUND when there is none."""
+    """Returns a review. Errors: NOT_FOUND if it does not exist."""
     UpdateReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UpdateReviewRequest, _review_pb2.Review]
-    """Changes the caller's own review; what is absent stays. ABORTED REVIEW_NOT_EDITABLE later than 7 days after
-    posting. NOT_FOUND for somebody else's.
+    """Updates a review of the caller. Absent fields keep their values. Errors: REVIEW_NOT_EDITABLE later than 7 days
+    after posting; NOT_FOUND for a review of another author.
     """
     RespondToReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.RespondToReviewRequest, _review_pb2.Review]
-    """Gives or replaces the answer of the store that served the item. NOT_FOUND for a review of another store."""
+    """Sets the response of the store of the order. Errors: NOT_FOUND for a review of another store."""
 
 @_typing.type_check_only
 class ReviewServiceAsyncStub(ReviewServiceStub):
-    """Reviews, ratings and the stores' answers."""
+    """Reviews of products, ratings and responses of stores."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.CreateReviewRequest, _review_pb2.Review]  # type: ignore[assignment]
-    """Posts a review. ABORTED ITEM_NOT_DELIVERED unless the order brought the product to the caller (which is known
-    a moment after the order is DELIVERED), ALREADY_EXISTS ALREADY_REVIEWED for a second one of the same item.
+    """Posts a review. Errors: ITEM_NOT_DELIVERED if the caller has no delivered order with the product (an order may take
+    some seconds after its delivery to be known here); ALREADY_REVIEWED if the caller has reviewed the item.
     """
     ListProductReviews: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListProductReviewsRequest, _review_service_pb2.ListProductReviewsResponse]  # type: ignore[assignment]
-    """Reviews of a product with its rating. Keyset pages."""
+    """Lists the reviews of a product, with its rating."""
     ListCustomerReviews: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListCustomerReviewsRequest, _review_service_pb2.ListCustomerReviewsResponse]  # type: ignore[assignment]
-    """A customer's own reviews, newest first. Keyset pages."""
+    """Lists the reviews that a customer wrote, newest first."""
     GetReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewRequest, _review_pb2.Review]  # type: ignore[assignment]
-    """One review. NOT_FOUND when there is none."""
+    """Returns a review. Errors: NOT_FOUND if it does not exist."""
     UpdateReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.UpdateReviewRequest, _review_pb2.Review]  # type: ignore[assignment]
-    """Changes the caller's own review; what is absent stays. ABORTED REVIEW_NOT_EDITABLE later than 7 days after
-    posting. NOT_FOUND for somebody else's.
+    """Updates a review of the caller. Absent fields keep their values. Errors: REVIEW_NOT_EDITABLE later than 7 days
+    after posting; NOT_FOUND for a review of another author.
     """
     RespondToReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.RespondToReviewRequest, _review_pb2.Review]  # type: ignore[assignment]
-    """Gives or replaces the answer of the store that served the item. NOT_FOUND for a review of another store."""
+    """Sets the response of the store of the order. Errors: NOT_FOUND for a review of another store."""
 
 class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reviews, ratings and the stores' answers."""
+    """Reviews of products, ratings and responses of stores."""
 
     @_abc_1.abstractmethod
     def CreateReview(
@@ -82,8 +82,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.CreateReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.Review, _abc.Awaitable[_review_pb2.Review]]:
-        """Posts a review. ABORTED ITEM_NOT_DELIVERED unless the order brought the product to the caller (which is known
-        a moment after the order is DELIVERED), ALREADY_EXISTS ALREADY_REVIEWED for a second one of the same item.
+        """Posts a review. Errors: ITEM_NOT_DELIVERED if the caller has no delivered order with the product (an order may take
+        some seconds after its delivery to be known here); ALREADY_REVIEWED if the caller has reviewed the item.
         """
 
     @_abc_1.abstractmethod
@@ -92,7 +92,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.ListProductReviewsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ListProductReviewsResponse, _abc.Awaitable[_review_service_pb2.ListProductReviewsResponse]]:
-        """Reviews of a product with its rating. Keyset pages."""
+        """Lists the reviews of a product, with its rating."""
 
     @_abc_1.abstractmethod
     def ListCustomerReviews(
@@ -100,7 +100,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.ListCustomerReviewsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ListCustomerReviewsResponse, _abc.Awaitable[_review_service_pb2.ListCustomerReviewsResponse]]:
-        """A customer's own reviews, newest first. Keyset pages."""
+        """Lists the reviews that a customer wrote, newest first."""
 
     @_abc_1.abstractmethod
     def GetReview(
@@ -108,7 +108,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.GetReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.Review, _abc.Awaitable[_review_pb2.Review]]:
-        """One review. NOT_FOUND when there is none."""
+        """Returns a review. Errors: NOT_FOUND if it does not exist."""
 
     @_abc_1.abstractmethod
     def UpdateReview(
@@ -116,8 +116,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.UpdateReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.Review, _abc.Awaitable[_review_pb2.Review]]:
-        """Changes the caller's own review; what is absent stays. ABORTED REVIEW_NOT_EDITABLE later than 7 days after
-        posting. NOT_FOUND for somebody else's.
+        """Updates a review of the caller. Absent fields keep their values. Errors: REVIEW_NOT_EDITABLE later than 7 days
+        after posting; NOT_FOUND for a review of another author.
         """
 
     @_abc_1.abstractmethod
@@ -126,6 +126,6 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.RespondToReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.Review, _abc.Awaitable[_review_pb2.Review]]:
-        """Gives or replaces the answer of the store that served the item. NOT_FOUND for a review of another store."""
+        """Sets the response of the store of the order. Errors: NOT_FOUND for a review of another store."""
 
 def add_ReviewServiceServicer_to_server(servicer: ReviewServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

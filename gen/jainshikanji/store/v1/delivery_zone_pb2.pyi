@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class DeliveryZone(_message.Message):
-    """Postal codes that a store delivers to at one fee. A zone decides before the delivery radius does."""
+    """Postal codes to which a store delivers at one fee. A zone takes precedence over the delivery radius."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,28 +38,30 @@ class DeliveryZone(_message.Message):
     id: _builtins.str
     """UUID."""
     store_id: _builtins.str
-    """The store that delivers."""
+    """ID of the store."""
     name: _builtins.str
-    """Name as staff know it."""
+    """Name for staff."""
     estimated_time_minutes: _builtins.int
-    """Minutes of the way from the store into the zone."""
+    """Travel time from the store into the zone in minutes."""
     is_active: _builtins.bool
-    """An inactive zone is passed over, as if it were not there."""
+    """An inactive zone is ignored."""
     @_builtins.property
     def postal_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes without blanks and hyphens, in upper case, sorted. A code is in one active zone of a store at most."""
+        """Postal codes without spaces and hyphens, in upper case, sorted. A postal code is in at most one active zone of a
+        store.
+        """
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee of a delivery into the zone."""
+        """Delivery fee of the zone."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the zone was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,

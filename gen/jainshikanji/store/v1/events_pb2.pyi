@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StoreCreated(_message.Message):
-    """A store was added."""
+    """A store was created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,24 +34,24 @@ class StoreCreated(_message.Message):
     IS_ACCEPTING_ORDERS_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     version: _builtins.int
-    """Version of the store; 1."""
+    """Version of the store: 1."""
     name: _builtins.str
-    """Its name."""
+    """Name of the store."""
     city: _builtins.str
-    """City it stands in."""
+    """City of the store."""
     state: _builtins.str
     """State or union territory."""
     time_zone: _builtins.str
-    """IANA zone that its report days are counted in."""
+    """IANA time zone of its report days."""
     is_active: _builtins.bool
-    """Whether it takes part at all."""
+    """False if the store is permanently closed or not opened yet."""
     is_accepting_orders: _builtins.bool
-    """The store's own switch."""
+    """False while the store has paused orders."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was added."""
+        """Creation time."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ Global___StoreCreated: _TypeAlias = StoreCreated  # noqa: Y015
 
 @_typing.final
 class StoreUpdated(_message.Message):
-    """A store, its hours or its zones changed."""
+    """A store, its hours or its delivery zones changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -90,24 +90,24 @@ class StoreUpdated(_message.Message):
     IS_ACCEPTING_ORDERS_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     version: _builtins.int
-    """Version of the store after the change; a lower one than the last seen is stale."""
+    """Version of the store after the change. An event with a lower version than the last one is stale."""
     name: _builtins.str
-    """Its name."""
+    """Name of the store."""
     city: _builtins.str
-    """City it stands in."""
+    """City of the store."""
     state: _builtins.str
     """State or union territory."""
     time_zone: _builtins.str
-    """IANA zone that its report days are counted in."""
+    """IANA time zone of its report days."""
     is_active: _builtins.bool
-    """Whether it takes part at all."""
+    """False if the store is permanently closed or not opened yet."""
     is_accepting_orders: _builtins.bool
-    """The store's own switch."""
+    """False while the store has paused orders."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it changed."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -132,8 +132,8 @@ Global___StoreUpdated: _TypeAlias = StoreUpdated  # noqa: Y015
 
 @_typing.final
 class StaffGranted(_message.Message):
-    """An account was given a job in a store, or another job there: it replaces the grant of the same staff_id.
-    Published once the account is known, and again on every change of the job.
+    """An account received a job in a store. The grant replaces the previous grant of the same staff_id. Published when the
+    account is known, and again after every change of the job.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -145,18 +145,18 @@ class StaffGranted(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     staff_id: _builtins.str
-    """The employment; one grant each."""
+    """ID of the employment. An employment has one grant."""
     version: _builtins.int
-    """Version of the employment; a lower one than the last seen of this staff_id is stale."""
+    """Version of the employment. An event with a lower version than the last one of this staff_id is stale."""
     account_id: _builtins.str
-    """The account that gets the grant."""
+    """Account that receives the grant."""
     store_id: _builtins.str
-    """The store of the grant. Another one than before when a former member is hired elsewhere."""
+    """Store of the grant. It differs from the previous store if a former member is employed by another store."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """The job of the grant."""
+    """Job of the grant."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,
@@ -178,7 +178,9 @@ Global___StaffGranted: _TypeAlias = StaffGranted  # noqa: Y015
 
 @_typing.final
 class StaffRevoked(_message.Message):
-    """The grant of an employment ended: suspended, terminated, last day passed, account erased."""
+    """The grant of an employment ended: the member was suspended or removed, the last day passed, or the account was
+    erased.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,18 +191,18 @@ class StaffRevoked(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     staff_id: _builtins.str
-    """The employment."""
+    """ID of the employment."""
     version: _builtins.int
-    """Version of the employment; a lower one than the last seen of this staff_id is stale."""
+    """Version of the employment. An event with a lower version than the last one of this staff_id is stale."""
     account_id: _builtins.str
-    """The account that loses the grant."""
+    """Account that loses the grant."""
     store_id: _builtins.str
-    """The store of the grant."""
+    """Store of the grant."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """The job it was."""
+    """Job of the grant that ended."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """Time of the event."""
 
     def __init__(
         self,

@@ -21,19 +21,19 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OpeningInterval(_message.Message):
-    """A stretch of opening, in the store's zone. Open at open_time, closed at close_time."""
+    """An opening interval in the time zone of the store, from open_time to close_time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
     open_time: _builtins.str
-    """"HH:MM", 24 hours. Of an hour that the clocks repeat, the first is meant; a time that they skip is the moment
-    after the skip.
+    """"HH:MM", 24 hours. In an hour that occurs twice, the first occurrence counts; for a time that does not exist, the
+    first moment after it.
     """
     close_time: _builtins.str
-    """"HH:MM", 24 hours. Not later than open_time: on the day after, so "00:00" to "00:00" is a whole day.
-    Of an hour that the clocks repeat, the second is meant.
+    """"HH:MM", 24 hours, exclusive. A time not later than open_time is on the next day, so "00:00" to "00:00" is a whole
+    day. In an hour that occurs twice, the second occurrence counts.
     """
     def __init__(
         self,
@@ -51,17 +51,17 @@ Global___OpeningInterval: _TypeAlias = OpeningInterval  # noqa: Y015
 
 @_typing.final
 class DayHours(_message.Message):
-    """The hours of one day of the week."""
+    """Hours of one day of the week."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DAY_OF_WEEK_FIELD_NUMBER: _builtins.int
     INTERVALS_FIELD_NUMBER: _builtins.int
     day_of_week: _builtins.int
-    """0 is Sunday, 6 Saturday."""
+    """0 is Sunday, 6 is Saturday."""
     @_builtins.property
     def intervals(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningInterval]:
-        """Stretches that begin on this day, at most 12, none overlapping. Empty: closed."""
+        """Intervals that begin on this day, at most 12, without overlap. Empty: closed."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ Global___DayHours: _TypeAlias = DayHours  # noqa: Y015
 
 @_typing.final
 class HoursException(_message.Message):
-    """What one date has instead of its day of the week: a holiday, a feast."""
+    """Hours of one date, such as a holiday, that replace the hours of its day of the week."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,13 +89,13 @@ class HoursException(_message.Message):
     INTERVALS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     date: _builtins.str
-    """"YYYY-MM-DD" in the store's zone."""
+    """"YYYY-MM-DD" in the time zone of the store."""
     reason: _builtins.str
-    """Shown to customers; may be empty."""
+    """Reason, shown to customers; may be empty."""
     @_builtins.property
     def intervals(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningInterval]:
-        """Stretches that begin on this date instead of the usual ones. Empty: closed. A stretch that began
-        on the evening before and crosses midnight is not cut short.
+        """Intervals that begin on this date, at most 12, without overlap. Empty: closed. An interval that began on the
+        previous day and passes midnight is not shortened.
         """
 
     def __init__(
@@ -115,7 +115,7 @@ Global___HoursException: _TypeAlias = HoursException  # noqa: Y015
 
 @_typing.final
 class OperatingHours(_message.Message):
-    """When a store is open."""
+    """Operating hours of a store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,13 +128,13 @@ class OperatingHours(_message.Message):
     NEXT_OPENING_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     time_zone: _builtins.str
-    """IANA zone that all hours here are written in."""
+    """IANA time zone of all hours in this message."""
     is_open: _builtins.bool
-    """True when the store is open at this minute by its hours, active and accepting orders."""
+    """True if the store is open now by its hours, is active and accepts orders."""
     etag: _builtins.str
-    """The store's etag."""
+    """Etag of the store."""
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayHours]:
         """Seven days, Sunday first."""
@@ -145,11 +145,11 @@ class OperatingHours(_message.Message):
 
     @_builtins.property
     def open_until(self) -> _timestamp_pb2.Timestamp:
-        """When it closes; absent while its hours say closed, or where it does not close in the next 8 days."""
+        """End of the current opening. Absent if the store is closed by its hours, or does not close in the next 8 days."""
 
     @_builtins.property
     def next_opening_at(self) -> _timestamp_pb2.Timestamp:
-        """When it next opens; absent while its hours say open, or where it does not open in the next 8 days."""
+        """Start of the next opening. Absent if the store is open by its hours, or does not open in the next 8 days."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StaffJob(_message.Message):
-    """What somebody does in a store; it decides what the person may do on the platform."""
+    """Job of a member of staff in a store. It determines the permissions on the platform."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,33 +31,33 @@ class StaffJob(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StaffJob._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: StaffJob._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         MANAGER: StaffJob._Value.ValueType  # 1
-        """Everything of the store."""
+        """Manages the store."""
         CHEF: StaffJob._Value.ValueType  # 2
-        """The kitchen queue."""
+        """Works on the orders in the kitchen."""
         CASHIER: StaffJob._Value.ValueType  # 3
-        """Orders and payments at the counter."""
+        """Handles orders and payments at the counter."""
         DELIVERY: StaffJob._Value.ValueType  # 4
-        """Orders that are assigned to the person."""
+        """Delivers the orders that are assigned to the member."""
         SUPPORT: StaffJob._Value.ValueType  # 5
-        """Reads orders, notes, cancels."""
+        """Reads and cancels orders and adds notes."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The jobs."""
 
     UNSPECIFIED: StaffJob.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     MANAGER: StaffJob.Value.ValueType  # 1
-    """Everything of the store."""
+    """Manages the store."""
     CHEF: StaffJob.Value.ValueType  # 2
-    """The kitchen queue."""
+    """Works on the orders in the kitchen."""
     CASHIER: StaffJob.Value.ValueType  # 3
-    """Orders and payments at the counter."""
+    """Handles orders and payments at the counter."""
     DELIVERY: StaffJob.Value.ValueType  # 4
-    """Orders that are assigned to the person."""
+    """Delivers the orders that are assigned to the member."""
     SUPPORT: StaffJob.Value.ValueType  # 5
-    """Reads orders, notes, cancels."""
+    """Reads and cancels orders and adds notes."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ Global___StaffJob: _TypeAlias = StaffJob  # noqa: Y015
 
 @_typing.final
 class InvitationState(_message.Message):
-    """How far the invitation that gives the person an account has come."""
+    """State of a staff invitation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -83,25 +83,25 @@ class InvitationState(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[InvitationState._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: InvitationState._Value.ValueType  # 0
-        """Never written."""
+        """Not used."""
         PENDING: InvitationState._Value.ValueType  # 1
-        """Not yet handed to the account service; tried again until it is."""
+        """Not sent to the customer service yet. The store service retries."""
         SENT: InvitationState._Value.ValueType  # 2
-        """Handed over: account_id is known and the grant is given."""
+        """Sent: account_id is known and the grant is created."""
         REFUSED: InvitationState._Value.ValueType  # 3
-        """The account service refused the person for good; the member is inactive."""
+        """The customer service rejected the invitation. The member is inactive."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
         """The states."""
 
     UNSPECIFIED: InvitationState.Value.ValueType  # 0
-    """Never written."""
+    """Not used."""
     PENDING: InvitationState.Value.ValueType  # 1
-    """Not yet handed to the account service; tried again until it is."""
+    """Not sent to the customer service yet. The store service retries."""
     SENT: InvitationState.Value.ValueType  # 2
-    """Handed over: account_id is known and the grant is given."""
+    """Sent: account_id is known and the grant is created."""
     REFUSED: InvitationState.Value.ValueType  # 3
-    """The account service refused the person for good; the member is inactive."""
+    """The customer service rejected the invitation. The member is inactive."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ Global___InvitationState: _TypeAlias = InvitationState  # noqa: Y015
 
 @_typing.final
 class StaffMember(_message.Message):
-    """Somebody who works in a store."""
+    """A member of staff of a store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -137,34 +137,34 @@ class StaffMember(_message.Message):
     id: _builtins.str
     """UUID of the employment."""
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     name: _builtins.str
-    """Name as given, readable for search."""
+    """Name of the member."""
     email: _builtins.str
-    """Address of the account; unique on the platform."""
+    """Email address of the account. Unique on the platform."""
     phone: _builtins.str
-    """Phone with country code; may be empty."""
+    """Phone number with country code; may be empty."""
     job: Global___StaffJob.Value.ValueType
-    """The job."""
+    """Job in the store."""
     is_active: _builtins.bool
-    """False: suspended or gone, without any grant."""
+    """False if the member is suspended or has left. An inactive member has no grant."""
     hire_date: _builtins.str
     """First day, "YYYY-MM-DD"; may be empty."""
     termination_date: _builtins.str
-    """Last day in the store's zone, "YYYY-MM-DD"; empty while employed without an end. The grant ends with that day."""
+    """Last day in the time zone of the store, "YYYY-MM-DD". The grant ends with this day. Empty if no last day is set."""
     account_id: _builtins.str
-    """The account that holds the grant; empty while the invitation is pending or refused."""
+    """Account that has the grant. Empty while the invitation is pending or if it was refused."""
     invitation_state: Global___InvitationState.Value.ValueType
-    """How far the invitation has come."""
+    """State of the invitation."""
     etag: _builtins.str
-    """Changes with every change. Send it back in a PUT to have a stale one refused."""
+    """Changes with every update. Send it with an update to detect concurrent changes."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the person was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
+        """Time of the last change."""
 
     def __init__(
         self,

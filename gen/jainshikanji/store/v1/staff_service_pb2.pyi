@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListStaffRequest(_message.Message):
-    """Which page of which store's staff."""
+    """Request of ListStaff."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,15 +31,15 @@ class ListStaffRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """Only members with this job; absent for all."""
+    """Only members with this job. Absent: all jobs."""
     include_inactive: _builtins.bool
-    """Also suspended and former members."""
+    """True to include suspended and former members."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -59,7 +59,7 @@ Global___ListStaffRequest: _TypeAlias = ListStaffRequest  # noqa: Y015
 
 @_typing.final
 class ListStaffResponse(_message.Message):
-    """A page of staff."""
+    """A page of members of staff."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,16 +87,16 @@ Global___ListStaffResponse: _TypeAlias = ListStaffResponse  # noqa: Y015
 
 @_typing.final
 class GetStaffMemberRequest(_message.Message):
-    """Which member."""
+    """Request of GetStaffMember."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     staff_id: _builtins.str
-    """The member."""
+    """ID of the member."""
     def __init__(
         self,
         *,
@@ -113,7 +113,7 @@ Global___GetStaffMemberRequest: _TypeAlias = GetStaffMemberRequest  # noqa: Y015
 
 @_typing.final
 class AddStaffMemberRequest(_message.Message):
-    """Whom to add."""
+    """Request of AddStaffMember."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,15 +124,15 @@ class AddStaffMemberRequest(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     HIRE_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     email: _builtins.str
-    """Where the invitation goes; becomes the login."""
+    """Email address for the invitation and the login."""
     phone: _builtins.str
-    """Optional; digits with an optional leading + and country code."""
+    """Phone number: digits with an optional leading + and country code. Optional."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """The job."""
+    """Job in the store."""
     hire_date: _builtins.str
     """First day, "YYYY-MM-DD"; optional."""
     def __init__(
@@ -155,7 +155,7 @@ Global___AddStaffMemberRequest: _TypeAlias = AddStaffMemberRequest  # noqa: Y015
 
 @_typing.final
 class UpdateStaffMemberRequest(_message.Message):
-    """What to change of a member."""
+    """Request of UpdateStaffMember."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,23 +169,23 @@ class UpdateStaffMemberRequest(_message.Message):
     TERMINATION_DATE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     staff_id: _builtins.str
-    """The member."""
+    """ID of the member."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     phone: _builtins.str
-    """Empty takes it away."""
+    """Phone number. Empty clears it."""
     job: _staff_pb2.StaffJob.Value.ValueType
-    """Another job."""
+    """Job in the store."""
     is_active: _builtins.bool
-    """False suspends, true activates."""
+    """False suspends the member, true activates it."""
     hire_date: _builtins.str
-    """First day, "YYYY-MM-DD"; empty takes it away."""
+    """First day, "YYYY-MM-DD". Empty clears it."""
     termination_date: _builtins.str
-    """Last day, "YYYY-MM-DD"; empty takes it away."""
+    """Last day, "YYYY-MM-DD". Empty clears it."""
     etag: _builtins.str
-    """The etag last seen; absent: no check."""
+    """Etag of the last read. STALE_ETAG if the resource changed since. No check if absent."""
     def __init__(
         self,
         *,
@@ -232,16 +232,16 @@ Global___UpdateStaffMemberRequest: _TypeAlias = UpdateStaffMemberRequest  # noqa
 
 @_typing.final
 class RemoveStaffMemberRequest(_message.Message):
-    """Whose employment to end."""
+    """Request of RemoveStaffMember."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     staff_id: _builtins.str
-    """The member."""
+    """ID of the member."""
     def __init__(
         self,
         *,

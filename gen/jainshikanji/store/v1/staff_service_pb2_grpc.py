@@ -28,7 +28,8 @@ if _version_not_supported:
 
 
 class StaffServiceStub:
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants.
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
     """
 
     def __init__(self, channel):
@@ -65,42 +66,44 @@ class StaffServiceStub:
 
 
 class StaffServiceServicer:
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants.
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
     """
 
     def ListStaff(self, request, context):
-        """Staff of a store, by name. Keyset pages.
+        """Lists the staff of a store by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStaffMember(self, request, context):
-        """One member. NOT_FOUND when the store has no such member.
+        """Returns a member of staff. Errors: NOT_FOUND if the store has no such member.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddStaffMember(self, request, context):
-        """Adds somebody and sends the invitation; while the account service is away the member stays PENDING and the
-        invitation follows. Somebody whose employment has ended is taken on again, here or in another store.
-        ALREADY_EXISTS ALREADY_STAFF when the email belongs to a present member of any store.
+        """Adds a member of staff and sends the invitation. While the customer service is unavailable the invitation is
+        PENDING and is sent later. A person whose employment has ended can be added again, in any store. Errors:
+        ALREADY_STAFF if the email address belongs to a current member of any store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStaffMember(self, request, context):
-        """Changes a member; what is absent stays. The email stays: it is the account. Suspending ends the grant,
-        activating gives it again. ABORTED STALE_ETAG, ABORTED INVITATION_REFUSED when a refused member would be activated.
+        """Updates a member of staff. Absent fields keep their values. The email address cannot change, because it identifies
+        the account. Suspending a member ends the grant, activating restores it. Errors: STALE_ETAG; INVITATION_REFUSED if
+        a member whose invitation was refused is activated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveStaffMember(self, request, context):
-        """Ends the employment today: the record stays, the grant ends. Ending it twice changes nothing.
+        """Ends the employment today. The record remains, the grant ends. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +146,8 @@ def add_StaffServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StaffService:
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants.
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
     """
 
     @staticmethod

@@ -29,51 +29,59 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StaffServiceStub:
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants."""
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StaffServiceAsyncStub: ...
     ListStaff: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.ListStaffRequest, _staff_service_pb2.ListStaffResponse]
-    """Staff of a store, by name. Keyset pages."""
+    """Lists the staff of a store by name."""
     GetStaffMember: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.GetStaffMemberRequest, _staff_pb2.StaffMember]
-    """One member. NOT_FOUND when the store has no such member."""
+    """Returns a member of staff. Errors: NOT_FOUND if the store has no such member."""
     AddStaffMember: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.AddStaffMemberRequest, _staff_pb2.StaffMember]
-    """Adds somebody and sends the invitation; while the account service is away the member stays PENDING and the
-    invitation follows. Somebody whose employment has ended is taken on again, here or in another store.
-    ALREADY_EXISTS ALREADY_STAFF when the email belongs to a present member of any store.
+    """Adds a member of staff and sends the invitation. While the customer service is unavailable the invitation is
+    PENDING and is sent later. A person whose employment has ended can be added again, in any store. Errors:
+    ALREADY_STAFF if the email address belongs to a current member of any store.
     """
     UpdateStaffMember: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.UpdateStaffMemberRequest, _staff_pb2.StaffMember]
-    """Changes a member; what is absent stays. The email stays: it is the account. Suspending ends the grant,
-    activating gives it again. ABORTED STALE_ETAG, ABORTED INVITATION_REFUSED when a refused member would be activated.
+    """Updates a member of staff. Absent fields keep their values. The email address cannot change, because it identifies
+    the account. Suspending a member ends the grant, activating restores it. Errors: STALE_ETAG; INVITATION_REFUSED if
+    a member whose invitation was refused is activated.
     """
     RemoveStaffMember: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.RemoveStaffMemberRequest, _empty_pb2.Empty]
-    """Ends the employment today: the record stays, the grant ends. Ending it twice changes nothing."""
+    """Ends the employment today. The record remains, the grant ends. Idempotent."""
 
 @_typing.type_check_only
 class StaffServiceAsyncStub(StaffServiceStub):
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants."""
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListStaff: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.ListStaffRequest, _staff_service_pb2.ListStaffResponse]  # type: ignore[assignment]
-    """Staff of a store, by name. Keyset pages."""
+    """Lists the staff of a store by name."""
     GetStaffMember: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.GetStaffMemberRequest, _staff_pb2.StaffMember]  # type: ignore[assignment]
-    """One member. NOT_FOUND when the store has no such member."""
+    """Returns a member of staff. Errors: NOT_FOUND if the store has no such member."""
     AddStaffMember: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.AddStaffMemberRequest, _staff_pb2.StaffMember]  # type: ignore[assignment]
-    """Adds somebody and sends the invitation; while the account service is away the member stays PENDING and the
-    invitation follows. Somebody whose employment has ended is taken on again, here or in another store.
-    ALREADY_EXISTS ALREADY_STAFF when the email belongs to a present member of any store.
+    """Adds a member of staff and sends the invitation. While the customer service is unavailable the invitation is
+    PENDING and is sent later. A person whose employment has ended can be added again, in any store. Errors:
+    ALREADY_STAFF if the email address belongs to a current member of any store.
     """
     UpdateStaffMember: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.UpdateStaffMemberRequest, _staff_pb2.StaffMember]  # type: ignore[assignment]
-    """Changes a member; what is absent stays. The email stays: it is the account. Suspending ends the grant,
-    activating gives it again. ABORTED STALE_ETAG, ABORTED INVITATION_REFUSED when a refused member would be activated.
+    """Updates a member of staff. Absent fields keep their values. The email address cannot change, because it identifies
+    the account. Suspending a member ends the grant, activating restores it. Errors: STALE_ETAG; INVITATION_REFUSED if
+    a member whose invitation was refused is activated.
     """
     RemoveStaffMember: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.RemoveStaffMemberRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Ends the employment today: the record stays, the grant ends. Ending it twice changes nothing."""
+    """Ends the employment today. The record remains, the grant ends. Idempotent."""
 
 class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Who works where. Adding somebody invites them to an account; the account service keeps the grants."""
+    """Staff of the stores. Adding a member sends an invitation for an account; the customer service has the accounts and
+    the grants.
+    """
 
     @_abc_1.abstractmethod
     def ListStaff(
@@ -81,7 +89,7 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.ListStaffRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_staff_service_pb2.ListStaffResponse, _abc.Awaitable[_staff_service_pb2.ListStaffResponse]]:
-        """Staff of a store, by name. Keyset pages."""
+        """Lists the staff of a store by name."""
 
     @_abc_1.abstractmethod
     def GetStaffMember(
@@ -89,7 +97,7 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.GetStaffMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_staff_pb2.StaffMember, _abc.Awaitable[_staff_pb2.StaffMember]]:
-        """One member. NOT_FOUND when the store has no such member."""
+        """Returns a member of staff. Errors: NOT_FOUND if the store has no such member."""
 
     @_abc_1.abstractmethod
     def AddStaffMember(
@@ -97,9 +105,9 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.AddStaffMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_staff_pb2.StaffMember, _abc.Awaitable[_staff_pb2.StaffMember]]:
-        """Adds somebody and sends the invitation; while the account service is away the member stays PENDING and the
-        invitation follows. Somebody whose employment has ended is taken on again, here or in another store.
-        ALREADY_EXISTS ALREADY_STAFF when the email belongs to a present member of any store.
+        """Adds a member of staff and sends the invitation. While the customer service is unavailable the invitation is
+        PENDING and is sent later. A person whose employment has ended can be added again, in any store. Errors:
+        ALREADY_STAFF if the email address belongs to a current member of any store.
         """
 
     @_abc_1.abstractmethod
@@ -108,8 +116,9 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.UpdateStaffMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_staff_pb2.StaffMember, _abc.Awaitable[_staff_pb2.StaffMember]]:
-        """Changes a member; what is absent stays. The email stays: it is the account. Suspending ends the grant,
-        activating gives it again. ABORTED STALE_ETAG, ABORTED INVITATION_REFUSED when a refused member would be activated.
+        """Updates a member of staff. Absent fields keep their values. The email address cannot change, because it identifies
+        the account. Suspending a member ends the grant, activating restores it. Errors: STALE_ETAG; INVITATION_REFUSED if
+        a member whose invitation was refused is activated.
         """
 
     @_abc_1.abstractmethod
@@ -118,6 +127,6 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.RemoveStaffMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Ends the employment today: the record stays, the grant ends. Ending it twice changes nothing."""
+        """Ends the employment today. The record remains, the grant ends. Idempotent."""
 
 def add_StaffServiceServicer_to_server(servicer: StaffServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Store(_message.Message):
-    """A restaurant of the group. Public business data. Whether it is open at this minute is said by its operating hours."""
+    """A restaurant of the group. All fields are public. OperatingHours has the times at which it is open."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -47,52 +47,54 @@ class Store(_message.Message):
     id: _builtins.str
     """UUID."""
     name: _builtins.str
-    """Name as customers know it."""
+    """Name for customers."""
     slug: _builtins.str
-    """Unique part of a readable address: lower-case letters, digits and single hyphens."""
+    """Unique identifier for URLs: lower-case letters, digits and single hyphens."""
     description: _builtins.str
-    """What the store says about itself; may be empty."""
+    """Description for customers; may be empty."""
     email: _builtins.str
-    """Where the business is written to."""
+    """Email address of the store."""
     phone: _builtins.str
-    """Where the business is called."""
+    """Phone number of the store."""
     time_zone: _builtins.str
-    """IANA zone, as in "Asia/Kolkata". Hours and report days are counted in it."""
+    """IANA time zone, such as "Asia/Kolkata", of the hours and report days."""
     gstin: _builtins.str
-    """GST number printed on invoices; empty where none is given."""
+    """GST number for invoices; may be empty."""
     is_active: _builtins.bool
-    """False once the store is closed for good or not yet opened: it takes no order and is not listed."""
+    """False if the store is permanently closed or not opened yet. An inactive store accepts no orders and is not listed."""
     is_accepting_orders: _builtins.bool
-    """The store's own switch: false while it takes no order, now or scheduled."""
+    """False while the store has paused orders, immediate and scheduled ones."""
     delivery_radius_metres: _builtins.int
-    """Metres around the store's location that are served where no zone lists the postal code; 0 for none."""
+    """Delivery radius around the location of the store in metres, for postal codes that no zone lists. 0 for none."""
     estimated_prep_time_minutes: _builtins.int
-    """Usual minutes from order to ready, for orders whose products say nothing."""
+    """Usual preparation time in minutes, for products without a preparation time."""
     etag: _builtins.str
-    """Changes with every change of the store, its hours or its zones. Send it back in a PUT to have a stale one refused."""
+    """Changes with every change of the store, its hours or its zones. Send it with an update to detect concurrent
+    changes.
+    """
     @_builtins.property
     def address(self) -> _postal_address_pb2.PostalAddress:
-        """Where it stands. Its location, where known, is the centre of the delivery radius; its state decides the tax."""
+        """Address of the store. Its location, if known, is the centre of the delivery radius; its state determines the tax."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Least value of the lines of an order to be delivered; 0 for none. Pickup and dine-in have no minimum."""
+        """Minimum subtotal of a delivery; 0 for none. Pickup and dine-in have no minimum."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee for a delivery inside the radius and outside every zone. A zone has its own."""
+        """Delivery fee within the radius and outside every zone. A zone has its own fee."""
 
     @_builtins.property
     def free_delivery_above(self) -> _money_pb2.Money:
-        """Delivery is free when the lines come to this much or more. Absent: never free."""
+        """Subtotal from which delivery is free. Absent: never free."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the store was added."""
+        """Creation time."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the store, its hours or its zones last changed."""
+        """Time of the last change of the store, its hours or its zones."""
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ Global___Store: _TypeAlias = Store  # noqa: Y015
 
 @_typing.final
 class NearbyStore(_message.Message):
-    """A store seen from one place at one time."""
+    """A store with data for one place and time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -139,19 +141,19 @@ class NearbyStore(_message.Message):
     DELIVERS_FIELD_NUMBER: _builtins.int
     ESTIMATED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     distance_metres: _builtins.int
-    """Metres from the place asked for, as the crow flies."""
+    """Straight-line distance to the requested place in metres."""
     is_open: _builtins.bool
-    """True when it is open now, in its own zone, and takes orders."""
+    """True if the store is open now and accepts orders."""
     delivers: _builtins.bool
-    """True when it delivers to the place asked for."""
+    """True if the store delivers to the requested place."""
     @_builtins.property
     def store(self) -> Global___Store:
         """The store."""
 
     @_builtins.property
     def estimated_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When an order placed now would be at the place: now or the next opening, then preparation, then the way.
-        Absent where the store does not deliver there or does not open in the next 8 days.
+        """Estimated delivery time of an order that is placed now: the current time or the next opening, plus preparation and
+        travel time. Absent if the store does not deliver to the place or does not open in the next 8 days.
         """
 
     def __init__(

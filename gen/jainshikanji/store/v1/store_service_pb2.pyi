@@ -29,7 +29,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListStoresRequest(_message.Message):
-    """Which page of which stores."""
+    """Request of ListStores."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,13 +41,13 @@ class ListStoresRequest(_message.Message):
     slug: _builtins.str
     """Only the store with this slug."""
     city: _builtins.str
-    """Only stores in this city, whatever its case."""
+    """Only stores in this city; case is ignored."""
     include_inactive: _builtins.bool
-    """Also inactive stores. Admins only: PERMISSION_DENIED."""
+    """True to include inactive stores. PERMISSION_DENIED for callers other than ADMIN."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -95,7 +95,7 @@ Global___ListStoresResponse: _TypeAlias = ListStoresResponse  # noqa: Y015
 
 @_typing.final
 class ListNearbyStoresRequest(_message.Message):
-    """Around which place."""
+    """Request of ListNearbyStores."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,20 +107,20 @@ class ListNearbyStoresRequest(_message.Message):
     DELIVER_BY_FIELD_NUMBER: _builtins.int
     MAX_RESULTS_FIELD_NUMBER: _builtins.int
     latitude: _builtins.float
-    """Degrees north."""
+    """Latitude in degrees; positive is north."""
     longitude: _builtins.float
-    """Degrees east."""
+    """Longitude in degrees; positive is east."""
     postal_code: _builtins.str
-    """Postal code of the place, which finds zones; optional."""
+    """Postal code of the place, for delivery zones. Optional."""
     within_metres: _builtins.int
-    """1 to 100000 metres; 25000 when absent."""
+    """Maximum distance in metres, 1 to 100000. Default 25000."""
     open_now: _builtins.bool
-    """Only stores that are open now and take orders."""
+    """Only stores that are open now and accept orders."""
     max_results: _builtins.int
-    """1 to 50; 20 when absent. There are no further pages."""
+    """Maximum number of stores, 1 to 50. Default 20. The list has no further pages."""
     @_builtins.property
     def deliver_by(self) -> _timestamp_pb2.Timestamp:
-        """Only stores that deliver to the place, by this time."""
+        """Only stores that deliver to the place before this time."""
 
     def __init__(
         self,
@@ -174,13 +174,13 @@ Global___ListNearbyStoresResponse: _TypeAlias = ListNearbyStoresResponse  # noqa
 
 @_typing.final
 class GetStoreRequest(_message.Message):
-    """Which store."""
+    """Request of GetStore."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     def __init__(
         self,
         *,
@@ -196,7 +196,7 @@ Global___GetStoreRequest: _TypeAlias = GetStoreRequest  # noqa: Y015
 
 @_typing.final
 class CreateStoreRequest(_message.Message):
-    """The store to add."""
+    """Request of CreateStore."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -216,42 +216,42 @@ class CreateStoreRequest(_message.Message):
     DELIVERY_RADIUS_METRES_FIELD_NUMBER: _builtins.int
     ESTIMATED_PREP_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     slug: _builtins.str
-    """Lower-case letters, digits and single hyphens. Made from the name when empty."""
+    """Lower-case letters, digits and single hyphens. Default: derived from the name."""
     description: _builtins.str
-    """Up to 5000 characters."""
+    """Description, up to 5000 characters."""
     email: _builtins.str
-    """Where the business is written to."""
+    """Email address of the store."""
     phone: _builtins.str
-    """Where the business is called."""
+    """Phone number of the store."""
     time_zone: _builtins.str
-    """IANA zone. "Asia/Kolkata" when empty."""
+    """IANA time zone. Default "Asia/Kolkata"."""
     gstin: _builtins.str
-    """GST number: 15 characters; may be empty."""
+    """GST number, 15 characters; may be empty."""
     is_active: _builtins.bool
-    """Whether the store takes part at all. True when absent."""
+    """False for a store that is not opened yet. Default true."""
     is_accepting_orders: _builtins.bool
-    """The store's own switch. True when absent."""
+    """False to pause orders. Default true."""
     delivery_radius_metres: _builtins.int
-    """0 to 100000 metres around the location; 0 for none. 10000 when absent."""
+    """Delivery radius in metres, 0 to 100000; 0 for none. Default 10000."""
     estimated_prep_time_minutes: _builtins.int
-    """0 to 600 minutes from order to ready. 30 when absent."""
+    """Preparation time in minutes, 0 to 600. Default 30."""
     @_builtins.property
     def address(self) -> _postal_address_pb2.PostalAddress:
-        """Where it stands. Without a location only zones are delivered to."""
+        """Address of the store. Without a location the store delivers only to its zones."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Least value of the lines of a delivery. 0 when absent."""
+        """Minimum subtotal of a delivery. Default 0."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee for a delivery inside the radius. 0 when absent."""
+        """Delivery fee within the radius. Default 0."""
 
     @_builtins.property
     def free_delivery_above(self) -> _money_pb2.Money:
-        """Delivery is free from this value of the lines on. Never free when absent."""
+        """Subtotal from which delivery is free. Absent: never free."""
 
     def __init__(
         self,
@@ -297,7 +297,7 @@ Global___CreateStoreRequest: _TypeAlias = CreateStoreRequest  # noqa: Y015
 
 @_typing.final
 class UpdateStoreRequest(_message.Message):
-    """What to change of a store."""
+    """Request of UpdateStore."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -320,48 +320,48 @@ class UpdateStoreRequest(_message.Message):
     REMOVE_FREE_DELIVERY_ABOVE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     slug: _builtins.str
-    """Lower-case letters, digits and single hyphens. Admins only."""
+    """Lower-case letters, digits and single hyphens. ADMIN only."""
     description: _builtins.str
-    """Up to 5000 characters."""
+    """Description, up to 5000 characters."""
     email: _builtins.str
-    """Where the business is written to."""
+    """Email address of the store."""
     phone: _builtins.str
-    """Where the business is called."""
+    """Phone number of the store."""
     time_zone: _builtins.str
-    """IANA zone."""
+    """IANA time zone."""
     gstin: _builtins.str
-    """GST number: 15 characters; may be empty."""
+    """GST number, 15 characters; may be empty."""
     is_active: _builtins.bool
-    """Whether the store takes part at all. Admins only."""
+    """False if the store is permanently closed or not opened yet. ADMIN only."""
     is_accepting_orders: _builtins.bool
-    """The store's own switch."""
+    """False to pause orders."""
     delivery_radius_metres: _builtins.int
-    """0 to 100000 metres around the location; 0 for none."""
+    """Delivery radius in metres, 0 to 100000; 0 for none."""
     estimated_prep_time_minutes: _builtins.int
-    """0 to 600 minutes from order to ready."""
+    """Preparation time in minutes, 0 to 600."""
     remove_free_delivery_above: _builtins.bool
-    """Delivery is never free any more. Not together with free_delivery_above."""
+    """True to remove free_delivery_above, so that delivery is never free. Excludes free_delivery_above."""
     etag: _builtins.str
-    """The etag last seen; absent: no check."""
+    """Etag of the last read. STALE_ETAG if the resource changed since. No check if absent."""
     @_builtins.property
     def address(self) -> _postal_address_pb2.PostalAddress:
-        """Where it stands; replaced as a whole, with its location."""
+        """Address of the store; replaced as a whole, including its location."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """Least value of the lines of a delivery."""
+        """Minimum subtotal of a delivery."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee for a delivery inside the radius."""
+        """Delivery fee within the radius."""
 
     @_builtins.property
     def free_delivery_above(self) -> _money_pb2.Money:
-        """Delivery is free from this value of the lines on."""
+        """Subtotal from which delivery is free."""
 
     def __init__(
         self,
@@ -438,13 +438,13 @@ Global___UpdateStoreRequest: _TypeAlias = UpdateStoreRequest  # noqa: Y015
 
 @_typing.final
 class GetOperatingHoursRequest(_message.Message):
-    """Whose hours."""
+    """Request of GetOperatingHours."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     def __init__(
         self,
         *,
@@ -460,7 +460,7 @@ Global___GetOperatingHoursRequest: _TypeAlias = GetOperatingHoursRequest  # noqa
 
 @_typing.final
 class UpdateOperatingHoursRequest(_message.Message):
-    """The new week."""
+    """Request of UpdateOperatingHours."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -468,12 +468,12 @@ class UpdateOperatingHoursRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     etag: _builtins.str
-    """The etag last seen; absent: no check."""
+    """Etag of the last read. STALE_ETAG if the resource changed since. No check if absent."""
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[_operating_hours_pb2.DayHours]:
-        """1 to 7 days, each once. A week without opening is a day without intervals."""
+        """1 to 7 days, each at most once. For a week without opening send a day without intervals."""
 
     def __init__(
         self,
@@ -492,7 +492,7 @@ Global___UpdateOperatingHoursRequest: _TypeAlias = UpdateOperatingHoursRequest  
 
 @_typing.final
 class SetHoursExceptionRequest(_message.Message):
-    """The hours of one date."""
+    """Request of SetHoursException."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -501,14 +501,14 @@ class SetHoursExceptionRequest(_message.Message):
     INTERVALS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     date: _builtins.str
-    """"YYYY-MM-DD" in the store's zone; today or later, at most 730 days off."""
+    """"YYYY-MM-DD" in the time zone of the store; today or later, at most 730 days ahead."""
     reason: _builtins.str
-    """Shown to customers; up to 255 characters."""
+    """Reason, shown to customers, up to 255 characters."""
     @_builtins.property
     def intervals(self) -> _containers.RepeatedCompositeFieldContainer[_operating_hours_pb2.OpeningInterval]:
-        """Stretches that begin on the date, at most 12, none overlapping. Empty: closed."""
+        """Intervals that begin on the date, at most 12, without overlap. Empty: closed."""
 
     def __init__(
         self,
@@ -528,16 +528,16 @@ Global___SetHoursExceptionRequest: _TypeAlias = SetHoursExceptionRequest  # noqa
 
 @_typing.final
 class RemoveHoursExceptionRequest(_message.Message):
-    """The date to be usual again."""
+    """Request of RemoveHoursException."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     date: _builtins.str
-    """"YYYY-MM-DD" in the store's zone."""
+    """"YYYY-MM-DD" in the time zone of the store."""
     def __init__(
         self,
         *,
@@ -554,7 +554,7 @@ Global___RemoveHoursExceptionRequest: _TypeAlias = RemoveHoursExceptionRequest  
 
 @_typing.final
 class ListDeliveryZonesRequest(_message.Message):
-    """Which page of which store's zones."""
+    """Request of ListDeliveryZones."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -562,11 +562,11 @@ class ListDeliveryZonesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     page_size: _builtins.int
-    """1 to 100; 50 when absent."""
+    """Page size, 1 to 100. Default 50, also for 0."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """`next_page_token` of the previous page."""
     def __init__(
         self,
         *,
@@ -612,7 +612,7 @@ Global___ListDeliveryZonesResponse: _TypeAlias = ListDeliveryZonesResponse  # no
 
 @_typing.final
 class CreateDeliveryZoneRequest(_message.Message):
-    """The zone to add."""
+    """Request of CreateDeliveryZone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -623,20 +623,20 @@ class CreateDeliveryZoneRequest(_message.Message):
     ESTIMATED_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     estimated_time_minutes: _builtins.int
-    """0 to 600 minutes of the way. 30 when absent."""
+    """Travel time in minutes, 0 to 600. Default 30."""
     is_active: _builtins.bool
-    """An inactive zone is passed over. True when absent."""
+    """An inactive zone is ignored. Default true."""
     @_builtins.property
     def postal_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 1000 postal codes, each once; blanks and hyphens do not count."""
+        """Up to 1000 postal codes, without duplicates; spaces and hyphens are ignored."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee of a delivery into the zone."""
+        """Delivery fee of the zone."""
 
     def __init__(
         self,
@@ -665,7 +665,7 @@ Global___CreateDeliveryZoneRequest: _TypeAlias = CreateDeliveryZoneRequest  # no
 
 @_typing.final
 class UpdateDeliveryZoneRequest(_message.Message):
-    """What to change of a zone."""
+    """Request of UpdateDeliveryZone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -677,22 +677,22 @@ class UpdateDeliveryZoneRequest(_message.Message):
     ESTIMATED_TIME_MINUTES_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     zone_id: _builtins.str
-    """The zone."""
+    """ID of the zone."""
     name: _builtins.str
-    """1 to 255 characters."""
+    """Name, 1 to 255 characters."""
     estimated_time_minutes: _builtins.int
-    """0 to 600 minutes of the way."""
+    """Travel time in minutes, 0 to 600."""
     is_active: _builtins.bool
-    """An inactive zone is passed over."""
+    """An inactive zone is ignored."""
     @_builtins.property
     def postal_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 1000 postal codes, each once; blanks and hyphens do not count. Replace the zone's when any is given."""
+        """Up to 1000 postal codes, without duplicates; spaces and hyphens are ignored. Replaces the list unless empty."""
 
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee of a delivery into the zone."""
+        """Delivery fee of the zone."""
 
     def __init__(
         self,
@@ -726,16 +726,16 @@ Global___UpdateDeliveryZoneRequest: _TypeAlias = UpdateDeliveryZoneRequest  # no
 
 @_typing.final
 class DeleteDeliveryZoneRequest(_message.Message):
-    """The zone to take away."""
+    """Request of DeleteDeliveryZone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     ZONE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The store."""
+    """ID of the store."""
     zone_id: _builtins.str
-    """The zone."""
+    """ID of the zone."""
     def __init__(
         self,
         *,
@@ -752,7 +752,7 @@ Global___DeleteDeliveryZoneRequest: _TypeAlias = DeleteDeliveryZoneRequest  # no
 
 @_typing.final
 class QuoteFulfilmentRequest(_message.Message):
-    """What is to be served."""
+    """Request of QuoteFulfilment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -762,18 +762,18 @@ class QuoteFulfilmentRequest(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     SCHEDULED_DELIVERY_AT_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     fulfilment_type: _fulfilment_type_pb2.FulfilmentType.Value.ValueType
-    """How the order reaches its customer."""
+    """How the customer receives the order."""
     postal_code: _builtins.str
     """With DELIVERY: postal code of the address."""
     @_builtins.property
     def location(self) -> _geo_point_pb2.GeoPoint:
-        """With DELIVERY: position of the address, where known. Decides where no zone lists the postal code."""
+        """With DELIVERY: position of the address, if known. Used if no zone lists the postal code."""
 
     @_builtins.property
     def scheduled_delivery_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer wants it; absent: as soon as possible."""
+        """Requested time. Absent: as soon as possible."""
 
     def __init__(
         self,
@@ -794,7 +794,7 @@ Global___QuoteFulfilmentRequest: _TypeAlias = QuoteFulfilmentRequest  # noqa: Y0
 
 @_typing.final
 class QuoteFulfilmentResponse(_message.Message):
-    """How an order would be served."""
+    """Conditions under which the store fulfils the order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -812,39 +812,40 @@ class QuoteFulfilmentResponse(_message.Message):
     READY_FROM_FIELD_NUMBER: _builtins.int
     GSTIN_FIELD_NUMBER: _builtins.int
     store_id: _builtins.str
-    """The store."""
+    """ID of the store."""
     store_name: _builtins.str
-    """Its name."""
+    """Name of the store."""
     state: _builtins.str
-    """State or union territory that it stands in; with the state of the address it decides CGST + SGST or IGST."""
+    """State or union territory of the store. With the state of the address it determines CGST + SGST or IGST."""
     time_zone: _builtins.str
-    """IANA zone of the store."""
+    """IANA time zone of the store."""
     currency: _builtins.str
-    """ISO 4217 code of all its prices: INR."""
+    """ISO 4217 code of all prices of the store: INR."""
     zone_id: _builtins.str
-    """The zone that decided; empty where the radius did, and for pickup and dine-in."""
+    """ID of the zone that applies. Empty if the radius applies, and for pickup and dine-in."""
     travel_minutes: _builtins.int
-    """Minutes of the way to the customer; 0 for pickup and dine-in."""
+    """Travel time to the customer in minutes. 0 for pickup and dine-in."""
     preparation_minutes: _builtins.int
-    """Minutes from order to ready for products that say nothing themselves."""
+    """Preparation time in minutes for products without one."""
     gstin: _builtins.str
     """GST number of the store for the invoice; may be empty."""
     @_builtins.property
     def delivery_fee(self) -> _money_pb2.Money:
-        """Fee before free_delivery_above is looked at; 0 for pickup and dine-in."""
+        """Delivery fee before free_delivery_above is applied. 0 for pickup and dine-in."""
 
     @_builtins.property
     def free_delivery_above(self) -> _money_pb2.Money:
-        """The fee falls away when the lines come to this much or more. Absent: never; also absent for pickup and dine-in."""
+        """Subtotal from which the delivery fee is waived. Absent: never; also absent for pickup and dine-in."""
 
     @_builtins.property
     def min_order_value(self) -> _money_pb2.Money:
-        """The order is to be refused when its lines come to less; 0 for none, and for pickup and dine-in."""
+        """Minimum subtotal. 0 for none, and for pickup and dine-in."""
 
     @_builtins.property
     def ready_from(self) -> _timestamp_pb2.Timestamp:
-        """When the kitchen can begin: now, or the opening before scheduled_delivery_at where that is later. The estimate is
-        ready_from + longest preparation + travel_minutes, and never before scheduled_delivery_at.
+        """Time at which the kitchen can start: now, or the start of the opening that covers scheduled_delivery_at if that is
+        later. The estimated time of the order is ready_from + longest preparation time + travel_minutes, but not before
+        scheduled_delivery_at.
         """
 
     def __init__(
@@ -876,14 +877,14 @@ Global___QuoteFulfilmentResponse: _TypeAlias = QuoteFulfilmentResponse  # noqa: 
 
 @_typing.final
 class BatchGetStoresRequest(_message.Message):
-    """Which stores."""
+    """Request of BatchGetStores."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 100."""
+        """1 to 100 store ids."""
 
     def __init__(
         self,
@@ -907,7 +908,7 @@ class BatchGetStoresResponse(_message.Message):
     STORES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stores(self) -> _containers.RepeatedCompositeFieldContainer[_store_pb2.Store]:
-        """In no order."""
+        """In unspecified order."""
 
     def __init__(
         self,
@@ -924,14 +925,14 @@ Global___BatchGetStoresResponse: _TypeAlias = BatchGetStoresResponse  # noqa: Y0
 
 @_typing.final
 class BatchQuoteFulfilmentRequest(_message.Message):
-    """Several orders to be served."""
+    """Request of BatchQuoteFulfilment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteFulfilmentRequest]:
-        """1 to 64."""
+        """1 to 64 requests."""
 
     def __init__(
         self,
@@ -948,14 +949,14 @@ Global___BatchQuoteFulfilmentRequest: _TypeAlias = BatchQuoteFulfilmentRequest  
 
 @_typing.final
 class BatchQuoteFulfilmentResponse(_message.Message):
-    """What became of each."""
+    """One result for each request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteFulfilmentResult]:
-        """One for each request, in that order."""
+        """In the order of the requests."""
 
     def __init__(
         self,
@@ -972,31 +973,31 @@ Global___BatchQuoteFulfilmentResponse: _TypeAlias = BatchQuoteFulfilmentResponse
 
 @_typing.final
 class QuoteFulfilmentResult(_message.Message):
-    """What became of one."""
+    """Result of one request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_FIELD_NUMBER: _builtins.int
-    REFUSAL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def response(self) -> Global___QuoteFulfilmentResponse:
-        """It was done."""
+        """Response of the single method."""
 
     @_builtins.property
-    def refusal(self) -> _status_pb2.Status:
-        """What QuoteFulfilment would have been refused with."""
+    def error(self) -> _status_pb2.Status:
+        """Error that QuoteFulfilment would return for this request."""
 
     def __init__(
         self,
         *,
         response: Global___QuoteFulfilmentResponse | None = ...,
-        refusal: _status_pb2.Status | None = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -30,7 +30,7 @@ if _version_not_supported:
 
 
 class StoreServiceStub:
-    """Stores, when they are open and where they deliver.
+    """Stores with their operating hours and delivery zones.
     """
 
     def __init__(self, channel):
@@ -122,124 +122,124 @@ class StoreServiceStub:
 
 
 class StoreServiceServicer:
-    """Stores, when they are open and where they deliver.
+    """Stores with their operating hours and delivery zones.
     """
 
     def ListStores(self, request, context):
-        """Active stores, by name. Keyset pages. `slug` finds one by its readable address.
+        """Lists the active stores by name. `slug` selects one store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNearbyStores(self, request, context):
-        """Active stores around a place, nearest first.
+        """Lists the active stores around a place, nearest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStore(self, request, context):
-        """One store, active or not. NOT_FOUND when there is none.
+        """Returns a store, active or not. Errors: NOT_FOUND if it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateStore(self, request, context):
-        """Adds a store, without hours (closed) and without zones. ALREADY_EXISTS SLUG_TAKEN.
+        """Creates a store without operating hours and delivery zones, so it is closed at first. Errors: SLUG_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStore(self, request, context):
-        """Changes a store; what is absent stays. Only an admin may change slug and is_active: PERMISSION_DENIED.
-        ALREADY_EXISTS SLUG_TAKEN, ABORTED STALE_ETAG.
+        """Updates a store. Absent fields keep their values. Errors: PERMISSION_DENIED if a caller other than ADMIN changes
+        slug or is_active; SLUG_TAKEN; STALE_ETAG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOperatingHours(self, request, context):
-        """When a store is open: the week, the coming exceptions, and whether it is open at this minute.
+        """Returns the operating hours of a store: the week, the coming exceptions, and whether it is open now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOperatingHours(self, request, context):
-        """Replaces the week. Days that are not given are closed. INVALID_ARGUMENT when stretches overlap, also across
-        midnight into the next day. ABORTED STALE_ETAG.
+        """Replaces the weekly hours. Days that are absent are closed. Errors: INVALID_ARGUMENT if intervals overlap, also
+        across midnight into the next day; STALE_ETAG.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetHoursException(self, request, context):
-        """Gives one date its own hours instead of those of its day of the week; replaces what the date had before.
-        ABORTED TOO_MANY_EXCEPTIONS beyond 366 dates to come.
+        """Sets the hours of one date, which replace the hours of its day of the week and any previous exception. Errors:
+        TOO_MANY_EXCEPTIONS beyond 366 future dates.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveHoursException(self, request, context):
-        """Gives a date the hours of its day of the week again. Without an exception nothing changes.
+        """Removes the exception of a date. Succeeds if the date has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveryZones(self, request, context):
-        """Zones of a store, by name. Keyset pages.
+        """Lists the delivery zones of a store by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDeliveryZone(self, request, context):
-        """Adds a zone. ALREADY_EXISTS POSTAL_CODE_TAKEN when another active zone of the store lists one of the codes,
-        ABORTED TOO_MANY_ZONES beyond 200 a store.
+        """Creates a delivery zone. Errors: POSTAL_CODE_TAKEN if another active zone of the store lists one of the postal
+        codes; TOO_MANY_ZONES beyond 200 zones of a store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateDeliveryZone(self, request, context):
-        """Changes a zone; what is absent stays. ALREADY_EXISTS POSTAL_CODE_TAKEN. NOT_FOUND when the store has no such zone.
+        """Updates a delivery zone. Absent fields keep their values. Errors: POSTAL_CODE_TAKEN; NOT_FOUND if the store has no
+        such zone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDeliveryZone(self, request, context):
-        """Takes a zone away. Orders keep the fee they were given. NOT_FOUND when the store has no such zone.
+        """Deletes a delivery zone. Existing orders keep their fee. Errors: NOT_FOUND if the store has no such zone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QuoteFulfilment(self, request, context):
-        """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
-        NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-        closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
-        OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-        scheduledDeliveryAt: not in the future, or more than 8 days off.
+        """Returns whether, when and at which fee a store can fulfil an order. The quote is not stored. Errors: NOT_FOUND if
+        the store does not exist; STORE_NOT_ACCEPTING_ORDERS if it is inactive or has paused orders; STORE_CLOSED if it is
+        closed now or at scheduled_delivery_at; OUT_OF_DELIVERY_AREA if no zone lists the postal code and the place is not
+        within the radius; INVALID_ARGUMENT if scheduled_delivery_at is not in the future or more than 8 days ahead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchQuoteFulfilment(self, request, context):
-        """QuoteFulfilment for several orders; one that is refused is no reason to refuse another.
+        """Calls QuoteFulfilment for several orders. Each request has its own response or error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetStores(self, request, context):
-        """Stores by id, in no order; unknown ids are left out.
+        """Returns stores by id in unspecified order. Unknown ids are omitted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -337,7 +337,7 @@ def add_StoreServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StoreService:
-    """Stores, when they are open and where they deliver.
+    """Stores with their operating hours and delivery zones.
     """
 
     @staticmethod

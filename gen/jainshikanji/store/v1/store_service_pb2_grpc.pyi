@@ -31,111 +31,113 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StoreServiceStub:
-    """Stores, when they are open and where they deliver."""
+    """Stores with their operating hours and delivery zones."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StoreServiceAsyncStub: ...
     ListStores: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.ListStoresRequest, _store_service_pb2.ListStoresResponse]
-    """Active stores, by name. Keyset pages. `slug` finds one by its readable address."""
+    """Lists the active stores by name. `slug` selects one store."""
     ListNearbyStores: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.ListNearbyStoresRequest, _store_service_pb2.ListNearbyStoresResponse]
-    """Active stores around a place, nearest first."""
+    """Lists the active stores around a place, nearest first."""
     GetStore: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.GetStoreRequest, _store_pb2.Store]
-    """One store, active or not. NOT_FOUND when there is none."""
+    """Returns a store, active or not. Errors: NOT_FOUND if it does not exist."""
     CreateStore: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.CreateStoreRequest, _store_pb2.Store]
-    """Adds a store, without hours (closed) and without zones. ALREADY_EXISTS SLUG_TAKEN."""
+    """Creates a store without operating hours and delivery zones, so it is closed at first. Errors: SLUG_TAKEN."""
     UpdateStore: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.UpdateStoreRequest, _store_pb2.Store]
-    """Changes a store; what is absent stays. Only an admin may change slug and is_active: PERMISSION_DENIED.
-    ALREADY_EXISTS SLUG_TAKEN, ABORTED STALE_ETAG.
+    """Updates a store. Absent fields keep their values. Errors: PERMISSION_DENIED if a caller other than ADMIN changes
+    slug or is_active; SLUG_TAKEN; STALE_ETAG.
     """
     GetOperatingHours: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.GetOperatingHoursRequest, _operating_hours_pb2.OperatingHours]
-    """When a store is open: the week, the coming exceptions, and whether it is open at this minute."""
+    """Returns the operating hours of a store: the week, the coming exceptions, and whether it is open now."""
     UpdateOperatingHours: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.UpdateOperatingHoursRequest, _operating_hours_pb2.OperatingHours]
-    """Replaces the week. Days that are not given are closed. INVALID_ARGUMENT when stretches overlap, also across
-    midnight into the next day. ABORTED STALE_ETAG.
+    """Replaces the weekly hours. Days that are absent are closed. Errors: INVALID_ARGUMENT if intervals overlap, also
+    across midnight into the next day; STALE_ETAG.
     """
     SetHoursException: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.SetHoursExceptionRequest, _operating_hours_pb2.OperatingHours]
-    """Gives one date its own hours instead of those of its day of the week; replaces what the date had before.
-    ABORTED TOO_MANY_EXCEPTIONS beyond 366 dates to come.
+    """Sets the hours of one date, which replace the hours of its day of the week and any previous exception. Errors:
+    TOO_MANY_EXCEPTIONS beyond 366 future dates.
     """
     RemoveHoursException: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.RemoveHoursExceptionRequest, _empty_pb2.Empty]
-    """Gives a date the hours of its day of the week again. Without an exception nothing changes."""
+    """Removes the exception of a date. Succeeds if the date has none."""
     ListDeliveryZones: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.ListDeliveryZonesRequest, _store_service_pb2.ListDeliveryZonesResponse]
-    """Zones of a store, by name. Keyset pages."""
+    """Lists the delivery zones of a store by name."""
     CreateDeliveryZone: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.CreateDeliveryZoneRequest, _delivery_zone_pb2.DeliveryZone]
-    """Adds a zone. ALREADY_EXISTS POSTAL_CODE_TAKEN when another active zone of the store lists one of the codes,
-    ABORTED TOO_MANY_ZONES beyond 200 a store.
+    """Creates a delivery zone. Errors: POSTAL_CODE_TAKEN if another active zone of the store lists one of the postal
+    codes; TOO_MANY_ZONES beyond 200 zones of a store.
     """
     UpdateDeliveryZone: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.UpdateDeliveryZoneRequest, _delivery_zone_pb2.DeliveryZone]
-    """Changes a zone; what is absent stays. ALREADY_EXISTS POSTAL_CODE_TAKEN. NOT_FOUND when the store has no such zone."""
+    """Updates a delivery zone. Absent fields keep their values. Errors: POSTAL_CODE_TAKEN; NOT_FOUND if the store has no
+    such zone.
+    """
     DeleteDeliveryZone: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.DeleteDeliveryZoneRequest, _empty_pb2.Empty]
-    """Takes a zone away. Orders keep the fee they were given. NOT_FOUND when the store has no such zone."""
+    """Deletes a delivery zone. Existing orders keep their fee. Errors: NOT_FOUND if the store has no such zone."""
     QuoteFulfilment: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.QuoteFulfilmentRequest, _store_service_pb2.QuoteFulfilmentResponse]
-    """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
-    NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-    closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
-    OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-    scheduledDeliveryAt: not in the future, or more than 8 days off.
+    """Returns whether, when and at which fee a store can fulfil an order. The quote is not stored. Errors: NOT_FOUND if
+    the store does not exist; STORE_NOT_ACCEPTING_ORDERS if it is inactive or has paused orders; STORE_CLOSED if it is
+    closed now or at scheduled_delivery_at; OUT_OF_DELIVERY_AREA if no zone lists the postal code and the place is not
+    within the radius; INVALID_ARGUMENT if scheduled_delivery_at is not in the future or more than 8 days ahead.
     """
     BatchQuoteFulfilment: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.BatchQuoteFulfilmentRequest, _store_service_pb2.BatchQuoteFulfilmentResponse]
-    """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
+    """Calls QuoteFulfilment for several orders. Each request has its own response or error."""
     BatchGetStores: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]
-    """Stores by id, in no order; unknown ids are left out."""
+    """Returns stores by id in unspecified order. Unknown ids are omitted."""
 
 @_typing.type_check_only
 class StoreServiceAsyncStub(StoreServiceStub):
-    """Stores, when they are open and where they deliver."""
+    """Stores with their operating hours and delivery zones."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListStores: _aio.UnaryUnaryMultiCallable[_store_service_pb2.ListStoresRequest, _store_service_pb2.ListStoresResponse]  # type: ignore[assignment]
-    """Active stores, by name. Keyset pages. `slug` finds one by its readable address."""
+    """Lists the active stores by name. `slug` selects one store."""
     ListNearbyStores: _aio.UnaryUnaryMultiCallable[_store_service_pb2.ListNearbyStoresRequest, _store_service_pb2.ListNearbyStoresResponse]  # type: ignore[assignment]
-    """Active stores around a place, nearest first."""
+    """Lists the active stores around a place, nearest first."""
     GetStore: _aio.UnaryUnaryMultiCallable[_store_service_pb2.GetStoreRequest, _store_pb2.Store]  # type: ignore[assignment]
-    """One store, active or not. NOT_FOUND when there is none."""
+    """Returns a store, active or not. Errors: NOT_FOUND if it does not exist."""
     CreateStore: _aio.UnaryUnaryMultiCallable[_store_service_pb2.CreateStoreRequest, _store_pb2.Store]  # type: ignore[assignment]
-    """Adds a store, without hours (closed) and without zones. ALREADY_EXISTS SLUG_TAKEN."""
+    """Creates a store without operating hours and delivery zones, so it is closed at first. Errors: SLUG_TAKEN."""
     UpdateStore: _aio.UnaryUnaryMultiCallable[_store_service_pb2.UpdateStoreRequest, _store_pb2.Store]  # type: ignore[assignment]
-    """Changes a store; what is absent stays. Only an admin may change slug and is_active: PERMISSION_DENIED.
-    ALREADY_EXISTS SLUG_TAKEN, ABORTED STALE_ETAG.
+    """Updates a store. Absent fields keep their values. Errors: PERMISSION_DENIED if a caller other than ADMIN changes
+    slug or is_active; SLUG_TAKEN; STALE_ETAG.
     """
     GetOperatingHours: _aio.UnaryUnaryMultiCallable[_store_service_pb2.GetOperatingHoursRequest, _operating_hours_pb2.OperatingHours]  # type: ignore[assignment]
-    """When a store is open: the week, the coming exceptions, and whether it is open at this minute."""
+    """Returns the operating hours of a store: the week, the coming exceptions, and whether it is open now."""
     UpdateOperatingHours: _aio.UnaryUnaryMultiCallable[_store_service_pb2.UpdateOperatingHoursRequest, _operating_hours_pb2.OperatingHours]  # type: ignore[assignment]
-    """Replaces the week. Days that are not given are closed. INVALID_ARGUMENT when stretches overlap, also across
-    midnight into the next day. ABORTED STALE_ETAG.
+    """Replaces the weekly hours. Days that are absent are closed. Errors: INVALID_ARGUMENT if intervals overlap, also
+    across midnight into the next day; STALE_ETAG.
     """
     SetHoursException: _aio.UnaryUnaryMultiCallable[_store_service_pb2.SetHoursExceptionRequest, _operating_hours_pb2.OperatingHours]  # type: ignore[assignment]
-    """Gives one date its own hours instead of those of its day of the week; replaces what the date had before.
-    ABORTED TOO_MANY_EXCEPTIONS beyond 366 dates to come.
+    """Sets the hours of one date, which replace the hours of its day of the week and any previous exception. Errors:
+    TOO_MANY_EXCEPTIONS beyond 366 future dates.
     """
     RemoveHoursException: _aio.UnaryUnaryMultiCallable[_store_service_pb2.RemoveHoursExceptionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Gives a date the hours of its day of the week again. Without an exception nothing changes."""
+    """Removes the exception of a date. Succeeds if the date has none."""
     ListDeliveryZones: _aio.UnaryUnaryMultiCallable[_store_service_pb2.ListDeliveryZonesRequest, _store_service_pb2.ListDeliveryZonesResponse]  # type: ignore[assignment]
-    """Zones of a store, by name. Keyset pages."""
+    """Lists the delivery zones of a store by name."""
     CreateDeliveryZone: _aio.UnaryUnaryMultiCallable[_store_service_pb2.CreateDeliveryZoneRequest, _delivery_zone_pb2.DeliveryZone]  # type: ignore[assignment]
-    """Adds a zone. ALREADY_EXISTS POSTAL_CODE_TAKEN when another active zone of the store lists one of the codes,
-    ABORTED TOO_MANY_ZONES beyond 200 a store.
+    """Creates a delivery zone. Errors: POSTAL_CODE_TAKEN if another active zone of the store lists one of the postal
+    codes; TOO_MANY_ZONES beyond 200 zones of a store.
     """
     UpdateDeliveryZone: _aio.UnaryUnaryMultiCallable[_store_service_pb2.UpdateDeliveryZoneRequest, _delivery_zone_pb2.DeliveryZone]  # type: ignore[assignment]
-    """Changes a zone; what is absent stays. ALREADY_EXISTS POSTAL_CODE_TAKEN. NOT_FOUND when the store has no such zone."""
+    """Updates a delivery zone. Absent fields keep their values. Errors: POSTAL_CODE_TAKEN; NOT_FOUND if the store has no
+    such zone.
+    """
     DeleteDeliveryZone: _aio.UnaryUnaryMultiCallable[_store_service_pb2.DeleteDeliveryZoneRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Takes a zone away. Orders keep the fee they were given. NOT_FOUND when the store has no such zone."""
+    """Deletes a delivery zone. Existing orders keep their fee. Errors: NOT_FOUND if the store has no such zone."""
     QuoteFulfilment: _aio.UnaryUnaryMultiCallable[_store_service_pb2.QuoteFulfilmentRequest, _store_service_pb2.QuoteFulfilmentResponse]  # type: ignore[assignment]
-    """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
-    NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-    closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
-    OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-    scheduledDeliveryAt: not in the future, or more than 8 days off.
+    """Returns whether, when and at which fee a store can fulfil an order. The quote is not stored. Errors: NOT_FOUND if
+    the store does not exist; STORE_NOT_ACCEPTING_ORDERS if it is inactive or has paused orders; STORE_CLOSED if it is
+    closed now or at scheduled_delivery_at; OUT_OF_DELIVERY_AREA if no zone lists the postal code and the place is not
+    within the radius; INVALID_ARGUMENT if scheduled_delivery_at is not in the future or more than 8 days ahead.
     """
     BatchQuoteFulfilment: _aio.UnaryUnaryMultiCallable[_store_service_pb2.BatchQuoteFulfilmentRequest, _store_service_pb2.BatchQuoteFulfilmentResponse]  # type: ignore[assignment]
-    """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
+    """Calls QuoteFulfilment for several orders. Each request has its own response or error."""
     BatchGetStores: _aio.UnaryUnaryMultiCallable[_store_service_pb2.BatchGetStoresRequest, _store_service_pb2.BatchGetStoresResponse]  # type: ignore[assignment]
-    """Stores by id, in no order; unknown ids are left out."""
+    """Returns stores by id in unspecified order. Unknown ids are omitted."""
 
 class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Stores, when they are open and where they deliver."""
+    """Stores with their operating hours and delivery zones."""
 
     @_abc_1.abstractmethod
     def ListStores(
@@ -143,7 +145,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.ListStoresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.ListStoresResponse, _abc.Awaitable[_store_service_pb2.ListStoresResponse]]:
-        """Active stores, by name. Keyset pages. `slug` finds one by its readable address."""
+        """Lists the active stores by name. `slug` selects one store."""
 
     @_abc_1.abstractmethod
     def ListNearbyStores(
@@ -151,7 +153,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.ListNearbyStoresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.ListNearbyStoresResponse, _abc.Awaitable[_store_service_pb2.ListNearbyStoresResponse]]:
-        """Active stores around a place, nearest first."""
+        """Lists the active stores around a place, nearest first."""
 
     @_abc_1.abstractmethod
     def GetStore(
@@ -159,7 +161,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.GetStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.Store, _abc.Awaitable[_store_pb2.Store]]:
-        """One store, active or not. NOT_FOUND when there is none."""
+        """Returns a store, active or not. Errors: NOT_FOUND if it does not exist."""
 
     @_abc_1.abstractmethod
     def CreateStore(
@@ -167,7 +169,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.CreateStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.Store, _abc.Awaitable[_store_pb2.Store]]:
-        """Adds a store, without hours (closed) and without zones. ALREADY_EXISTS SLUG_TAKEN."""
+        """Creates a store without operating hours and delivery zones, so it is closed at first. Errors: SLUG_TAKEN."""
 
     @_abc_1.abstractmethod
     def UpdateStore(
@@ -175,8 +177,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.UpdateStoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.Store, _abc.Awaitable[_store_pb2.Store]]:
-        """Changes a store; what is absent stays. Only an admin may change slug and is_active: PERMISSION_DENIED.
-        ALREADY_EXISTS SLUG_TAKEN, ABORTED STALE_ETAG.
+        """Updates a store. Absent fields keep their values. Errors: PERMISSION_DENIED if a caller other than ADMIN changes
+        slug or is_active; SLUG_TAKEN; STALE_ETAG.
         """
 
     @_abc_1.abstractmethod
@@ -185,7 +187,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.GetOperatingHoursRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operating_hours_pb2.OperatingHours, _abc.Awaitable[_operating_hours_pb2.OperatingHours]]:
-        """When a store is open: the week, the coming exceptions, and whether it is open at this minute."""
+        """Returns the operating hours of a store: the week, the coming exceptions, and whether it is open now."""
 
     @_abc_1.abstractmethod
     def UpdateOperatingHours(
@@ -193,8 +195,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.UpdateOperatingHoursRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operating_hours_pb2.OperatingHours, _abc.Awaitable[_operating_hours_pb2.OperatingHours]]:
-        """Replaces the week. Days that are not given are closed. INVALID_ARGUMENT when stretches overlap, also across
-        midnight into the next day. ABORTED STALE_ETAG.
+        """Replaces the weekly hours. Days that are absent are closed. Errors: INVALID_ARGUMENT if intervals overlap, also
+        across midnight into the next day; STALE_ETAG.
         """
 
     @_abc_1.abstractmethod
@@ -203,8 +205,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.SetHoursExceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operating_hours_pb2.OperatingHours, _abc.Awaitable[_operating_hours_pb2.OperatingHours]]:
-        """Gives one date its own hours instead of those of its day of the week; replaces what the date had before.
-        ABORTED TOO_MANY_EXCEPTIONS beyond 366 dates to come.
+        """Sets the hours of one date, which replace the hours of its day of the week and any previous exception. Errors:
+        TOO_MANY_EXCEPTIONS beyond 366 future dates.
         """
 
     @_abc_1.abstractmethod
@@ -213,7 +215,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.RemoveHoursExceptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Gives a date the hours of its day of the week again. Without an exception nothing changes."""
+        """Removes the exception of a date. Succeeds if the date has none."""
 
     @_abc_1.abstractmethod
     def ListDeliveryZones(
@@ -221,7 +223,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.ListDeliveryZonesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.ListDeliveryZonesResponse, _abc.Awaitable[_store_service_pb2.ListDeliveryZonesResponse]]:
-        """Zones of a store, by name. Keyset pages."""
+        """Lists the delivery zones of a store by name."""
 
     @_abc_1.abstractmethod
     def CreateDeliveryZone(
@@ -229,8 +231,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.CreateDeliveryZoneRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_zone_pb2.DeliveryZone, _abc.Awaitable[_delivery_zone_pb2.DeliveryZone]]:
-        """Adds a zone. ALREADY_EXISTS POSTAL_CODE_TAKEN when another active zone of the store lists one of the codes,
-        ABORTED TOO_MANY_ZONES beyond 200 a store.
+        """Creates a delivery zone. Errors: POSTAL_CODE_TAKEN if another active zone of the store lists one of the postal
+        codes; TOO_MANY_ZONES beyond 200 zones of a store.
         """
 
     @_abc_1.abstractmethod
@@ -239,7 +241,9 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.UpdateDeliveryZoneRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_zone_pb2.DeliveryZone, _abc.Awaitable[_delivery_zone_pb2.DeliveryZone]]:
-        """Changes a zone; what is absent stays. ALREADY_EXISTS POSTAL_CODE_TAKEN. NOT_FOUND when the store has no such zone."""
+        """Updates a delivery zone. Absent fields keep their values. Errors: POSTAL_CODE_TAKEN; NOT_FOUND if the store has no
+        such zone.
+        """
 
     @_abc_1.abstractmethod
     def DeleteDeliveryZone(
@@ -247,7 +251,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.DeleteDeliveryZoneRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Takes a zone away. Orders keep the fee they were given. NOT_FOUND when the store has no such zone."""
+        """Deletes a delivery zone. Existing orders keep their fee. Errors: NOT_FOUND if the store has no such zone."""
 
     @_abc_1.abstractmethod
     def QuoteFulfilment(
@@ -255,11 +259,10 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.QuoteFulfilmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.QuoteFulfilmentResponse, _abc.Awaitable[_store_service_pb2.QuoteFulfilmentResponse]]:
-        """Whether, when and for which fee the store serves an order. Nothing is kept; an order asks again.
-        NOT_FOUND: no such store. ABORTED STORE_NOT_ACCEPTING_ORDERS: inactive, or its switch is off. ABORTED STORE_CLOSED:
-        closed now, or at scheduled_delivery_at; metadata next_opening_at (RFC 3339) where one is known. ABORTED
-        OUT_OF_DELIVERY_AREA: no zone lists the postal code and the place is not inside the radius. INVALID_ARGUMENT
-        scheduledDeliveryAt: not in the future, or more than 8 days off.
+        """Returns whether, when and at which fee a store can fulfil an order. The quote is not stored. Errors: NOT_FOUND if
+        the store does not exist; STORE_NOT_ACCEPTING_ORDERS if it is inactive or has paused orders; STORE_CLOSED if it is
+        closed now or at scheduled_delivery_at; OUT_OF_DELIVERY_AREA if no zone lists the postal code and the place is not
+        within the radius; INVALID_ARGUMENT if scheduled_delivery_at is not in the future or more than 8 days ahead.
         """
 
     @_abc_1.abstractmethod
@@ -268,7 +271,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.BatchQuoteFulfilmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.BatchQuoteFulfilmentResponse, _abc.Awaitable[_store_service_pb2.BatchQuoteFulfilmentResponse]]:
-        """QuoteFulfilment for several orders; one that is refused is no reason to refuse another."""
+        """Calls QuoteFulfilment for several orders. Each request has its own response or error."""
 
     @_abc_1.abstractmethod
     def BatchGetStores(
@@ -276,6 +279,6 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_service_pb2.BatchGetStoresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.BatchGetStoresResponse, _abc.Awaitable[_store_service_pb2.BatchGetStoresResponse]]:
-        """Stores by id, in no order; unknown ids are left out."""
+        """Returns stores by id in unspecified order. Unknown ids are omitted."""
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class FulfilmentType(_message.Message):
-    """How an order reaches its customer."""
+    """How the customer receives an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,23 +30,23 @@ class FulfilmentType(_message.Message):
     class _ValueEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[FulfilmentType._Value.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         UNSPECIFIED: FulfilmentType._Value.ValueType  # 0
-        """Not chosen; never written."""
+        """Not used."""
         DELIVERY: FulfilmentType._Value.ValueType  # 1
-        """A courier brings it to an address."""
+        """A courier delivers the order to an address."""
         PICKUP: FulfilmentType._Value.ValueType  # 2
-        """The customer collects it at the counter."""
+        """The customer collects the order in the store."""
         DINE_IN: FulfilmentType._Value.ValueType  # 3
         """The customer eats in the store."""
 
     class Value(_Value, metaclass=_ValueEnumTypeWrapper):
-        """The delivery types of the design document. DELIVERY needs an address; the others do not."""
+        """The values. DELIVERY requires an address."""
 
     UNSPECIFIED: FulfilmentType.Value.ValueType  # 0
-    """Not chosen; never written."""
+    """Not used."""
     DELIVERY: FulfilmentType.Value.ValueType  # 1
-    """A courier brings it to an address."""
+    """A courier delivers the order to an address."""
     PICKUP: FulfilmentType.Value.ValueType  # 2
-    """The customer collects it at the counter."""
+    """The customer collects the order in the store."""
     DINE_IN: FulfilmentType.Value.ValueType  # 3
     """The customer eats in the store."""
 

@@ -18,16 +18,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GeoPoint(_message.Message):
-    """A position on earth, WGS 84."""
+    """A position in WGS 84."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LATITUDE_FIELD_NUMBER: _builtins.int
     LONGITUDE_FIELD_NUMBER: _builtins.int
     latitude: _builtins.float
-    """Degrees north, -90 to 90."""
+    """Latitude in degrees, -90 to 90; positive is north."""
     longitude: _builtins.float
-    """Degrees east, -180 to 180."""
+    """Longitude in degrees, -180 to 180; positive is east."""
     def __init__(
         self,
         *,

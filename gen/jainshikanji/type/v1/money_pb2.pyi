@@ -18,16 +18,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Money(_message.Message):
-    """An exact amount of money. Never a float: 249.00 rupees are 24900 minor units."""
+    """An exact amount of money in minor units: 249.00 rupees are 24900."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     MINOR_UNITS_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
-    """ISO 4217 code; INR on this platform."""
+    """ISO 4217 code. Always INR."""
     minor_units: _builtins.int
-    """Whole minor units (paise). JSON writes int64 as a string: "24900"."""
+    """Amount in minor units (paise). JSON encodes an int64 as a string: "24900"."""
     def __init__(
         self,
         *,

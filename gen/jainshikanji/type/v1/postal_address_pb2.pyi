@@ -19,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PostalAddress(_message.Message):
-    """Where something is delivered or stands. Text is kept as given, in Unicode NFC."""
+    """A postal address. Text is normalised to Unicode NFC and otherwise kept as sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,22 +32,24 @@ class PostalAddress(_message.Message):
     COUNTRY_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     address_line1: _builtins.str
-    """House, street. 1 to 255 characters."""
+    """House and street, 1 to 255 characters."""
     address_line2: _builtins.str
-    """Floor, building; up to 255 characters."""
+    """Floor and building, up to 255 characters."""
     landmark: _builtins.str
-    """What a courier looks for; up to 255 characters."""
+    """A landmark that helps the courier, up to 255 characters."""
     city: _builtins.str
-    """City; 1 to 100 characters."""
+    """City, 1 to 100 characters."""
     state: _builtins.str
-    """State or union territory in full, as in "Maharashtra"; decides between CGST + SGST and IGST."""
+    """Full name of the state or union territory, such as "Maharashtra". It determines whether CGST + SGST or IGST
+    applies.
+    """
     postal_code: _builtins.str
-    """Postal code; decides the delivery zone. Six digits in India."""
+    """Postal code, six digits in India. It determines the delivery zone."""
     country: _builtins.str
-    """Country; "India" when empty."""
+    """Country. Default "India"."""
     @_builtins.property
     def location(self) -> _geo_point_pb2.GeoPoint:
-        """Position, where known; needed outside every listed delivery zone."""
+        """Position, if known. Required for a delivery to a postal code that no delivery zone lists."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from jainshikanji.order.v1.quote_pb2 import CartLine
 
 from chassis.contract import service_methods
 from chassis.errors import (
-    MOST_VIOLATIONS,
+    MAX_VIOLATIONS,
     Conflict,
     InvalidArgument,
     NotFound,
@@ -55,7 +55,7 @@ def test_what_is_told_of_a_request_fits_a_header_however_much_is_wrong_with_it()
     )
     bad = error_details_pb2.BadRequest()
     assert wrong.status().details[1].Unpack(bad)
-    assert len(bad.field_violations) == MOST_VIOLATIONS
+    assert len(bad.field_violations) == MAX_VIOLATIONS
     assert wrong.status().ByteSize() < 4096
 
 
