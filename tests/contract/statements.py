@@ -38,7 +38,8 @@ LOADED_AS: dict[str, tuple[Any, ...]] = {
     "interval": (timedelta,),
     "bytea": (bytes,),
     "inet": (object,),
-    "void": (object, str),
+    # Types that psycopg does not know, such as void.
+    "?": (object,),
     "json": (dict, list, object),
     "jsonb": (dict, list, object),
 }
