@@ -1,7 +1,7 @@
-"""The image's one entry point: `python -m services order` serves, `python -m services order migrate` runs a command.
+"""Entry point of the image: `python -m services order` serves, `python -m services order migrate` runs a command.
 
-Beside the services: `streams` declares what NATS must hold, `secrets` makes what an empty cluster lacks, `check` asks a
-running platform whether it works.
+Beside the services: `streams` declares streams and consumers in NATS, `secrets` creates the Secrets of a new cluster,
+`check` checks a running platform.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import importlib
 import runpy
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chassis import Service
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,7 +25,7 @@ def names() -> list[str]:
 
 
 def declare_streams() -> None:
-    """Streams and consumers of all services, from their own handler tables."""
+    """Declares the streams and consumers of all services, from their handler tables."""
     from chassis.events.streams import Declaration, StreamSettings, declare
     from chassis.process import logs
 
@@ -32,7 +36,7 @@ def declare_streams() -> None:
     asyncio.run(declare(declarations, StreamSettings()))
 
 
-def make_secrets() -> None:
+def create_secrets() -> None:
     from chassis.process import logs
     from chassis.security import provisioning
 
@@ -46,13 +50,13 @@ def check() -> None:
     platform_check.main()
 
 
-JOBS = {"streams": declare_streams, "secrets": make_secrets, "check": check}
+JOBS = {"streams": declare_streams, "secrets": create_secrets, "check": check}
 
 
 def main() -> None:
     known = [*names(), *JOBS]
     if len(sys.argv) < 2 or sys.argv[1] not in known:  # noqa: PLR2004 - the program and its first argument
-        raise SystemExit(f"say what to run: {', '.join(known)}")
+        raise SystemExit(f"name what to run: {', '.join(known)}")
     name = sys.argv.pop(1)
     if name in JOBS:
         JOBS[name]()
@@ -60,8 +64,9 @@ def main() -> None:
         runpy.run_module(f"services.{name}", run_name="__main__", alter_sys=True)
 
 
-def _service(name: str):  # type: ignore[no-untyped-def]
-    return importlib.import_module(f"services.{name}.__main__").SERVICE
+def _service(name: str) -> Service:
+    service: Service = importlib.import_module(f"services.{name}.__main__").SERVICE
+    return service
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_an_unknown_program_is_rejected_with_the_list_of_programs(services_image
     root, packages = services_image
     ended = run([*entry_point("services"), "kitchen"], root, packages, "opt/app")
     assert ended.returncode == 1
-    assert "say what to run" in ended.stderr
+    assert "name what to run" in ended.stderr
     for name in (*architecture(), "streams", "secrets", "check"):
         assert name in ended.stderr
 
