@@ -65,6 +65,11 @@ def column_names(row: type, table: str = "") -> str:
     return ", ".join(f"{prefix}{name}" for name in field_names(row))
 
 
+def placeholders(row: type) -> str:
+    """`%(id)s, %(name)s`, for the VALUES of an INSERT; its parameters are those of `parameters`."""
+    return ", ".join(f"%({name})s" for name in field_names(row))
+
+
 def column_definitions(row: type) -> str:
     """`id uuid, name text`, for `json_to_recordset(...) AS new(...)`."""
     return ", ".join(f"{name} {sql_type}" for name, sql_type in _sql_types(row).items())
@@ -81,6 +86,11 @@ def parameters(row: Any) -> dict[str, Any]:
     kind: Any = type(row)
     names = field_names(kind)
     return dict(zip(names, _values(kind)(row), strict=True))
+
+
+def column_values(changes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Changed columns, whose names are Literals, as parameters of a statement."""
+    return dict(changes)
 
 
 def arrays(row: type, rows: Iterable[Any]) -> dict[str, list[Any]]:

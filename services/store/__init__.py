@@ -1,7 +1,7 @@
-"""Stores: where they are, when they are open, where they deliver, who works in them.
+"""Stores: locations, opening hours, delivery zones and staff.
 
 Owns `store_management_db`: stores, operating hours and their exceptions, delivery zones, staff.
 Publishes StoreCreated, StoreUpdated, StaffGranted, StaffRevoked.
-Hears CustomerErased (staff records of an erased account lose their personal data).
+Consumes CustomerErased (staff records of an erased account lose their personal data).
 Calls customer (invitations of staff).
 """

@@ -6,7 +6,7 @@ from services.store.app import StoreApp
 from services.store.events import HANDLERS, LISTENERS
 from services.store.model.tables import Base
 from services.store.servicer import StaffServicer, StoreServicer
-from services.store.usecases.staff import end_employments, hand_over_invitations
+from services.store.usecases.staff import end_employments, send_pending_invitations
 
 SERVICE = Service(
     "store",
@@ -16,7 +16,7 @@ SERVICE = Service(
     handlers=HANDLERS,
     listeners=LISTENERS,
     loops=[
-        Loop("hand-over-invitations", every=15.0, run=hand_over_invitations),
+        Loop("send-invitations", every=15.0, run=send_pending_invitations),
         Loop("end-employments", every=300.0, run=end_employments),
     ],
     tables=Base.metadata,

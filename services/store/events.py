@@ -1,4 +1,4 @@
-"""What this service hears: with a guarantee in HANDLERS, as it passes in LISTENERS."""
+"""The events that the service consumes (HANDLERS) and subscribes to (LISTENERS)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from services.store.app import StoreApp
 from services.store.usecases import staff
 
 
-async def erase_staff(app: StoreApp, tx: Transaction, event: CustomerErased, meta: EventMeta) -> None:
-    """An erased account leaves no personal data in its employments."""
+async def on_customer_erased(app: StoreApp, tx: Transaction, event: CustomerErased, meta: EventMeta) -> None:
+    """Removes the personal data from the employments of an erased account."""
     await staff.erase_account(app, tx, UUID(event.customer_id))
 
 
-def drop_cached_store(app: StoreApp, event: StoreUpdated) -> None:
-    """Another replica changed the store."""
+def on_store_updated(app: StoreApp, event: StoreUpdated) -> None:
+    """Drops the cached store, which another replica may have changed."""
     app.stores.drop(UUID(event.store_id))
 
 
-HANDLERS: Handlers = {CustomerErased: erase_staff}
-LISTENERS: Listeners = {StoreUpdated: drop_cached_store}
+HANDLERS: Handlers = {CustomerErased: on_customer_erased}
+LISTENERS: Listeners = {StoreUpdated: on_store_updated}

@@ -147,5 +147,5 @@ def test_a_server_with_a_certificate_of_another_authority_is_rejected(
 ) -> None:
     monkeypatch.setattr("chassis.security.provisioning._ATTEMPTS", 1)
     (tmp_path / "ca.crt").write_bytes(Authority.create("another").pair.certificate)
-    with pytest.raises(ClusterUnreachable, match="no answer"):
+    with pytest.raises(ClusterUnreachable, match="no response"):
         ClusterSecrets(NAMESPACE, api.url, account=tmp_path).read("order-database")

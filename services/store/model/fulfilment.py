@@ -1,4 +1,4 @@
-"""Whether, when and for which fee a store serves an order: one function for quotes, orders and searches."""
+"""Whether, when and at which fee a store serves an order; quotes, orders and searches use the same functions."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from uuid import UUID
 
 from chassis.errors import InvalidArgument
 from chassis.money import ZERO
+from services.store.errors import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 from services.store.model.hours import HORIZON, Schedule
-from services.store.model.places import Position
-from services.store.model.refusals import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
+from services.store.model.locations import Position
 
-# The design document's words of delivery_type.
+# Stored values of delivery_type.
 DELIVERY: Final = "delivery"
 PICKUP: Final = "pickup"
 DINE_IN: Final = "dine-in"
 
-# Minutes of the way where the radius decides and no zone says it; the default of a zone's time.
+# Travel time inside the delivery radius, where no zone states it; also the default of zones.
 RADIUS_TRAVEL_MINUTES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the store itself says about serving, as it stands in the database."""
+    """The store's own terms."""
 
     is_active: bool
     is_accepting_orders: bool
@@ -39,7 +39,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class ZoneTerms:
-    """The active zone that lists the postal code of the place."""
+    """The terms of the active zone that lists the postal code."""
 
     zone_id: UUID
     delivery_fee: Decimal
@@ -47,8 +47,8 @@ class ZoneTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How a delivery gets there."""
+class DeliveryRoute:
+    """Fee and travel time of a delivery; `zone_id` is None inside the radius."""
 
     delivery_fee: Decimal
     travel_minutes: int
@@ -57,7 +57,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Fulfilment:
-    """The store's answer. Fees are before `free_delivery_above` is looked at."""
+    """The store's terms for an order. The fee does not consider `free_delivery_above`."""
 
     delivery_fee: Decimal
     free_delivery_above: Decimal | None
@@ -68,56 +68,56 @@ class Fulfilment:
     ready_from: dt.datetime
 
 
-def way_to(terms: Terms, zone: ZoneTerms | None, place: Position | None) -> Way | None:
-    """The zone decides; where none lists the postal code, the radius does; outside both there is no way."""
+def find_route(terms: Terms, zone: ZoneTerms | None, position: Position | None) -> DeliveryRoute | None:
+    """The route by the zone, without a zone by the radius; None outside of both."""
     if zone is not None:
-        return Way(zone.delivery_fee, zone.travel_minutes, zone.zone_id)
-    if terms.position is None or place is None or terms.radius_metres <= 0:
+        return DeliveryRoute(zone.delivery_fee, zone.travel_minutes, zone.zone_id)
+    if terms.position is None or position is None or terms.radius_metres <= 0:
         return None
-    if terms.position.metres_to(place) > terms.radius_metres:
+    if terms.position.metres_to(position) > terms.radius_metres:
         return None
-    return Way(terms.delivery_fee, RADIUS_TRAVEL_MINUTES, None)
+    return DeliveryRoute(terms.delivery_fee, RADIUS_TRAVEL_MINUTES, None)
 
 
-def kitchen_begins(schedule: Schedule, now: dt.datetime, scheduled: dt.datetime | None) -> dt.datetime:
-    """When the kitchen can begin: now, or the opening before `scheduled` where that is later.
+def find_start(schedule: Schedule, now: dt.datetime, scheduled: dt.datetime | None) -> dt.datetime:
+    """When the kitchen can start: now, or the opening before `scheduled` when that is later.
 
-    Raises StoreClosed when the store is closed now, or at `scheduled`; InvalidArgument for a time that is past or
+    Raises StoreClosed when the store is closed now, or at `scheduled`; InvalidArgument for a time in the past or
     beyond the horizon.
     """
     if scheduled is not None and not now < scheduled <= now + HORIZON:
-        raise InvalidArgument("scheduledDeliveryAt", f"must be in the future and at most {HORIZON.days} days off")
-    opening = schedule.opening_at(scheduled or now)
+        raise InvalidArgument("scheduledDeliveryAt", f"must be in the future and at most {HORIZON.days} days ahead")
+    opening = schedule.find_opening(scheduled or now)
     if opening is None:
-        raise StoreClosed(schedule.next_opening(scheduled or now))
+        raise StoreClosed(schedule.find_next_opening(scheduled or now))
     return max(now, opening.opens)
 
 
-def fulfil(
+def calculate_fulfilment(
     terms: Terms,
     schedule: Schedule,
     zone: ZoneTerms | None,
     *,
     fulfilment: str,
-    place: Position | None,
+    position: Position | None,
     now: dt.datetime,
     scheduled: dt.datetime | None = None,
 ) -> Fulfilment:
-    """Serves, or raises StoreNotAcceptingOrders, StoreClosed or OutOfDeliveryArea, in this order."""
+    """The terms for an order. Raises StoreNotAcceptingOrders, StoreClosed or OutOfDeliveryArea, in this order."""
     if not (terms.is_active and terms.is_accepting_orders):
         raise StoreNotAcceptingOrders(is_active=terms.is_active)
-    ready_from = kitchen_begins(schedule, now, scheduled)
+    ready_from = find_start(schedule, now, scheduled)
     if fulfilment != DELIVERY:
         return Fulfilment(ZERO, None, ZERO, None, 0, terms.preparation_minutes, ready_from)
-    way = way_to(terms, zone, place)
-    if way is None:
+    route = find_route(terms, zone, position)
+    if route is None:
         raise OutOfDeliveryArea
     return Fulfilment(
-        delivery_fee=way.delivery_fee,
+        delivery_fee=route.delivery_fee,
         free_delivery_above=terms.free_delivery_above,
         min_order_value=terms.min_order_value,
-        zone_id=way.zone_id,
-        travel_minutes=way.travel_minutes,
+        zone_id=route.zone_id,
+        travel_minutes=route.travel_minutes,
         preparation_minutes=terms.preparation_minutes,
         ready_from=ready_from,
     )

@@ -79,7 +79,7 @@ class Store(Base):
 
 
 class OperatingHours(Base):
-    """One stretch of opening that begins on a day of the week; a day may have several, or none."""
+    """One interval that opens on a day of the week; a day may have several, or none."""
 
     __tablename__ = "store_operating_hours"
     __table_args__ = (
@@ -98,7 +98,7 @@ class OperatingHours(Base):
 
 
 class HoursException(Base):
-    """What one date has instead of its day of the week: stretches as two parallel arrays, empty for closed."""
+    """The hours of one date, in place of its weekday: two parallel arrays, empty for closed."""
 
     __tablename__ = "store_hours_exceptions"
     __table_args__ = (
@@ -117,7 +117,7 @@ class HoursException(Base):
 
 
 class Zone(Base):
-    """Postal codes that are delivered to at one fee."""
+    """Postal codes with one delivery fee."""
 
     __tablename__ = "delivery_zones"
     __table_args__ = (
@@ -137,16 +137,16 @@ class Zone(Base):
 
 
 class Staff(Base):
-    """An employment. Email and phone are sealed; `email_index` is blind and keeps one record a person.
+    """An employment. Email and phone are encrypted; the blind index of the email allows one record per person.
 
-    `invitation` is how far the hand-over to the account service has come; `account_id` is known once it is sent.
+    `invitation` is the state of the invitation by customer; `account_id` is set once it is sent.
     """
 
     __tablename__ = "staff"
     __table_args__ = (
         CheckConstraint("role IN ('manager', 'chef', 'cashier', 'delivery', 'support')", name="staff_role_check"),
         CheckConstraint("invitation IN ('pending', 'sent', 'refused')", name="staff_invitation_check"),
-        # The design document's name, on the column that its UNIQUE and its index moved to.
+        # The design document's index name, on the blind index column.
         UniqueConstraint("email_index", name="idx_staff_email"),
         UniqueConstraint("email_index_next"),
         Index("idx_staff_store", "store_id"),

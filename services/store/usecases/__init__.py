@@ -1,1 +1,1 @@
-"""What can be done: one function a verb, one transaction a function."""
+"""What the service does: one function, one verb, one transaction."""

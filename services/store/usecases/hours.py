@@ -1,159 +1,159 @@
-"""When stores are open: reading schedules, replacing the week, exceptional dates."""
+"""Opening hours: schedules, the week, exceptional dates."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from jainshikanji.store.v1.operating_hours_pb2 import OperatingHours
-
+from chassis import Caller
 from chassis.clock import now
-from chassis.database import Row
+from chassis.database.rows import parameters
 from chassis.errors import InvalidArgument, NotFound
-from services.store import queries as q
-from services.store import wire
+from services.store import queries
 from services.store.app import StoreApp
+from services.store.commands import SetHoursException, UpdateOperatingHours
+from services.store.errors import TooManyExceptions
 from services.store.model.hours import (
     HORIZON,
+    ExceptionalDate,
     Interval,
+    OperatingHours,
     Schedule,
-    find_zone,
-    overlapping_in_day,
-    overlapping_in_week,
+    find_overlap_in_day,
+    find_overlap_in_week,
+    find_time_zone,
+    read_interval,
 )
-from services.store.model.refusals import TooManyExceptions
-from services.store.usecases.stores import touch_store
+from services.store.rows import NewInterval, ScheduleRow
+from services.store.usecases.stores import change_store
 
 MAX_EXCEPTIONS = 366
 MAX_DAYS_AHEAD = 730
 
 
-async def get_operating_hours(app: StoreApp, store_id: UUID) -> OperatingHours:
+class VersionedStore(Protocol):
+    """A row of a store with its version."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def version(self) -> int: ...
+
+
+async def get_operating_hours(app: StoreApp, caller: Caller, store_id: UUID) -> OperatingHours:
     """The week, the coming exceptions, and whether the store is open now. Raises NotFound."""
-    rows = await app.db.all(q.SCHEDULES, store_ids=[store_id])
+    rows = await app.db.all(queries.LIST_SCHEDULES, store_ids=[store_id])
     if not rows:
         raise NotFound
-    return _describe(rows[0], now())
+    return _describe_hours(rows[0], now())
 
 
-def _describe(row: Row, moment: dt.datetime) -> OperatingHours:
-    schedule = schedule_of(row)
-    yesterday = moment.astimezone(schedule.zone).date() - dt.timedelta(days=1)
+def _describe_hours(row: ScheduleRow, at: dt.datetime) -> OperatingHours:
+    schedule = make_schedule(row)
+    yesterday = at.astimezone(schedule.zone).date() - dt.timedelta(days=1)
     exceptions = [
-        (day, schedule.exceptions[day], reason)
+        ExceptionalDate(date, schedule.exceptions[date], reason)
         for text, _, _, reason in row.exceptions
-        if (day := dt.date.fromisoformat(text)) >= yesterday
+        if (date := dt.date.fromisoformat(text)) >= yesterday
     ]
-    message = wire.operating_hours_message(str(row.id), row.time_zone, row.version, schedule.week, exceptions)
-    opening = schedule.opening_at(moment)
-    message.is_open = opening is not None and row.takes_orders
-    if opening is None:
-        next_opening = schedule.next_opening(moment)
-        if next_opening is not None:
-            message.next_opening_at.FromDatetime(next_opening)
-    elif opening.closes <= moment + HORIZON:
-        message.open_until.FromDatetime(opening.closes)
-    return message
+    opening = schedule.find_opening(at)
+    closes = opening.closes if opening is not None and opening.closes <= at + HORIZON else None
+    return OperatingHours(
+        store_id=row.id,
+        version=row.version,
+        time_zone=row.time_zone,
+        week=schedule.week,
+        exceptions=exceptions,
+        is_open=opening is not None and bool(row.takes_orders),
+        open_until=closes,
+        next_opening=schedule.find_next_opening(at) if opening is None else None,
+    )
 
 
-def schedule_of(row: Row) -> Schedule:
-    """A row of SCHEDULES as a schedule."""
-    zone = find_zone(row.time_zone)
+def make_schedule(row: ScheduleRow) -> Schedule:
+    """The schedule of a row. Raises LookupError for a time zone that this machine does not know."""
+    zone = find_time_zone(row.time_zone)
     if zone is None:
         raise LookupError(f"the time zone database lacks {row.time_zone}")
     week: dict[int, list[Interval]] = {}
     for day, opens, closes in row.week:
-        week.setdefault(day, []).append(Interval(_time(opens), _time(closes)))
+        week.setdefault(day, []).append(read_interval(opens, closes))
     exceptions = {
-        dt.date.fromisoformat(day): [Interval(_time(o), _time(c)) for o, c in zip(opens, closes, strict=True)]
-        for day, opens, closes, _ in row.exceptions
+        dt.date.fromisoformat(date): [read_interval(*times) for times in zip(opens, closes, strict=True)]
+        for date, opens, closes, _ in row.exceptions
     }
     return Schedule(zone, week, exceptions)
 
 
-def _time(text: str) -> dt.time:
-    return dt.time.fromisoformat(text)
-
-
-async def schedules(app: StoreApp, stores: Sequence[Any]) -> Mapping[UUID, Schedule]:
-    """The schedules of these rows of stores, none older than the row's version."""
-    wanted = [row.id for row in stores if app.schedules.get(row.id, (0,))[0] != row.version]
-    if wanted:
-        for row in await app.db.all(q.SCHEDULES, store_ids=wanted):
-            app.schedules[row.id] = (row.version, schedule_of(row))
+async def get_schedules(app: StoreApp, stores: Sequence[VersionedStore]) -> Mapping[UUID, Schedule]:
+    """The schedules of these stores, none older than the version of its row."""
+    missing = [row.id for row in stores if app.schedules.get(row.id, (0,))[0] != row.version]
+    if missing:
+        for row in await app.db.all(queries.LIST_SCHEDULES, store_ids=missing):
+            app.schedules[row.id] = (row.version, make_schedule(row))
     return {row.id: app.schedules[row.id][1] for row in stores}
 
 
-async def set_week(
-    app: StoreApp, store_id: UUID, week: Mapping[int, Sequence[Interval]], known_version: int | None
-) -> OperatingHours:
-    """Replaces the week; days that are not given are closed.
-
-    Raises InvalidArgument for overlaps, NotFound, StaleEtag.
-    """
-    overlap = overlapping_in_week(week)
+async def update_operating_hours(app: StoreApp, caller: Caller, command: UpdateOperatingHours) -> OperatingHours:
+    """Replaces the week. Raises InvalidArgument for overlapping intervals, NotFound, StaleEtag."""
+    overlap = find_overlap_in_week(command.week)
     if overlap is not None:
         first_day, first, second_day, second = overlap
-        raise InvalidArgument(
-            "days",
-            f"day {first_day} {_text(first)} overlaps day {second_day} {_text(second)}",
-        )
+        raise InvalidArgument("days", f"day {first_day} {_text(first)} overlaps day {second_day} {_text(second)}")
+    intervals = [
+        NewInterval(store_id=command.store_id, day_of_week=day, open_time=interval.opens, close_time=interval.closes)
+        for day, of_day in command.week.items()
+        for interval in of_day
+    ]
     async with app.db.transaction() as tx:
-        await touch_store(app, tx, store_id, known_version)
-        await tx.run(q.DELETE_WEEK, store_id=store_id)
-        await tx.many(
-            q.INSERT_INTERVAL,
-            [
-                {"store_id": store_id, "day_of_week": day, "open_time": item.opens, "close_time": item.closes}
-                for day, intervals in week.items()
-                for item in intervals
-            ],
-        )
-    return await get_operating_hours(app, store_id)
+        await change_store(app, tx, command.store_id, known_version=command.known_version)
+        await tx.run(queries.DELETE_WEEK, store_id=command.store_id)
+        await tx.many(queries.INSERT_INTERVAL, map(parameters, intervals))
+    return await get_operating_hours(app, caller, command.store_id)
 
 
-async def set_exception(
-    app: StoreApp, store_id: UUID, day: dt.date, intervals: Sequence[Interval], reason: str
-) -> OperatingHours:
-    """Gives one date its own stretches, none for closed.
+async def set_exception(app: StoreApp, caller: Caller, command: SetHoursException) -> OperatingHours:
+    """Sets the hours of one date.
 
-    Raises InvalidArgument for overlaps and for dates that are past or too far off, NotFound, TooManyExceptions.
+    Raises InvalidArgument for overlapping intervals and for dates in the past or more than two years ahead, NotFound,
+    TooManyExceptions.
     """
-    overlap = overlapping_in_day(intervals)
+    overlap = find_overlap_in_day(command.intervals)
     if overlap is not None:
         raise InvalidArgument("intervals", f"{_text(overlap[0])} overlaps {_text(overlap[1])}")
     async with app.db.transaction() as tx:
-        store = await touch_store(app, tx, store_id)
-        _check_date(day, _today(store.time_zone))
+        store = await change_store(app, tx, command.store_id)
+        _check_date(command.date, _today(store.time_zone))
         await tx.run(
-            q.SET_EXCEPTION,
-            store_id=store_id,
-            date=day,
-            open_times=[item.opens for item in intervals],
-            close_times=[item.closes for item in intervals],
-            reason=reason,
+            queries.SET_EXCEPTION,
+            store_id=command.store_id,
+            date=command.date,
+            open_times=[interval.opens for interval in command.intervals],
+            close_times=[interval.closes for interval in command.intervals],
+            reason=command.reason,
         )
-        if await tx.value(q.COUNT_EXCEPTIONS, store_id=store_id) > MAX_EXCEPTIONS:
+        if (await tx.one(queries.COUNT_EXCEPTIONS, store_id=command.store_id) or 0) > MAX_EXCEPTIONS:
             raise TooManyExceptions(MAX_EXCEPTIONS)
-    return await get_operating_hours(app, store_id)
+    return await get_operating_hours(app, caller, command.store_id)
 
 
-async def remove_exception(app: StoreApp, store_id: UUID, day: dt.date) -> None:
-    """Gives the date the hours of its day of the week again. Raises NotFound for a store that is not there."""
+async def delete_exception(app: StoreApp, caller: Caller, store_id: UUID, date: dt.date) -> None:
+    """Removes the exceptional hours of the date. Raises NotFound for an unknown store."""
     async with app.db.transaction() as tx:
-        await touch_store(app, tx, store_id)
-        await tx.run(q.DELETE_EXCEPTION, store_id=store_id, date=day)
+        await change_store(app, tx, store_id)
+        await tx.run(queries.DELETE_EXCEPTION, store_id=store_id, date=date)
 
 
 def _today(time_zone: str) -> dt.date:
-    return now().astimezone(find_zone(time_zone)).date()
+    return now().astimezone(find_time_zone(time_zone)).date()
 
 
-def _check_date(day: dt.date, today: dt.date) -> None:
-    if not today <= day <= today + dt.timedelta(days=MAX_DAYS_AHEAD):
-        raise InvalidArgument("date", f"must be today or later, and at most {MAX_DAYS_AHEAD} days off")
+def _check_date(date: dt.date, today: dt.date) -> None:
+    if not today <= date <= today + dt.timedelta(days=MAX_DAYS_AHEAD):
+        raise InvalidArgument("date", f"must be today or later, and at most {MAX_DAYS_AHEAD} days ahead")
 
 
 def _text(interval: Interval) -> str:

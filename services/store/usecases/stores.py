@@ -1,4 +1,4 @@
-"""Adding, changing and finding stores."""
+"""Creating, changing and finding stores."""
 
 from __future__ import annotations
 
@@ -6,138 +6,145 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from chassis.database import Row, Transaction
+from chassis import Caller
+from chassis.database import Transaction
+from chassis.database.rows import column_values, parameters
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied, StaleEtag
-from chassis.ids import new_id
-from chassis.rpc.call import Caller
 from chassis.rpc.pagination import Page
-from services.store import queries as q
-from services.store import wire
+from services.store import queries, wire
 from services.store.app import StoreApp
-from services.store.model.hours import find_zone
-from services.store.model.refusals import SlugTaken
+from services.store.commands import ListStores, StoreChanges, StoreColumn, UpdateStore
+from services.store.errors import SlugTaken
+from services.store.model.hours import find_time_zone
+from services.store.rows import NewStore, StoreRow
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _SLUG_LENGTH = 200
-# What only an admin may change: it is the group's decision, not the store's.
-_OF_THE_GROUP = ("slug", "is_active")
+# Columns that only an admin may change: decisions of the group, not of the store.
+_ADMIN_COLUMNS: frozenset[StoreColumn] = frozenset({"slug", "is_active"})
 
 
-async def store_bytes(app: StoreApp, store_id: UUID) -> bytes:
-    """The store as a serialized message, from the cache where it is there. Raises NotFound."""
-    kept = app.stores.get(store_id)
-    if kept is not None:
-        return kept
+async def get_serialized_store(app: StoreApp, caller: Caller, store_id: UUID) -> bytes:
+    """The store as a serialized message, from the cache when it is there. Raises NotFound."""
+    cached = app.stores.get(store_id)
+    if cached is not None:
+        return cached
     ticket = app.stores.ticket()
-    message: bytes = wire.store_message(await get_store(app, store_id)).SerializeToString()
+    message = wire.serialize_store(await get_store(app, caller, store_id))
     app.stores.put(store_id, message, ticket)
     return message
 
 
-async def get_store(app: StoreApp, store_id: UUID) -> Row:
-    """The store's row as it is now. Raises NotFound."""
-    row = await app.db.one(q.STORE, store_id=store_id)
+async def get_store(app: StoreApp, caller: Caller, store_id: UUID) -> StoreRow:
+    """The store; stores are public. Raises NotFound."""
+    row = await app.db.one(queries.GET_STORE, store_id=store_id)
     if row is None:
         raise NotFound
     return row
 
 
-async def batch_get_stores(app: StoreApp, store_ids: Sequence[UUID]) -> list[Row]:
-    """Those that exist, in no order."""
-    return await app.db.all(q.STORES, store_ids=list(store_ids))
+async def get_stores(app: StoreApp, caller: Caller, store_ids: Sequence[UUID]) -> list[StoreRow]:
+    """The stores that exist, in no order."""
+    return await app.db.all(queries.GET_STORES, store_ids=list(store_ids))
 
 
-async def list_stores(
-    app: StoreApp, caller: Caller, page: Page, *, slug: str, city: str, include_inactive: bool
-) -> list[Row]:
-    """Up to one more than the page shows, by name. Raises PermissionDenied when others than admins ask for inactive."""
-    if include_inactive and not caller.is_admin:
+async def list_stores(app: StoreApp, caller: Caller, command: ListStores, page: Page) -> list[StoreRow]:
+    """A page of stores by name, with one row more than the page shows.
+
+    Raises PermissionDenied when anyone but an admin includes inactive stores.
+    """
+    if command.include_inactive and not caller.is_admin:
         raise PermissionDenied
-    filters: dict[str, Any] = {"slug": slug, "city": city.strip()}
-    filters = {name: value for name, value in filters.items() if value}
+    values: dict[str, Any] = {"limit": page.limit}
+    if command.slug:
+        values["slug"] = command.slug
+    if command.city:
+        values["city"] = command.city
     if page.after is not None:
-        filters |= {"after_name": page.after[0], "after_id": UUID(page.after[1])}
-    query = q.stores_page(
-        slug="slug" in filters, city="city" in filters, inactive=include_inactive, following=page.after is not None
+        values |= {"after_name": page.after[0], "after_id": UUID(page.after[1])}
+    query = queries.list_stores(
+        has_slug=bool(command.slug),
+        has_city=bool(command.city),
+        include_inactive=command.include_inactive,
+        has_cursor=page.after is not None,
     )
-    return await app.db.all(query, limit=page.limit, **filters)
+    return await app.db.all(query, **values)
 
 
-async def create_store(app: StoreApp, columns: dict[str, Any]) -> Row:
-    """Adds a store without hours and zones. Makes a slug from the name when none is given. Raises SlugTaken."""
-    _check_zone(columns["time_zone"])
-    wanted = columns.pop("slug")
-    slugs = iter([wanted]) if wanted else slug_candidates(columns["name"], columns["city"])
+async def create_store(app: StoreApp, caller: Caller, new: NewStore) -> StoreRow:
+    """Adds a store without hours and zones. Derives a slug from the name when `slug` is empty. Raises SlugTaken."""
+    _check_time_zone(new.time_zone)
+    slugs = iter([new.slug]) if new.slug else slug_candidates(new.name, new.city)
     async with app.db.transaction() as tx:
         for slug in slugs:
-            row = await tx.one(q.INSERT_STORE, id=new_id(), slug=slug, **columns)
+            row = await tx.one(queries.INSERT_STORE, **parameters(replace(new, slug=slug)))
             if row is not None:
-                tx.publish(wire.store_created(row), key=row.id, version=row.version)
+                tx.publish(wire.store_created_to_proto(row), key=row.id, version=row.version)
                 return row
-        raise SlugTaken(wanted)
+        raise SlugTaken(new.slug)
 
 
 def slug_candidates(name: str, city: str) -> Iterator[str]:
-    """Readable first; the last one is unique for all purposes. Scripts without Latin letters leave only that."""
-    plain = slug_of(name)
+    """Readable slugs first; the last is unique by a random suffix. Names without Latin letters only get the last."""
+    plain = make_slug(name)
     if plain:
         yield plain
-        yield slug_of(f"{plain} {city}") or plain
+        yield make_slug(f"{plain} {city}") or plain
     yield f"{plain or 'store'}-{secrets.token_hex(4)}"
 
 
-def slug_of(text: str) -> str:
-    """Lower-case ASCII letters and digits joined by hyphens; accents are dropped, other scripts vanish."""
+def make_slug(text: str) -> str:
+    """Lower-case ASCII letters and digits joined by hyphens; drops accents and letters of other scripts."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return _NOT_SLUG.sub("-", ascii_text).strip("-")[:_SLUG_LENGTH].strip("-")
 
 
-async def update_store(
-    app: StoreApp, caller: Caller, store_id: UUID, columns: dict[str, Any], known_version: int | None
-) -> Row:
-    """Sets the columns. Raises NotFound, StaleEtag, SlugTaken, and PermissionDenied for what the group decides."""
-    if not caller.is_admin and any(name in columns for name in _OF_THE_GROUP):
+async def update_store(app: StoreApp, caller: Caller, command: UpdateStore) -> StoreRow:
+    """Changes a store. Raises NotFound, StaleEtag, SlugTaken, and PermissionDenied for columns of admins."""
+    changes = command.changes
+    if not caller.is_admin and not _ADMIN_COLUMNS.isdisjoint(changes):
         raise PermissionDenied("only an admin may change slug and is_active")
-    if "time_zone" in columns:
-        _check_zone(columns["time_zone"])
+    if "time_zone" in changes:
+        _check_time_zone(changes["time_zone"])
     try:
         async with app.db.transaction() as tx:
-            return await touch_store(app, tx, store_id, known_version, columns)
+            return await change_store(app, tx, command.store_id, changes, command.known_version)
     except UniqueViolation:
-        raise SlugTaken(columns["slug"]) from None
+        raise SlugTaken(changes["slug"]) from None
 
 
-async def touch_store(
+async def change_store(
     app: StoreApp,
     tx: Transaction,
     store_id: UUID,
+    changes: StoreChanges | None = None,
     known_version: int | None = None,
-    columns: dict[str, Any] | None = None,
-) -> Row:
-    """Sets columns of the store, if any, with its next version, and announces it; its row stays locked.
+) -> StoreRow:
+    """Sets columns of the store, if any, and its next version, and publishes StoreUpdated; its row stays locked.
 
-    Changes of hours and zones begin here too: they are changes of the store, one at a time.
-    Raises NotFound, and StaleEtag when the store has another version than the known one.
+    Changes of hours and zones call it first: they are changes of the store, one at a time. Raises NotFound, and
+    StaleEtag when the store has another version than the known one.
     """
-    given = columns or {}
-    statement = q.update_store(tuple(sorted(given)))
-    row = await tx.one(statement, store_id=store_id, known_version=known_version, **given)
+    values = column_values(changes or {})
+    query = queries.update_store(frozenset(changes or ()))
+    row = await tx.one(query, store_id=store_id, known_version=known_version, **values)
     if row is None:
-        current = await tx.one(q.STORE, store_id=store_id)
+        current = await tx.one(queries.GET_STORE, store_id=store_id)
         if current is None:
             raise NotFound
         raise StaleEtag(wire.etag(current.version))
-    tx.publish(wire.store_updated(row), key=row.id, version=row.version)
+    tx.publish(wire.store_updated_to_proto(row), key=row.id, version=row.version)
     tx.after_commit(lambda: app.stores.drop(store_id))
     return row
 
 
-def _check_zone(name: str) -> None:
+def _check_time_zone(name: str) -> None:
     # Names without a region ("EST", "localtime") mean different things to different programs.
-    if find_zone(name) is None or ("/" not in name and name != "UTC"):
-        raise InvalidArgument("timeZone", "is no IANA time zone, as in Asia/Kolkata")
+    if find_time_zone(name) is None or ("/" not in name and name != "UTC"):
+        raise InvalidArgument("timeZone", "must be an IANA time zone, such as Asia/Kolkata")

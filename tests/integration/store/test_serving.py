@@ -349,7 +349,7 @@ async def test_a_search_needs_a_place(public: Any) -> None:
 
 
 async def test_a_search_around_a_place_uses_the_location_index(process: Process) -> None:
-    explain = sql("EXPLAIN " + bytes(queries.NEARBY.text).decode())
+    explain = sql("EXPLAIN " + bytes(queries.LIST_NEARBY.text).decode())
     async with process.app.db.transaction() as tx:
         await tx.run(sql("SET LOCAL enable_seqscan = off"))
         plan = await tx.all(

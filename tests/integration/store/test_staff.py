@@ -31,7 +31,7 @@ from chassis.database import sql
 from chassis.events.bus import Bus
 from chassis.process.service import Process
 from chassis.security import tls
-from services.store.usecases.staff import end_employments, hand_over_invitations
+from services.store.usecases.staff import end_employments, send_pending_invitations
 from tests import harness
 from tests.harness import Platform, refusal
 from tests.integration.store.conftest import MakeStore, new_store
@@ -161,7 +161,7 @@ async def test_the_real_account_service_finds_or_makes_the_account(platform: Pla
     async with asyncio.timeout(10):  # customer may still be starting: then the invitation waits
         while member.invitation_state == InvitationState.PENDING:
             await process.app.db.run(AGE, id=UUID(member.id))
-            await hand_over_invitations(process.app)
+            await send_pending_invitations(process.app)
             member = await staff.GetStaffMember(pb.GetStaffMemberRequest(id=store.id, staff_id=member.id))
     contacts = platform.stub("customer", CustomerServiceStub, harness.service("notification"))
     known = await contacts.BatchGetContacts(BatchGetContactsRequest(customer_ids=[member.account_id]))
@@ -212,10 +212,10 @@ async def test_while_customer_is_away_the_member_waits_and_is_invited_later(
     assert (member.invitation_state, member.account_id) == (InvitationState.PENDING, "")
     assert await events(replica, member.id) == []
     await replica.app.db.run(AGE, id=UUID(member.id))
-    await hand_over_invitations(replica.app)
+    await send_pending_invitations(replica.app)
     assert await events(replica, member.id) == []
     customers.is_away = False
-    await asyncio.gather(*(hand_over_invitations(replica.app) for _ in range(3)))
+    await asyncio.gather(*(send_pending_invitations(replica.app) for _ in range(3)))
     found = await manager(store.id).GetStaffMember(pb.GetStaffMemberRequest(id=store.id, staff_id=member.id))
     assert (found.invitation_state, found.account_id) == (
         InvitationState.SENT,

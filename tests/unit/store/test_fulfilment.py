@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chassis.errors import InvalidArgument
+from services.store.errors import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
 from services.store.model.fulfilment import (
     DELIVERY,
     DINE_IN,
@@ -19,11 +20,10 @@ from services.store.model.fulfilment import (
     Fulfilment,
     Terms,
     ZoneTerms,
-    fulfil,
+    calculate_fulfilment,
 )
 from services.store.model.hours import Interval, Schedule
-from services.store.model.places import Position
-from services.store.model.refusals import OutOfDeliveryArea, StoreClosed, StoreNotAcceptingOrders
+from services.store.model.locations import Position
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 MUMBAI = Position(19.076, 72.8777)
@@ -48,11 +48,13 @@ def serve(
     terms: Terms = TERMS,
     zone: ZoneTerms | None = None,
     fulfilment: str = DELIVERY,
-    place: Position | None = NEAR,
+    position: Position | None = NEAR,
     now: dt.datetime = NOON,
     scheduled: dt.datetime | None = None,
 ) -> Fulfilment:
-    return fulfil(terms, LUNCH, zone, fulfilment=fulfilment, place=place, now=now, scheduled=scheduled)
+    return calculate_fulfilment(
+        terms, LUNCH, zone, fulfilment=fulfilment, position=position, now=now, scheduled=scheduled
+    )
 
 
 def test_the_zone_decides_fee_and_time_even_inside_the_radius() -> None:
@@ -61,8 +63,8 @@ def test_the_zone_decides_fee_and_time_even_inside_the_radius() -> None:
 
 
 def test_the_zone_decides_outside_the_radius_and_without_a_position() -> None:
-    assert serve(zone=ZONE, place=FAR).zone_id == ZONE.zone_id
-    assert serve(zone=ZONE, place=None).zone_id == ZONE.zone_id
+    assert serve(zone=ZONE, position=FAR).zone_id == ZONE.zone_id
+    assert serve(zone=ZONE, position=None).zone_id == ZONE.zone_id
 
 
 def test_without_a_zone_the_radius_decides_with_the_stores_fee() -> None:
@@ -74,10 +76,10 @@ def test_without_a_zone_the_radius_decides_with_the_stores_fee() -> None:
     )
 
 
-@pytest.mark.parametrize("place", [FAR, None])
-def test_outside_zones_and_radius_nothing_is_delivered(place: Position | None) -> None:
+@pytest.mark.parametrize("position", [FAR, None])
+def test_outside_zones_and_radius_nothing_is_delivered(position: Position | None) -> None:
     with pytest.raises(OutOfDeliveryArea):
-        serve(place=place)
+        serve(position=position)
 
 
 def test_the_radius_counts_to_the_metre() -> None:
@@ -89,14 +91,14 @@ def test_the_radius_counts_to_the_metre() -> None:
 
 def test_a_store_without_radius_or_position_delivers_to_zones_only() -> None:
     with pytest.raises(OutOfDeliveryArea):
-        serve(replace(TERMS, radius_metres=0), place=MUMBAI)
+        serve(replace(TERMS, radius_metres=0), position=MUMBAI)
     with pytest.raises(OutOfDeliveryArea):
-        serve(replace(TERMS, position=None), place=MUMBAI)
+        serve(replace(TERMS, position=None), position=MUMBAI)
 
 
 @pytest.mark.parametrize("fulfilment", [PICKUP, DINE_IN])
 def test_who_comes_to_the_store_pays_no_fee_and_has_no_minimum(fulfilment: str) -> None:
-    answer = serve(fulfilment=fulfilment, place=None)
+    answer = serve(fulfilment=fulfilment, position=None)
     assert answer.delivery_fee == 0
     assert answer.min_order_value == 0
     assert answer.free_delivery_above is None
@@ -110,7 +112,7 @@ def test_a_delivery_carries_the_stores_minimum_and_threshold() -> None:
 
 def test_an_inactive_store_says_so_before_anything_else() -> None:
     with pytest.raises(StoreNotAcceptingOrders) as refused:
-        serve(replace(TERMS, is_active=False), place=FAR, now=NOON + dt.timedelta(hours=8))
+        serve(replace(TERMS, is_active=False), position=FAR, now=NOON + dt.timedelta(hours=8))
     assert refused.value.metadata == {"cause": "INACTIVE"}
 
 

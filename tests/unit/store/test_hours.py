@@ -12,9 +12,9 @@ from services.store.model.hours import (
     Interval,
     Schedule,
     day_of_week,
-    find_zone,
-    overlapping_in_day,
-    overlapping_in_week,
+    find_overlap_in_day,
+    find_overlap_in_week,
+    find_time_zone,
 )
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -44,7 +44,7 @@ def at(zone: ZoneInfo, text: str, fold: int = 0) -> dt.datetime:
 
 
 def is_open(schedule: Schedule, moment: dt.datetime) -> bool:
-    return schedule.opening_at(moment) is not None
+    return schedule.find_opening(moment) is not None
 
 
 # 2025-11-28 is a Friday.
@@ -110,7 +110,7 @@ def test_a_stretch_that_ends_where_it_begins_is_a_whole_day() -> None:
 
 def test_stretches_that_touch_are_one_opening() -> None:
     schedule = Schedule(KOLKATA, week(fri=["20:00-00:00"], sat=["00:00-04:00"]))
-    opening = schedule.opening_at(at(KOLKATA, "2025-11-28T21:00"))
+    opening = schedule.find_opening(at(KOLKATA, "2025-11-28T21:00"))
     assert opening is not None
     assert opening.opens == at(KOLKATA, "2025-11-28T20:00")
     assert opening.closes == at(KOLKATA, "2025-11-29T04:00")
@@ -119,26 +119,26 @@ def test_stretches_that_touch_are_one_opening() -> None:
 def test_a_store_that_never_closes_has_an_opening_beyond_the_horizon_and_no_next_one() -> None:
     schedule = Schedule(KOLKATA, daily("00:00-00:00"))
     moment = at(KOLKATA, "2025-11-28T12:00")
-    opening = schedule.opening_at(moment)
+    opening = schedule.find_opening(moment)
     assert opening is not None
     assert opening.closes > moment + HORIZON
-    assert schedule.next_opening(moment) is None
+    assert schedule.find_next_opening(moment) is None
 
 
 def test_a_store_without_hours_is_closed_and_does_not_open() -> None:
     schedule = Schedule(KOLKATA, {})
     assert not is_open(schedule, at(KOLKATA, "2025-11-28T12:00"))
-    assert schedule.next_opening(at(KOLKATA, "2025-11-28T12:00")) is None
+    assert schedule.find_next_opening(at(KOLKATA, "2025-11-28T12:00")) is None
 
 
 def test_the_next_opening_may_be_a_week_away() -> None:
     schedule = Schedule(KOLKATA, week(fri=["11:00-15:00"]))
-    assert schedule.next_opening(at(KOLKATA, "2025-11-28T15:00")) == at(KOLKATA, "2025-12-05T11:00")
+    assert schedule.find_next_opening(at(KOLKATA, "2025-11-28T15:00")) == at(KOLKATA, "2025-12-05T11:00")
 
 
 def test_the_next_opening_of_an_open_store_comes_after_it_has_closed() -> None:
     schedule = Schedule(KOLKATA, daily("11:00-15:00"))
-    assert schedule.next_opening(at(KOLKATA, "2025-11-28T11:00")) == at(KOLKATA, "2025-11-29T11:00")
+    assert schedule.find_next_opening(at(KOLKATA, "2025-11-28T11:00")) == at(KOLKATA, "2025-11-29T11:00")
 
 
 def test_an_exception_replaces_the_stretches_of_its_date() -> None:
@@ -152,7 +152,7 @@ def test_an_exception_replaces_the_stretches_of_its_date() -> None:
 def test_an_exception_without_stretches_closes_its_date_only() -> None:
     schedule = Schedule(KOLKATA, daily("11:00-15:00"), {dt.date(2025, 11, 28): []})
     assert not is_open(schedule, at(KOLKATA, "2025-11-28T12:00"))
-    assert schedule.next_opening(at(KOLKATA, "2025-11-27T15:00")) == at(KOLKATA, "2025-11-29T11:00")
+    assert schedule.find_next_opening(at(KOLKATA, "2025-11-27T15:00")) == at(KOLKATA, "2025-11-29T11:00")
 
 
 def test_the_night_before_an_exception_is_not_cut_short() -> None:
@@ -169,7 +169,7 @@ def test_an_exception_opens_a_day_that_is_usually_closed() -> None:
 
 def test_an_exception_that_overlaps_the_night_before_makes_one_opening() -> None:
     schedule = Schedule(KOLKATA, week(fri=["20:00-04:00"]), {dt.date(2025, 11, 29): [interval("02:00-06:00")]})
-    opening = schedule.opening_at(at(KOLKATA, "2025-11-28T22:00"))
+    opening = schedule.find_opening(at(KOLKATA, "2025-11-28T22:00"))
     assert opening is not None
     assert opening.closes == at(KOLKATA, "2025-11-29T06:00")
 
@@ -179,21 +179,21 @@ def test_an_exception_that_overlaps_the_night_before_makes_one_opening() -> None
 
 def test_a_night_is_an_hour_shorter_when_the_clocks_go_forward() -> None:
     schedule = Schedule(NEW_YORK, daily("22:00-06:00"))
-    opening = schedule.opening_at(at(NEW_YORK, "2025-03-08T23:00"))
+    opening = schedule.find_opening(at(NEW_YORK, "2025-03-08T23:00"))
     assert opening is not None
     assert opening.closes - opening.opens == dt.timedelta(hours=7)
 
 
 def test_a_night_is_an_hour_longer_when_the_clocks_go_back() -> None:
     schedule = Schedule(NEW_YORK, daily("22:00-06:00"))
-    opening = schedule.opening_at(at(NEW_YORK, "2025-11-01T23:00"))
+    opening = schedule.find_opening(at(NEW_YORK, "2025-11-01T23:00"))
     assert opening is not None
     assert opening.closes - opening.opens == dt.timedelta(hours=9)
 
 
 def test_an_opening_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
     schedule = Schedule(NEW_YORK, week(sun=["02:30-05:00"]))
-    opening = schedule.opening_at(at(NEW_YORK, "2025-03-09T03:15"))
+    opening = schedule.find_opening(at(NEW_YORK, "2025-03-09T03:15"))
     assert opening is not None
     assert opening.opens == at(NEW_YORK, "2025-03-09T03:00")
     assert not is_open(schedule, at(NEW_YORK, "2025-03-09T01:59"))
@@ -201,14 +201,14 @@ def test_an_opening_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
 
 def test_a_closing_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
     schedule = Schedule(NEW_YORK, week(sat=["20:00-02:30"]))
-    opening = schedule.opening_at(at(NEW_YORK, "2025-03-09T01:59"))
+    opening = schedule.find_opening(at(NEW_YORK, "2025-03-09T01:59"))
     assert opening is not None
     assert opening.closes == at(NEW_YORK, "2025-03-09T03:00")
 
 
 def test_a_stretch_that_is_skipped_as_a_whole_does_not_happen() -> None:
     schedule = Schedule(NEW_YORK, week(sun=["02:10-02:50"]))
-    assert schedule.next_opening(at(NEW_YORK, "2025-03-08T12:00")) == at(NEW_YORK, "2025-03-16T02:10")
+    assert schedule.find_next_opening(at(NEW_YORK, "2025-03-08T12:00")) == at(NEW_YORK, "2025-03-16T02:10")
 
 
 def test_a_repeated_hour_belongs_wholly_to_the_stretch_that_opens_or_closes_in_it() -> None:
@@ -227,7 +227,7 @@ def test_a_repeated_hour_belongs_wholly_to_the_stretch_that_opens_or_closes_in_i
 def test_clocks_that_change_by_half_an_hour_are_followed() -> None:
     # Lord Howe: from 02:00 to 02:30 on 2025-10-05.
     schedule = Schedule(LORD_HOWE, week(sun=["02:15-04:00"]))
-    opening = schedule.opening_at(at(LORD_HOWE, "2025-10-05T03:00"))
+    opening = schedule.find_opening(at(LORD_HOWE, "2025-10-05T03:00"))
     assert opening is not None
     assert opening.opens == at(LORD_HOWE, "2025-10-05T02:30")
     assert opening.closes - opening.opens == dt.timedelta(minutes=90)
@@ -238,10 +238,10 @@ def test_sunday_is_day_zero() -> None:
 
 
 def test_stretches_of_one_day_may_touch_but_not_overlap() -> None:
-    assert overlapping_in_day([interval("10:00-12:00"), interval("12:00-14:00")]) is None
-    assert overlapping_in_day([interval("12:00-14:00"), interval("10:00-12:01")]) is not None
-    assert overlapping_in_day([interval("10:00-12:00"), interval("10:00-11:00")]) is not None
-    assert overlapping_in_day([interval("10:00-09:00"), interval("23:00-23:30")]) is not None
+    assert find_overlap_in_day([interval("10:00-12:00"), interval("12:00-14:00")]) is None
+    assert find_overlap_in_day([interval("12:00-14:00"), interval("10:00-12:01")]) is not None
+    assert find_overlap_in_day([interval("10:00-12:00"), interval("10:00-11:00")]) is not None
+    assert find_overlap_in_day([interval("10:00-09:00"), interval("23:00-23:30")]) is not None
 
 
 @pytest.mark.parametrize(
@@ -259,14 +259,14 @@ def test_stretches_of_a_week_may_not_overlap_across_midnight(
     first_day: int, first: str, second_day: int, second: str, overlaps: bool
 ) -> None:
     days = {first_day: [interval(first)], second_day: [interval(second)]}
-    assert (overlapping_in_week(days) is not None) is overlaps
+    assert (find_overlap_in_week(days) is not None) is overlaps
 
 
 def test_one_stretch_of_a_whole_day_does_not_overlap_itself() -> None:
-    assert overlapping_in_week({SATURDAY: [interval("12:00-12:00")]}) is None
-    assert overlapping_in_week(daily("06:00-06:00")) is None
+    assert find_overlap_in_week({SATURDAY: [interval("12:00-12:00")]}) is None
+    assert find_overlap_in_week(daily("06:00-06:00")) is None
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere/City", "../../etc/passwd", "/etc/passwd", "Asia"])
 def test_what_is_no_zone_is_not_found(name: str) -> None:
-    assert find_zone(name) is None
+    assert find_time_zone(name) is None

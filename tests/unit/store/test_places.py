@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.store.model.places import Box, Position, box_around, plain_postal_code
+from services.store.model.locations import Box, Position, bounding_box, normalise_postal_code
 
 MUMBAI, DELHI = Position(19.0760, 72.8777), Position(28.6139, 77.2090)
 
@@ -32,7 +32,7 @@ def test_distance_is_the_same_both_ways(here: Position, there: Position) -> None
 @given(positions, positions, st.floats(1, 100_000))
 def test_what_is_inside_the_circle_is_inside_its_box(centre: Position, other: Position, metres: float) -> None:
     if centre.metres_to(other) <= metres * 0.999:
-        assert inside(box_around(centre, metres), other)
+        assert inside(bounding_box(centre, metres), other)
 
 
 @given(positions, st.floats(1, 100_000), st.floats(-1, 1), st.floats(-1, 1))
@@ -40,28 +40,28 @@ def test_places_near_the_centre_are_inside_the_box(centre: Position, metres: flo
     reach = metres / 111_195
     other = Position(max(-90, min(90, centre.latitude + north * reach)), wrap(centre.longitude + east * reach))
     if centre.metres_to(other) <= metres * 0.999:
-        assert inside(box_around(centre, metres), other)
+        assert inside(bounding_box(centre, metres), other)
 
 
 def test_a_box_over_the_antimeridian_has_its_west_east_of_its_east() -> None:
-    box = box_around(Position(-17.7, 179.95), 20_000)
+    box = bounding_box(Position(-17.7, 179.95), 20_000)
     assert box.west > box.east
     assert inside(box, Position(-17.7, -179.95))
     assert not inside(box, Position(-17.7, 179.5))
 
 
 def test_a_box_over_a_pole_holds_every_meridian() -> None:
-    box = box_around(Position(89.99, 10), 50_000)
+    box = bounding_box(Position(89.99, 10), 50_000)
     assert (box.west, box.east, box.north) == (-180, 180, 90)
 
 
 @pytest.mark.parametrize("code", ["400001", "400 001", " 400-001 "])
 def test_blanks_and_hyphens_make_no_other_postal_code(code: str) -> None:
-    assert plain_postal_code(code) == "400001"
+    assert normalise_postal_code(code) == "400001"
 
 
 def test_postal_codes_ignore_case() -> None:
-    assert plain_postal_code("sw1a 1aa") == "SW1A1AA"
+    assert normalise_postal_code("sw1a 1aa") == "SW1A1AA"
 
 
 def inside(box: Box, place: Position) -> bool:

@@ -1,12 +1,16 @@
-"""EnumMapping, etags, texts and what an absent field means."""
+"""Enum mappings, etags, texts and absent fields."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from jainshikanji.store.v1.operating_hours_pb2 import DayHours, OpeningInterval
 from jainshikanji.store.v1.store_service_pb2 import (
     CreateStoreRequest,
     UpdateDeliveryZoneRequest,
+    UpdateOperatingHoursRequest,
     UpdateStoreRequest,
 )
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
@@ -16,12 +20,12 @@ from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 from chassis.errors import InvalidArgument
 from services.store import wire
 from services.store.model import fulfilment
-from services.store.usecases.stores import slug_candidates, slug_of
+from services.store.usecases.stores import make_slug, slug_candidates
 
 ADDRESS = PostalAddress(address_line1=" 1 Marine Drive ", city="Mumbai", state="Maharashtra", postal_code="400001")
 
 
-def test_the_database_keeps_the_seeds_words() -> None:
+def test_the_stored_values_are_those_of_the_design_document() -> None:
     assert wire.FULFILMENTS.names() == [fulfilment.DELIVERY, fulfilment.PICKUP, fulfilment.DINE_IN]
     assert wire.FULFILMENTS.names() == ["delivery", "pickup", "dine-in"]
     assert wire.JOBS.names() == ["manager", "chef", "cashier", "delivery", "support"]
@@ -32,76 +36,95 @@ def test_the_database_keeps_the_seeds_words() -> None:
     ("etag", "version"),
     [("", None), ("v7", 7), ('"v7"', 7), ("7", 7), ("x", 0), ("v", 0), ("v-1", 0), ("v٣", 0), ("v99999999999", 0)],
 )
-def test_an_etag_names_a_version_or_one_that_never_was(etag: str, version: int | None) -> None:
-    assert wire.known_version(etag) == version
+def test_an_etag_names_a_version_and_a_malformed_one_matches_none(etag: str, version: int | None) -> None:
+    assert wire.version_from_etag(etag) == version
 
 
-def test_an_etag_that_was_given_is_understood() -> None:
-    assert wire.known_version(wire.etag(41)) == 41
+def test_an_issued_etag_names_its_version() -> None:
+    assert wire.version_from_etag(wire.etag(41)) == 41
+
+
+STORE_ID = "019a0000-0000-7000-8000-000000000001"
+
+
+def update(**fields: Any) -> Mapping[Any, Any]:
+    return wire.update_store_from_proto(UpdateStoreRequest(id=STORE_ID, **fields)).changes
+
+
+def update_zone(**fields: Any) -> Mapping[Any, Any]:
+    return wire.update_zone_from_proto(UpdateDeliveryZoneRequest(id=STORE_ID, zone_id=STORE_ID, **fields)).changes
 
 
 def test_texts_are_trimmed() -> None:
-    assert wire.required_text("name", "  Café 🍋 शिकंजी ") == "Café 🍋 शिकंजी"
+    assert update(name="  Café 🍋 शिकंजी ") == {"name": "Café 🍋 शिकंजी"}
 
 
-def test_a_blank_name_is_refused() -> None:
-    with pytest.raises(InvalidArgument) as refused:
-        wire.required_text("name", " \t\n")
-    assert refused.value.violations == [("name", "must not be blank")]
+def test_a_blank_name_is_rejected() -> None:
+    with pytest.raises(InvalidArgument) as rejected:
+        update(name=" \t\n")
+    assert rejected.value.violations == [("name", "must not be blank")]
 
 
-def test_a_new_store_has_the_usual_settings_unless_told_otherwise() -> None:
-    columns = wire.new_store_columns(CreateStoreRequest(name="Shikanji", address=ADDRESS))
-    assert columns["is_active"] is True
-    assert columns["is_accepting_orders"] is True
-    assert columns["time_zone"] == "Asia/Kolkata"
-    assert columns["free_delivery_above"] is None
-    assert columns["delivery_radius_km"] == 10
-    assert columns["latitude"] is None
-    assert columns["address_line1"] == "1 Marine Drive"
-    assert columns["country"] == "India"
-
-
-def test_false_and_zero_are_told_from_absent() -> None:
-    columns = wire.new_store_columns(
-        CreateStoreRequest(name="Shikanji", address=ADDRESS, is_active=False, delivery_radius_metres=0)
+def test_a_new_store_has_the_default_settings() -> None:
+    new = wire.new_store_from_proto(
+        CreateStoreRequest(name="Shikanji", email="a@b.in", phone="+912212345678", address=ADDRESS)
     )
-    assert columns["is_active"] is False
-    assert columns["delivery_radius_km"] == 0
+    assert new.is_active is True
+    assert new.is_accepting_orders is True
+    assert new.time_zone == "Asia/Kolkata"
+    assert new.free_delivery_above is None
+    assert new.delivery_radius_km == 10
+    assert new.latitude is None
+    assert new.address_line1 == "1 Marine Drive"
+    assert new.country == "India"
 
 
-def test_an_update_sets_only_what_is_given() -> None:
-    assert wire.store_columns(UpdateStoreRequest(is_accepting_orders=False)) == {"is_accepting_orders": False}
-    assert wire.store_columns(UpdateStoreRequest()) == {}
-    assert wire.store_columns(UpdateStoreRequest(description="")) == {"description": ""}
+def test_false_and_zero_differ_from_absent_fields() -> None:
+    request = CreateStoreRequest(
+        name="Shikanji",
+        email="a@b.in",
+        phone="+912212345678",
+        address=ADDRESS,
+        is_active=False,
+        delivery_radius_metres=0,
+    )
+    new = wire.new_store_from_proto(request)
+    assert new.is_active is False
+    assert new.delivery_radius_km == 0
 
 
-def test_the_threshold_of_free_delivery_can_be_set_and_taken_away() -> None:
-    fifty = UpdateStoreRequest(free_delivery_above=Money(currency_code="INR", minor_units=5000))
-    assert str(wire.store_columns(fifty)["free_delivery_above"]) == "50.00"
-    assert wire.store_columns(UpdateStoreRequest(remove_free_delivery_above=True)) == {"free_delivery_above": None}
+def test_an_update_sets_only_the_fields_of_the_request() -> None:
+    assert update(is_accepting_orders=False) == {"is_accepting_orders": False}
+    assert update() == {}
+    assert update(description="") == {"description": ""}
+
+
+def test_the_threshold_of_free_delivery_can_be_set_and_removed() -> None:
+    changes = update(free_delivery_above=Money(currency_code="INR", minor_units=5000))
+    assert str(changes["free_delivery_above"]) == "50.00"
+    assert update(remove_free_delivery_above=True) == {"free_delivery_above": None}
 
 
 def test_a_position_keeps_eight_decimals() -> None:
     address = PostalAddress()
     address.CopyFrom(ADDRESS)
     address.location.CopyFrom(GeoPoint(latitude=19.123456789, longitude=-0.1))
-    columns = wire.store_columns(UpdateStoreRequest(address=address))
-    assert (str(columns["latitude"]), str(columns["longitude"])) == ("19.12345679", "-0.10000000")
+    changes = update(address=address)
+    assert (str(changes["latitude"]), str(changes["longitude"])) == ("19.12345679", "-0.10000000")
 
 
-def test_postal_codes_of_a_zone_are_plain_sorted_and_single() -> None:
-    request = UpdateDeliveryZoneRequest(postal_codes=["400 002", "400001", "400-001"])
-    assert wire.zone_columns(request) == {"postal_codes": ["400001", "400002"]}
+def test_postal_codes_of_a_zone_are_normalised_sorted_and_distinct() -> None:
+    assert update_zone(postal_codes=["400 002", "400001", "400-001"]) == {"postal_codes": ["400001", "400002"]}
     with pytest.raises(InvalidArgument):
-        wire.zone_columns(UpdateDeliveryZoneRequest(postal_codes=["- -"]))
+        update_zone(postal_codes=["- -"])
 
 
-def test_a_day_that_comes_twice_is_refused() -> None:
+def test_a_day_that_occurs_twice_is_rejected() -> None:
     lunch = OpeningInterval(open_time="11:00", close_time="15:00")
-    with pytest.raises(InvalidArgument) as refused:
-        wire.week([DayHours(day_of_week=1, intervals=[lunch]), DayHours(day_of_week=1)])
-    assert refused.value.violations[0][0] == "days[1].dayOfWeek"
+    days = [DayHours(day_of_week=1, intervals=[lunch]), DayHours(day_of_week=1)]
+    with pytest.raises(InvalidArgument) as rejected:
+        wire.update_operating_hours_from_proto(UpdateOperatingHoursRequest(id=STORE_ID, days=days))
+    assert rejected.value.violations[0][0] == "days[1].dayOfWeek"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +137,11 @@ def test_a_day_that_comes_twice_is_refused() -> None:
         ("a" * 300, "a" * 200),
     ],
 )
-def test_a_slug_is_made_of_what_is_ascii_in_the_name(name: str, slug: str) -> None:
-    assert slug_of(name) == slug
+def test_a_slug_consists_of_the_ascii_letters_of_the_name(name: str, slug: str) -> None:
+    assert make_slug(name) == slug
 
 
-def test_slug_candidates_get_longer_and_never_run_out_of_difference() -> None:
+def test_slug_candidates_get_longer_and_the_last_is_unique() -> None:
     first, second, last = slug_candidates("Shikanji", "Mumbai")
     assert (first, second) == ("shikanji", "shikanji-mumbai")
     assert last.startswith("shikanji-")

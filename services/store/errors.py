@@ -1,4 +1,4 @@
-"""Why a store refuses. Reasons are part of the public contract."""
+"""Errors of the store service that its callers see."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from datetime import datetime
 
 from chassis.errors import AlreadyExists, Conflict
 
-_CODES_SHOWN = 20
+_MAX_CODES_SHOWN = 20
 
 
 class StoreNotAcceptingOrders(Conflict):
-    """The store is inactive, or its own switch is off."""
+    """The store is inactive, or its manager has paused orders; `cause` is INACTIVE or PAUSED."""
 
     def __init__(self, *, is_active: bool) -> None:
         super().__init__(
-            "the store does not take orders at the moment" if is_active else "the store is not active",
+            "the store does not accept orders at the moment" if is_active else "the store is not active",
             cause="PAUSED" if is_active else "INACTIVE",
         )
 
 
 class StoreClosed(Conflict):
-    """By its hours the store is closed at the time asked for."""
+    """By its hours the store is closed at the requested time; `next_opening_at` is its next opening."""
 
     def __init__(self, next_opening: datetime | None) -> None:
         known = {"next_opening_at": next_opening.isoformat().replace("+00:00", "Z")} if next_opening else {}
@@ -29,7 +29,7 @@ class StoreClosed(Conflict):
 
 
 class OutOfDeliveryArea(Conflict):
-    """No zone lists the postal code and the place is not inside the radius."""
+    """No zone lists the postal code, and the address is outside the delivery radius."""
 
     def __init__(self) -> None:
         super().__init__("the store does not deliver to this address")
@@ -43,39 +43,39 @@ class SlugTaken(AlreadyExists):
 
 
 class TooManyExceptions(Conflict):
-    """More dates with hours of their own than a store may have."""
+    """The store has the maximum number of dates with exceptional hours."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__("too many dates have hours of their own", limit=str(limit))
+        super().__init__("the store has too many dates with exceptional hours", limit=str(limit))
 
 
 class TooManyZones(Conflict):
-    """More zones than a store may have."""
+    """The store has the maximum number of delivery zones."""
 
     def __init__(self, limit: int) -> None:
         super().__init__("the store has too many delivery zones", limit=str(limit))
 
 
 class PostalCodeTaken(AlreadyExists):
-    """Another active zone of the store lists some of the codes."""
+    """Another active zone of the store lists some of the postal codes."""
 
     def __init__(self, codes: Iterable[str]) -> None:
         taken = sorted(codes)
         super().__init__(
             "another active zone of the store has some of these postal codes",
-            postal_codes=",".join(taken[:_CODES_SHOWN]),
+            postal_codes=",".join(taken[:_MAX_CODES_SHOWN]),
         )
 
 
 class AlreadyStaff(AlreadyExists):
-    """The email belongs to a present member of this or another store."""
+    """The email address belongs to a present staff member of this or another store."""
 
     def __init__(self) -> None:
-        super().__init__("this email belongs to a present member of staff")
+        super().__init__("this email address belongs to a present staff member")
 
 
 class InvitationRefused(Conflict):
-    """The account service refused the person; add them again once that is settled."""
+    """The customer service rejected the invitation; add the person again when the cause is resolved."""
 
     def __init__(self) -> None:
-        super().__init__("the invitation was refused; add the person again")
+        super().__init__("the invitation was rejected; add the person again")
