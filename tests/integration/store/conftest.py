@@ -31,7 +31,7 @@ async def process(platform: Platform) -> Process:
 
 @pytest.fixture
 def as_caller(platform: Platform, process: Process) -> Callable[[Identity], Any]:
-    """StoreService as that caller."""
+    """A stub of StoreService for that caller."""
     return lambda caller: platform.stub("store", StoreServiceStub, caller)
 
 
@@ -47,13 +47,13 @@ def public(as_caller: Callable[[Identity], Any]) -> Any:
 
 @pytest.fixture
 def manager(as_caller: Callable[[Identity], Any]) -> Callable[[str], Any]:
-    """StoreService as the manager of that store."""
+    """A stub of StoreService for the manager of that store."""
     return lambda store_id: as_caller(harness.staff(ids.new_id(), UUID(store_id), "manager"))
 
 
 @pytest.fixture
 def make_store(admin: Any) -> MakeStore:
-    """Adds a store in Mumbai, open around the clock unless told not; keyword arguments replace the request's fields."""
+    """Adds a store in Mumbai, open around the clock by default; keyword arguments replace fields of the request."""
 
     async def make(*, open_always: bool = True, **fields: Any) -> Store:
         store = await admin.CreateStore(new_store(**fields))

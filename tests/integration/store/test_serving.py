@@ -85,7 +85,7 @@ async def test_a_store_without_hours_is_closed_and_one_open_around_the_clock_is_
     assert not (await public.GetOperatingHours(pb.GetOperatingHoursRequest(id=store.id))).is_open
 
 
-async def test_hours_of_a_store_that_is_not_there_are_not_found(admin: Any, public: Any) -> None:
+async def test_hours_of_an_unknown_store_are_not_found(admin: Any, public: Any) -> None:
     nowhere = str(ids.new_id())
     for call in (
         public.GetOperatingHours(pb.GetOperatingHoursRequest(id=nowhere)),
@@ -119,13 +119,13 @@ async def test_hours_of_a_store_that_is_not_there_are_not_found(admin: Any, publ
         "nothing",
     ],
 )
-async def test_hours_that_cannot_be_are_refused(admin: Any, make_store: MakeStore, days: list[DayHours]) -> None:
+async def test_invalid_hours_are_rejected(admin: Any, make_store: MakeStore, days: list[DayHours]) -> None:
     store = await make_store()
     answer = await refused(admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=store.id, days=days)))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_an_exception_closes_a_date_and_goes_away_again(
+async def test_an_exception_closes_a_date_until_it_is_removed(
     admin: Any, public: Any, order: Any, make_store: MakeStore
 ) -> None:
     store = await make_store()
@@ -143,7 +143,7 @@ async def test_an_exception_closes_a_date_and_goes_away_again(
 
 
 @pytest.mark.parametrize(("days", "field"), [(-1, "date"), (731, "date")])
-async def test_an_exception_lies_between_today_and_two_years_off(
+async def test_an_exception_is_between_today_and_two_years_ahead(
     admin: Any, make_store: MakeStore, days: int, field: str
 ) -> None:
     store = await make_store()
@@ -151,7 +151,7 @@ async def test_an_exception_lies_between_today_and_two_years_off(
     assert list((await refused(admin.SetHoursException(request))).violations) == [field]
 
 
-async def test_a_zone_is_listed_changed_and_taken_away(admin: Any, public: Any, make_store: MakeStore) -> None:
+async def test_a_zone_is_listed_changed_and_deleted(admin: Any, public: Any, make_store: MakeStore) -> None:
     store = await make_store()
     made = await admin.CreateDeliveryZone(
         pb.CreateDeliveryZoneRequest(
@@ -172,7 +172,7 @@ async def test_a_zone_is_listed_changed_and_taken_away(admin: Any, public: Any, 
     assert (await refused(again)).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_zones_come_in_pages_by_name(admin: Any, public: Any, make_store: MakeStore) -> None:
+async def test_zones_are_paged_by_name(admin: Any, public: Any, make_store: MakeStore) -> None:
     store = await make_store()
     for n, name in enumerate("CAB"):
         await admin.CreateDeliveryZone(
@@ -186,7 +186,7 @@ async def test_zones_come_in_pages_by_name(admin: Any, public: Any, make_store: 
     assert second.next_page_token == ""
 
 
-async def test_a_postal_code_is_in_one_active_zone_of_a_store_however_many_ask_at_once(
+async def test_a_postal_code_is_in_one_active_zone_also_with_concurrent_requests(
     admin: Any, make_store: MakeStore
 ) -> None:
     store, other = await make_store(), await make_store()
@@ -238,7 +238,7 @@ async def test_a_quote_takes_the_zone_before_the_radius(admin: Any, order: Any, 
     assert (quote.zone_id, quote.delivery_fee, quote.travel_minutes) == ("", rupees(40), 30)
 
 
-async def test_outside_zones_and_radius_a_delivery_is_refused_but_not_a_pickup(
+async def test_outside_of_zones_and_radius_a_delivery_is_rejected_and_a_pickup_accepted(
     order: Any, make_store: MakeStore
 ) -> None:
     store = await make_store()
@@ -257,7 +257,7 @@ async def test_outside_zones_and_radius_a_delivery_is_refused_but_not_a_pickup(
         assert not quote.HasField("free_delivery_above")
 
 
-async def test_a_delivery_to_nowhere_is_bad_input(order: Any, make_store: MakeStore) -> None:
+async def test_a_delivery_without_address_is_invalid(order: Any, make_store: MakeStore) -> None:
     store = await make_store()
     answer = await refused(
         order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=DELIVERY))
@@ -265,7 +265,7 @@ async def test_a_delivery_to_nowhere_is_bad_input(order: Any, make_store: MakeSt
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_each_reason_not_to_serve_has_its_own_name(admin: Any, order: Any, make_store: MakeStore) -> None:
+async def test_each_cause_of_rejection_has_its_own_reason(admin: Any, order: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
     assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
@@ -278,7 +278,7 @@ async def test_each_reason_not_to_serve_has_its_own_name(admin: Any, order: Any,
     assert (await refused(order.QuoteFulfilment(asked))).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_change_of_hours_counts_for_the_very_next_quote(admin: Any, order: Any, make_store: MakeStore) -> None:
+async def test_a_change_of_hours_applies_to_the_next_quote(admin: Any, order: Any, make_store: MakeStore) -> None:
     store = await make_store()
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
     for _ in range(3):
@@ -288,9 +288,7 @@ async def test_a_change_of_hours_counts_for_the_very_next_quote(admin: Any, orde
         await admin.UpdateOperatingHours(always_open(store.id))
 
 
-async def test_an_order_for_later_begins_at_the_opening_before_it(
-    admin: Any, order: Any, make_store: MakeStore
-) -> None:
+async def test_a_scheduled_order_starts_at_the_opening_before_it(admin: Any, order: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     day = in_store(2)
     days = [DayHours(day_of_week=day.isoweekday() % 7, intervals=[interval("11:00-15:00")])]
@@ -306,14 +304,14 @@ async def test_an_order_for_later_begins_at_the_opening_before_it(
         assert list((await refused(order.QuoteFulfilment(asked))).violations) == ["scheduledDeliveryAt"]
 
 
-async def test_only_order_may_ask_for_a_quote(as_caller: Any, make_store: MakeStore) -> None:
+async def test_only_order_may_request_a_fulfilment_quote(as_caller: Any, make_store: MakeStore) -> None:
     store = await make_store()
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
     for caller in (harness.nobody(), harness.admin(), harness.service("payment")):
         assert (await refused(as_caller(caller).QuoteFulfilment(asked))).code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_stores_around_a_place_come_nearest_first(admin: Any, public: Any, make_store: MakeStore) -> None:
+async def test_stores_around_a_position_are_sorted_by_distance(admin: Any, public: Any, make_store: MakeStore) -> None:
     def somewhere(latitude: float, longitude: float) -> Any:
         return address(location=GeoPoint(latitude=latitude, longitude=longitude))
 
@@ -343,12 +341,12 @@ async def test_stores_around_a_place_come_nearest_first(admin: Any, public: Any,
     assert {store.store.id for store in (await public.ListNearbyStores(asked)).stores} == {near.id, across.id}
 
 
-async def test_a_search_needs_a_place(public: Any) -> None:
+async def test_a_search_requires_a_position(public: Any) -> None:
     answer = await refused(public.ListNearbyStores(pb.ListNearbyStoresRequest(latitude=1)))
     assert list(answer.violations) == ["longitude"]
 
 
-async def test_a_search_around_a_place_uses_the_location_index(process: Process) -> None:
+async def test_a_search_around_a_position_uses_the_location_index(process: Process) -> None:
     explain = sql("EXPLAIN " + bytes(queries.LIST_NEARBY.text).decode())
     async with process.app.db.transaction() as tx:
         await tx.run(sql("SET LOCAL enable_seqscan = off"))

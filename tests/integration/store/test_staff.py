@@ -1,4 +1,4 @@
-"""Staff: records here, accounts at customer, grants by events; what happens when customer refuses or is away."""
+"""Staff: records, invitations by customer, grants by events, and failures of customer."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ KOLKATA = dt.timezone(dt.timedelta(hours=5, minutes=30))
 
 
 class AccountInactive(errors.Conflict):
-    """What customer says of a locked account."""
+    """The error of customer for a locked account."""
 
 
 class Customers(AuthServiceServicer):
-    """The account service's half of an invitation, which tests can make refuse or vanish."""
+    """A fake of customer's invitations, which can reject them or stop."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, UUID] = {}
@@ -86,7 +86,7 @@ async def customers(platform: Platform) -> AsyncIterator[Customers]:
 
 @pytest_asyncio.fixture(scope="session")
 async def replica(platform: Platform, process: Process, customers: Customers) -> AsyncIterator[Process]:
-    """A replica of store whose customer is the one above."""
+    """A replica of store with the fake customer."""
     port = customers.port  # type: ignore[attr-defined]
     replica = await platform.launch("store", peers={"customer": f"127.0.0.1:{port}"})
     yield replica
@@ -101,7 +101,7 @@ def _customers_are_well(customers: Customers) -> None:
 
 @pytest.fixture
 def as_caller(platform: Platform, replica: Process) -> Callable[[harness.Identity], Any]:
-    """StaffService as that caller; fixtures of stores ask for StoreService through it too."""
+    """A stub of StaffService or StoreService for that caller."""
 
     def both(caller: harness.Identity) -> Any:
         staff = platform.stub_at(replica.mesh_port, "store", StaffServiceStub, caller)
@@ -153,7 +153,7 @@ async def test_a_member_is_invited_and_granted_the_job(
     assert granted.version == 2
 
 
-async def test_the_real_account_service_finds_or_makes_the_account(platform: Platform, process: Process) -> None:
+async def test_the_real_customer_service_finds_or_creates_the_account(platform: Platform, process: Process) -> None:
     await platform.start("customer")
     store = await platform.stub("store", StoreServiceStub, harness.admin()).CreateStore(new_store())
     staff = platform.stub("store", StaffServiceStub, harness.admin())
@@ -168,13 +168,15 @@ async def test_the_real_account_service_finds_or_makes_the_account(platform: Pla
     assert [contact.email for contact in known.contacts] == [member.email]
 
 
-async def test_while_customer_is_too_busy_the_member_waits(manager: Any, store: Store, customers: Customers) -> None:
+async def test_an_invitation_stays_pending_while_customer_is_too_busy(
+    manager: Any, store: Store, customers: Customers
+) -> None:
     customers.is_busy = True
     member = await manager(store.id).AddStaffMember(person(store))
     assert (member.invitation_state, member.is_active) == (InvitationState.PENDING, True)
 
 
-async def test_email_and_phone_are_sealed_in_the_database(manager: Any, store: Store, replica: Process) -> None:
+async def test_email_and_phone_are_encrypted_in_the_database(manager: Any, store: Store, replica: Process) -> None:
     member = await manager(store.id).AddStaffMember(person(store))
     row = await replica.app.db.one(ROW, id=UUID(member.id))
     assert row is not None
@@ -184,7 +186,7 @@ async def test_email_and_phone_are_sealed_in_the_database(manager: Any, store: S
     assert row.role == "chef"
 
 
-async def test_one_email_is_one_present_member_however_it_is_written_and_however_many_ask(
+async def test_one_email_is_one_present_member_also_with_concurrent_requests(
     manager: Any, make_store: MakeStore, store: Store
 ) -> None:
     other = await make_store(open_always=False)
@@ -204,7 +206,7 @@ async def test_one_email_is_one_present_member_however_it_is_written_and_however
     assert {(loser.code, loser.reason) for loser in losers} == {(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_STAFF")}
 
 
-async def test_while_customer_is_away_the_member_waits_and_is_invited_later(
+async def test_an_invitation_stays_pending_while_customer_is_unavailable_and_is_sent_later(
     manager: Any, store: Store, customers: Customers, replica: Process
 ) -> None:
     customers.is_away = True
@@ -224,7 +226,7 @@ async def test_while_customer_is_away_the_member_waits_and_is_invited_later(
     assert [type(event) for event in await events(replica, member.id)] == [StaffGranted]
 
 
-async def test_whom_customer_refuses_is_not_staff_and_can_be_added_again(
+async def test_a_person_whom_customer_rejects_is_not_staff_and_can_be_added_again(
     manager: Any, store: Store, replica: Process, customers: Customers
 ) -> None:
     mine, request = manager(store.id), person(store, "locked")
@@ -281,7 +283,7 @@ async def test_the_grant_follows_job_suspension_and_removal(manager: Any, store:
     assert gone.termination_date == now().astimezone(KOLKATA).date().isoformat()
 
 
-async def test_a_former_member_is_taken_on_again_elsewhere(
+async def test_a_former_member_can_be_hired_by_another_store(
     manager: Any, make_store: MakeStore, store: Store, replica: Process
 ) -> None:
     other = await make_store(open_always=False)
@@ -322,9 +324,7 @@ async def test_the_grant_ends_with_the_last_day_and_not_before(manager: Any, sto
     assert [type(event) for event in await events(replica, member.id)] == [StaffGranted, StaffRevoked]
 
 
-async def test_a_last_day_that_is_over_ends_the_grant_at_once_and_activating_takes_it_away(
-    manager: Any, store: Store
-) -> None:
+async def test_a_past_last_day_ends_the_grant_immediately_and_activation_removes_it(manager: Any, store: Store) -> None:
     mine = manager(store.id)
     member = await mine.AddStaffMember(person(store))
 
@@ -338,7 +338,7 @@ async def test_a_last_day_that_is_over_ends_the_grant_at_once_and_activating_tak
     assert (back.is_active, back.termination_date) == (True, "")
 
 
-async def test_a_stale_etag_is_refused(manager: Any, store: Store) -> None:
+async def test_a_stale_etag_is_rejected(manager: Any, store: Store) -> None:
     mine = manager(store.id)
     member = await mine.AddStaffMember(person(store))
     change = pb.UpdateStaffMemberRequest(id=store.id, staff_id=member.id, name="First", etag=member.etag)
@@ -363,7 +363,7 @@ async def test_staff_are_listed_by_name_job_and_state(manager: Any, store: Store
     assert [member.name for member in (*page.staff, *following.staff)] == ["Arun", "Chetan"]
 
 
-async def test_who_may_not_manage_a_stores_staff(
+async def test_other_callers_may_not_manage_the_staff_of_a_store(
     as_caller: Any, manager: Any, make_store: MakeStore, store: Store
 ) -> None:
     other = await make_store(open_always=False)
@@ -389,7 +389,7 @@ async def test_a_member_of_another_store_is_not_found(manager: Any, make_store: 
         assert (await refused(call)).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_staff_of_a_store_that_is_not_there_are_not_found(admin: Any, store: Store) -> None:
+async def test_staff_of_an_unknown_store_are_not_found(admin: Any, store: Store) -> None:
     nowhere = Store(id=str(ids.new_id()))
     assert (await refused(admin.AddStaffMember(person(nowhere)))).code is grpc.StatusCode.NOT_FOUND
     assert (await refused(admin.ListStaff(pb.ListStaffRequest(id=nowhere.id)))).code is grpc.StatusCode.NOT_FOUND
@@ -407,7 +407,7 @@ async def test_staff_of_a_store_that_is_not_there_are_not_found(admin: Any, stor
         ({"hire_date": "2025-02-30"}, "hireDate"),
     ],
 )
-async def test_a_person_that_cannot_be_is_refused_by_field(
+async def test_an_invalid_person_is_rejected_with_field_violations(
     manager: Any, store: Store, fields: dict[str, Any], field: str
 ) -> None:
     answer = await refused(manager(store.id).AddStaffMember(person(store, **fields)))
@@ -431,7 +431,7 @@ async def test_an_erased_account_leaves_no_personal_data_and_no_grant(
 
 
 async def publish(platform: Platform, event: Message) -> None:
-    """Publishes as customer does."""
+    """Publishes an event of customer."""
     bus = Bus("customer", platform.nats.url, listen_url="")
     await bus.connect()
     await bus.publish(

@@ -1,4 +1,4 @@
-"""Stores through the running service: adding, changing, finding, caching."""
+"""Stores in the running service: create, update, find, cache."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def refused(call: Any) -> harness.Refused:
     return refusal(failed.value)
 
 
-async def test_a_store_is_added_and_read_back_by_anybody(admin: Any, public: Any) -> None:
+async def test_a_new_store_is_public(admin: Any, public: Any) -> None:
     made = await admin.CreateStore(new_store(name="  शिकंजी 🍋 ", gstin="27ABCDE1234F1Z5"))
     read = await public.GetStore(pb.GetStoreRequest(id=made.id))
     assert read == made
@@ -41,7 +41,7 @@ async def test_a_store_is_added_and_read_back_by_anybody(admin: Any, public: Any
     assert (made.is_active, made.is_accepting_orders, made.estimated_prep_time_minutes) == (True, True, 30)
 
 
-async def test_what_is_absent_in_a_new_store_is_usual(admin: Any) -> None:
+async def test_absent_fields_of_a_new_store_have_defaults(admin: Any) -> None:
     request = pb.CreateStoreRequest(name="Plain", email="p@x.example", phone="2212345678", address=address())
     made = await admin.CreateStore(request)
     assert not made.HasField("free_delivery_above")
@@ -84,13 +84,15 @@ async def test_a_slug_belongs_to_one_store(admin: Any, make_store: MakeStore) ->
         ({"name": "a\0b"}, "name"),
     ],
 )
-async def test_a_store_that_cannot_be_is_refused_by_field(admin: Any, fields: dict[str, Any], field: str) -> None:
+async def test_an_invalid_store_is_rejected_with_field_violations(
+    admin: Any, fields: dict[str, Any], field: str
+) -> None:
     answer = await refused(admin.CreateStore(new_store(**fields)))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert list(answer.violations) == [field]
 
 
-async def test_an_update_changes_what_it_gives_and_announces_it_with_the_next_version(
+async def test_an_update_changes_its_fields_and_publishes_the_next_version(
     admin: Any, public: Any, make_store: MakeStore, process: Process
 ) -> None:
     store = await make_store(open_always=False)
@@ -105,13 +107,15 @@ async def test_an_update_changes_what_it_gives_and_announces_it_with_the_next_ve
     assert (event.store_id, event.version, event.name, event.is_accepting_orders) == (store.id, 2, "New", False)
 
 
-async def test_free_delivery_can_be_taken_away(admin: Any, make_store: MakeStore) -> None:
+async def test_free_delivery_can_be_removed(admin: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     changed = await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, remove_free_delivery_above=True))
     assert not changed.HasField("free_delivery_above")
 
 
-async def test_a_stale_etag_is_refused_and_one_of_two_racing_writers_wins(admin: Any, make_store: MakeStore) -> None:
+async def test_a_stale_etag_is_rejected_and_one_of_two_concurrent_writers_succeeds(
+    admin: Any, make_store: MakeStore
+) -> None:
     store = await make_store(open_always=False)
     writes = [
         admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, name=f"Writer {n}", etag=store.etag)) for n in range(4)
@@ -122,9 +126,7 @@ async def test_a_stale_etag_is_refused_and_one_of_two_racing_writers_wins(admin:
     assert {(loser.code, loser.reason) for loser in losers} == {(grpc.StatusCode.ABORTED, "STALE_ETAG")}
 
 
-async def test_a_manager_changes_their_store_but_not_what_the_group_decides(
-    manager: Any, make_store: MakeStore
-) -> None:
+async def test_a_manager_changes_the_store_except_the_columns_of_admins(manager: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     mine = manager(store.id)
     assert (await mine.UpdateStore(pb.UpdateStoreRequest(id=store.id, description="x"))).description == "x"
@@ -136,7 +138,7 @@ async def test_a_manager_changes_their_store_but_not_what_the_group_decides(
         assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_somebody_elses_store_looks_like_none(manager: Any, make_store: MakeStore) -> None:
+async def test_another_store_is_not_found(manager: Any, make_store: MakeStore) -> None:
     mine, other = await make_store(open_always=False), await make_store(open_always=False)
     foreign = await refused(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=other.id, name="x")))
     missing = await refused(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=str(ids.new_id()), name="x")))
@@ -144,9 +146,7 @@ async def test_somebody_elses_store_looks_like_none(manager: Any, make_store: Ma
     assert foreign.code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_stores_are_listed_by_name_in_pages_without_the_inactive(
-    admin: Any, public: Any, make_store: MakeStore
-) -> None:
+async def test_active_stores_are_paged_by_name(admin: Any, public: Any, make_store: MakeStore) -> None:
     city = f"City {ids.new_id().hex}"
     made = [await make_store(open_always=False, name=name, address=address(city=city)) for name in "CABED"]
     await admin.UpdateStore(pb.UpdateStoreRequest(id=made[0].id, is_active=False))
@@ -164,7 +164,7 @@ async def test_stores_are_listed_by_name_in_pages_without_the_inactive(
     assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_a_page_token_of_another_list_is_refused(public: Any, make_store: MakeStore) -> None:
+async def test_a_page_token_of_another_list_is_rejected(public: Any, make_store: MakeStore) -> None:
     city = f"City {ids.new_id().hex}"
     for _ in range(2):
         await make_store(open_always=False, address=address(city=city))
@@ -179,7 +179,7 @@ async def test_a_store_is_found_by_its_slug(public: Any, make_store: MakeStore) 
     assert not (await public.ListStores(pb.ListStoresRequest(slug=store.slug + "-x"))).stores
 
 
-async def test_services_read_many_stores_at_once(as_caller: Any, make_store: MakeStore) -> None:
+async def test_services_read_many_stores_in_one_call(as_caller: Any, make_store: MakeStore) -> None:
     wanted = [(await make_store(open_always=False)).id for _ in range(2)]
     request = pb.BatchGetStoresRequest(ids=[*wanted, str(ids.new_id())])
     found = await as_caller(harness.service("analytics")).BatchGetStores(request)
@@ -188,7 +188,7 @@ async def test_services_read_many_stores_at_once(as_caller: Any, make_store: Mak
     assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_another_replica_drops_its_cached_store_when_it_hears_of_a_change(
+async def test_another_replica_drops_its_cached_store_after_a_change(
     platform: Platform, admin: Any, make_store: MakeStore
 ) -> None:
     store = await make_store(open_always=False)
@@ -204,7 +204,7 @@ async def test_another_replica_drops_its_cached_store_when_it_hears_of_a_change(
         await replica.stop()
 
 
-async def test_a_store_may_be_shown_from_a_cache_for_half_a_minute(public: Any, make_store: MakeStore) -> None:
+async def test_a_store_may_be_cached_for_30_seconds(public: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     call = public.GetStore(pb.GetStoreRequest(id=store.id))
     await call

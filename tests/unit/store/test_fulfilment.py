@@ -1,4 +1,4 @@
-"""The one function that decides whether, when and for which fee a store serves."""
+"""Whether, when and at which fee a store serves an order."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_without_a_zone_the_radius_decides_with_the_stores_fee() -> None:
 
 
 @pytest.mark.parametrize("position", [FAR, None])
-def test_outside_zones_and_radius_nothing_is_delivered(position: Position | None) -> None:
+def test_no_delivery_outside_of_zones_and_radius(position: Position | None) -> None:
     with pytest.raises(OutOfDeliveryArea):
         serve(position=position)
 
@@ -97,7 +97,7 @@ def test_a_store_without_radius_or_position_delivers_to_zones_only() -> None:
 
 
 @pytest.mark.parametrize("fulfilment", [PICKUP, DINE_IN])
-def test_who_comes_to_the_store_pays_no_fee_and_has_no_minimum(fulfilment: str) -> None:
+def test_pickup_and_dine_in_have_no_fee_and_no_minimum(fulfilment: str) -> None:
     answer = serve(fulfilment=fulfilment, position=None)
     assert answer.delivery_fee == 0
     assert answer.min_order_value == 0
@@ -110,41 +110,41 @@ def test_a_delivery_carries_the_stores_minimum_and_threshold() -> None:
     assert (answer.min_order_value, answer.free_delivery_above) == (Decimal("149.00"), Decimal("499.00"))
 
 
-def test_an_inactive_store_says_so_before_anything_else() -> None:
-    with pytest.raises(StoreNotAcceptingOrders) as refused:
+def test_inactivity_is_reported_before_other_errors() -> None:
+    with pytest.raises(StoreNotAcceptingOrders) as rejected:
         serve(replace(TERMS, is_active=False), position=FAR, now=NOON + dt.timedelta(hours=8))
-    assert refused.value.metadata == {"cause": "INACTIVE"}
+    assert rejected.value.metadata == {"cause": "INACTIVE"}
 
 
-def test_a_store_that_takes_no_orders_says_so_also_for_later() -> None:
-    with pytest.raises(StoreNotAcceptingOrders) as refused:
+def test_a_paused_store_rejects_scheduled_orders_too() -> None:
+    with pytest.raises(StoreNotAcceptingOrders) as rejected:
         serve(replace(TERMS, is_accepting_orders=False), scheduled=NOON + dt.timedelta(days=1))
-    assert refused.value.metadata == {"cause": "PAUSED"}
+    assert rejected.value.metadata == {"cause": "PAUSED"}
 
 
-def test_a_closed_store_refuses_and_names_its_next_opening() -> None:
-    with pytest.raises(StoreClosed) as refused:
+def test_a_closed_store_rejects_orders_and_names_its_next_opening() -> None:
+    with pytest.raises(StoreClosed) as rejected:
         serve(now=dt.datetime(2025, 11, 28, 15, 0, tzinfo=KOLKATA))
-    assert refused.value.metadata == {"next_opening_at": "2025-11-29T05:30:00Z"}
+    assert rejected.value.metadata == {"next_opening_at": "2025-11-29T05:30:00Z"}
 
 
-def test_an_open_store_begins_now() -> None:
+def test_the_kitchen_of_an_open_store_starts_now() -> None:
     assert serve().ready_from == NOON
 
 
-def test_an_order_for_later_today_begins_now_and_one_for_tomorrow_at_the_opening() -> None:
+def test_an_order_for_today_starts_now_and_one_for_tomorrow_at_the_opening() -> None:
     assert serve(scheduled=NOON + dt.timedelta(hours=2)).ready_from == NOON
     tomorrow = serve(scheduled=NOON + dt.timedelta(days=1))
     assert tomorrow.ready_from == dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA)
 
 
-def test_a_closed_store_takes_orders_for_a_time_when_it_is_open() -> None:
+def test_a_closed_store_accepts_orders_for_its_opening_hours() -> None:
     evening = dt.datetime(2025, 11, 28, 20, 0, tzinfo=KOLKATA)
     answer = serve(now=evening, scheduled=dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA))
     assert answer.ready_from == dt.datetime(2025, 11, 29, 11, 0, tzinfo=KOLKATA)
 
 
-def test_an_order_for_a_time_when_the_store_is_closed_is_refused() -> None:
+def test_an_order_for_a_time_when_the_store_is_closed_is_rejected() -> None:
     with pytest.raises(StoreClosed):
         serve(scheduled=dt.datetime(2025, 11, 28, 15, 0, tzinfo=KOLKATA))
 
@@ -152,7 +152,7 @@ def test_an_order_for_a_time_when_the_store_is_closed_is_refused() -> None:
 @pytest.mark.parametrize(
     "scheduled", [NOON, NOON - dt.timedelta(minutes=1), NOON + dt.timedelta(days=8, microseconds=1)]
 )
-def test_a_time_that_is_past_or_too_far_off_is_no_time_to_order_for(scheduled: dt.datetime) -> None:
-    with pytest.raises(InvalidArgument) as refused:
+def test_a_scheduled_time_in_the_past_or_beyond_the_horizon_is_rejected(scheduled: dt.datetime) -> None:
+    with pytest.raises(InvalidArgument) as rejected:
         serve(scheduled=scheduled)
-    assert refused.value.violations[0][0] == "scheduledDeliveryAt"
+    assert rejected.value.violations[0][0] == "scheduledDeliveryAt"

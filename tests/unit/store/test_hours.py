@@ -1,4 +1,4 @@
-"""When a store is open, to the minute, in zones that change their clocks and in one that does not."""
+"""Opening hours to the minute, in time zones with and without clock changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def daily(*texts: str) -> dict[int, list[Interval]]:
 
 
 def at(zone: ZoneInfo, text: str, fold: int = 0) -> dt.datetime:
-    """A time on the wall of that zone, in UTC."""
+    """A local time of that time zone, in UTC."""
     return dt.datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(dt.UTC)
 
 
@@ -70,7 +70,7 @@ def test_a_store_is_open_from_its_opening_minute_until_just_before_its_closing_m
     assert is_open(schedule, at(KOLKATA, f"2025-11-28T{time}")) is expected
 
 
-def test_open_is_computed_in_the_stores_zone_whatever_zone_the_question_is_in() -> None:
+def test_opening_is_computed_in_the_time_zone_of_the_store() -> None:
     schedule = Schedule(KOLKATA, week(fri=["00:00-01:00"]))
     thursday_in_utc = dt.datetime(2025, 11, 27, 19, 0, tzinfo=dt.UTC)
     assert is_open(schedule, thursday_in_utc)
@@ -89,18 +89,18 @@ def test_open_is_computed_in_the_stores_zone_whatever_zone_the_question_is_in() 
         ("2025-11-29T20:30", False),
     ],
 )
-def test_a_stretch_may_cross_midnight(moment: str, expected: bool) -> None:
+def test_an_interval_may_cross_midnight(moment: str, expected: bool) -> None:
     schedule = Schedule(KOLKATA, week(fri=["20:00-02:00"]))
     assert is_open(schedule, at(KOLKATA, moment)) is expected
 
 
-def test_saturday_night_goes_on_into_sunday() -> None:
+def test_an_interval_of_saturday_may_end_on_sunday() -> None:
     schedule = Schedule(KOLKATA, week(sat=["22:00-03:00"]))
     assert is_open(schedule, at(KOLKATA, "2025-11-30T02:59"))
     assert not is_open(schedule, at(KOLKATA, "2025-11-30T03:00"))
 
 
-def test_a_stretch_that_ends_where_it_begins_is_a_whole_day() -> None:
+def test_an_interval_with_equal_start_and_end_is_a_whole_day() -> None:
     schedule = Schedule(KOLKATA, week(fri=["00:00-00:00"]))
     assert not is_open(schedule, at(KOLKATA, "2025-11-27T23:59"))
     assert is_open(schedule, at(KOLKATA, "2025-11-28T00:00"))
@@ -108,7 +108,7 @@ def test_a_stretch_that_ends_where_it_begins_is_a_whole_day() -> None:
     assert not is_open(schedule, at(KOLKATA, "2025-11-29T00:00"))
 
 
-def test_stretches_that_touch_are_one_opening() -> None:
+def test_adjacent_intervals_are_one_open_period() -> None:
     schedule = Schedule(KOLKATA, week(fri=["20:00-00:00"], sat=["00:00-04:00"]))
     opening = schedule.find_opening(at(KOLKATA, "2025-11-28T21:00"))
     assert opening is not None
@@ -141,7 +141,7 @@ def test_the_next_opening_of_an_open_store_comes_after_it_has_closed() -> None:
     assert schedule.find_next_opening(at(KOLKATA, "2025-11-28T11:00")) == at(KOLKATA, "2025-11-29T11:00")
 
 
-def test_an_exception_replaces_the_stretches_of_its_date() -> None:
+def test_an_exception_replaces_the_intervals_of_its_date() -> None:
     date = dt.date(2025, 11, 28)
     schedule = Schedule(KOLKATA, daily("11:00-15:00"), {date: [interval("17:00-19:00")]})
     assert not is_open(schedule, at(KOLKATA, "2025-11-28T12:00"))
@@ -149,13 +149,13 @@ def test_an_exception_replaces_the_stretches_of_its_date() -> None:
     assert is_open(schedule, at(KOLKATA, "2025-11-29T12:00"))
 
 
-def test_an_exception_without_stretches_closes_its_date_only() -> None:
+def test_an_exception_without_intervals_closes_its_date_only() -> None:
     schedule = Schedule(KOLKATA, daily("11:00-15:00"), {dt.date(2025, 11, 28): []})
     assert not is_open(schedule, at(KOLKATA, "2025-11-28T12:00"))
     assert schedule.find_next_opening(at(KOLKATA, "2025-11-27T15:00")) == at(KOLKATA, "2025-11-29T11:00")
 
 
-def test_the_night_before_an_exception_is_not_cut_short() -> None:
+def test_an_interval_of_the_day_before_an_exception_is_not_shortened() -> None:
     schedule = Schedule(KOLKATA, daily("18:00-02:00"), {dt.date(2025, 11, 29): []})
     assert is_open(schedule, at(KOLKATA, "2025-11-29T01:59"))
     assert not is_open(schedule, at(KOLKATA, "2025-11-29T18:00"))
@@ -191,7 +191,7 @@ def test_a_night_is_an_hour_longer_when_the_clocks_go_back() -> None:
     assert opening.closes - opening.opens == dt.timedelta(hours=9)
 
 
-def test_an_opening_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
+def test_a_skipped_opening_time_is_the_time_after_the_skip() -> None:
     schedule = Schedule(NEW_YORK, week(sun=["02:30-05:00"]))
     opening = schedule.find_opening(at(NEW_YORK, "2025-03-09T03:15"))
     assert opening is not None
@@ -199,19 +199,19 @@ def test_an_opening_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
     assert not is_open(schedule, at(NEW_YORK, "2025-03-09T01:59"))
 
 
-def test_a_closing_time_that_is_skipped_is_the_moment_after_the_skip() -> None:
+def test_a_skipped_closing_time_is_the_time_after_the_skip() -> None:
     schedule = Schedule(NEW_YORK, week(sat=["20:00-02:30"]))
     opening = schedule.find_opening(at(NEW_YORK, "2025-03-09T01:59"))
     assert opening is not None
     assert opening.closes == at(NEW_YORK, "2025-03-09T03:00")
 
 
-def test_a_stretch_that_is_skipped_as_a_whole_does_not_happen() -> None:
+def test_an_interval_that_the_clock_skips_is_not_open() -> None:
     schedule = Schedule(NEW_YORK, week(sun=["02:10-02:50"]))
     assert schedule.find_next_opening(at(NEW_YORK, "2025-03-08T12:00")) == at(NEW_YORK, "2025-03-16T02:10")
 
 
-def test_a_repeated_hour_belongs_wholly_to_the_stretch_that_opens_or_closes_in_it() -> None:
+def test_a_repeated_hour_belongs_to_the_interval_that_opens_or_closes_in_it() -> None:
     schedule = Schedule(NEW_YORK, week(sat=["20:00-01:30"], sun=["11:00-12:00"]))
     first, second = at(NEW_YORK, "2025-11-02T01:45"), at(NEW_YORK, "2025-11-02T01:29", fold=1)
     assert is_open(schedule, first)
@@ -237,7 +237,7 @@ def test_sunday_is_day_zero() -> None:
     assert [day_of_week(dt.date(2025, 11, 23) + dt.timedelta(days=n)) for n in EVERY_DAY] == list(EVERY_DAY)
 
 
-def test_stretches_of_one_day_may_touch_but_not_overlap() -> None:
+def test_intervals_of_one_day_may_be_adjacent_but_not_overlap() -> None:
     assert find_overlap_in_day([interval("10:00-12:00"), interval("12:00-14:00")]) is None
     assert find_overlap_in_day([interval("12:00-14:00"), interval("10:00-12:01")]) is not None
     assert find_overlap_in_day([interval("10:00-12:00"), interval("10:00-11:00")]) is not None
@@ -255,18 +255,18 @@ def test_stretches_of_one_day_may_touch_but_not_overlap() -> None:
         (SUNDAY, "00:01-00:01", MONDAY, "00:00-01:00", True),
     ],
 )
-def test_stretches_of_a_week_may_not_overlap_across_midnight(
+def test_intervals_of_a_week_may_not_overlap_across_midnight(
     first_day: int, first: str, second_day: int, second: str, overlaps: bool
 ) -> None:
     days = {first_day: [interval(first)], second_day: [interval(second)]}
     assert (find_overlap_in_week(days) is not None) is overlaps
 
 
-def test_one_stretch_of_a_whole_day_does_not_overlap_itself() -> None:
+def test_an_interval_of_a_whole_day_does_not_overlap_itself() -> None:
     assert find_overlap_in_week({SATURDAY: [interval("12:00-12:00")]}) is None
     assert find_overlap_in_week(daily("06:00-06:00")) is None
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere/City", "../../etc/passwd", "/etc/passwd", "Asia"])
-def test_what_is_no_zone_is_not_found(name: str) -> None:
+def test_an_unknown_time_zone_is_not_found(name: str) -> None:
     assert find_time_zone(name) is None

@@ -1,4 +1,4 @@
-"""Distances, boxes and postal codes."""
+"""Distances, bounding boxes and postal codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_mumbai_is_1150_km_from_delhi() -> None:
     assert MUMBAI.metres_to(DELHI) == pytest.approx(1_153_241, rel=0.005)
 
 
-def test_a_place_is_no_way_from_itself_and_antipodes_are_half_the_earth_apart() -> None:
+def test_a_position_has_no_distance_to_itself_and_half_the_earth_to_its_antipode() -> None:
     assert MUMBAI.metres_to(MUMBAI) == 0
     assert Position(0, 0).metres_to(Position(0, 180)) == pytest.approx(20_015_115, rel=1e-4)
 
@@ -30,13 +30,13 @@ def test_distance_is_the_same_both_ways(here: Position, there: Position) -> None
 
 
 @given(positions, positions, st.floats(1, 100_000))
-def test_what_is_inside_the_circle_is_inside_its_box(centre: Position, other: Position, metres: float) -> None:
+def test_a_position_in_the_circle_is_in_the_box(centre: Position, other: Position, metres: float) -> None:
     if centre.metres_to(other) <= metres * 0.999:
         assert inside(bounding_box(centre, metres), other)
 
 
 @given(positions, st.floats(1, 100_000), st.floats(-1, 1), st.floats(-1, 1))
-def test_places_near_the_centre_are_inside_the_box(centre: Position, metres: float, north: float, east: float) -> None:
+def test_positions_near_the_centre_are_in_the_box(centre: Position, metres: float, north: float, east: float) -> None:
     reach = metres / 111_195
     other = Position(max(-90, min(90, centre.latitude + north * reach)), wrap(centre.longitude + east * reach))
     if centre.metres_to(other) <= metres * 0.999:
@@ -50,13 +50,13 @@ def test_a_box_over_the_antimeridian_has_its_west_east_of_its_east() -> None:
     assert not inside(box, Position(-17.7, 179.5))
 
 
-def test_a_box_over_a_pole_holds_every_meridian() -> None:
+def test_a_box_over_a_pole_spans_all_meridians() -> None:
     box = bounding_box(Position(89.99, 10), 50_000)
     assert (box.west, box.east, box.north) == (-180, 180, 90)
 
 
 @pytest.mark.parametrize("code", ["400001", "400 001", " 400-001 "])
-def test_blanks_and_hyphens_make_no_other_postal_code(code: str) -> None:
+def test_spaces_and_hyphens_do_not_change_a_postal_code(code: str) -> None:
     assert normalise_postal_code(code) == "400001"
 
 
