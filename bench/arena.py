@@ -20,7 +20,7 @@ from bench.contest import Contender
 from bench.cpu import Roots
 from bench.material import Material
 from bench.stack import Stack, StackFailed
-from chassis.bus import stream_name
+from chassis.events.bus import stream_name
 from devstack.certificates import SERVICES
 from devstack.daemons import Daemon, inherited, suspended
 from devstack.place import ROOT

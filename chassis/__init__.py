@@ -15,12 +15,12 @@ revocation, throttle                 ended sessions refused, attempts counted
 logs, tracing                        what can be seen from outside
 """
 
-from chassis.app import App
-from chassis.call import Call, Caller, Grant, Scope, current_call
-from chassis.consumer import Handlers, batch
-from chassis.loops import Loop
-from chassis.service import Service
-from chassis.settings import ServiceSettings
+from chassis.events.consumer import Handlers, batch
+from chassis.process.app import App
+from chassis.process.loops import Loop
+from chassis.process.service import Service
+from chassis.process.settings import ServiceSettings
+from chassis.rpc.call import Call, Caller, Grant, Scope, current_call
 
 __all__ = [
     "App",

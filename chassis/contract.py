@@ -6,6 +6,8 @@ Read from the descriptors of the generated code; the edge, the documentation and
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -86,6 +88,14 @@ def service_methods(full_name: str) -> dict[str, Method]:
     """Methods of a service by gRPC path. Raises ContractIncomplete when one lacks the access option."""
     service = descriptor_pool.Default().FindServiceByName(full_name)
     return {f"/{full_name}/{method.name}": _read(full_name, method) for method in service.methods}
+
+
+def load(service: str) -> None:
+    """Imports every contract of the service, so that `services_of` knows all its gRPC services."""
+    package = importlib.import_module(f"jainshikanji.{service}.v1")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name.endswith("_pb2"):
+            importlib.import_module(f"{package.__name__}.{module.name}")
 
 
 def services_of(service: str) -> list[str]:

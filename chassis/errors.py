@@ -1,6 +1,6 @@
 """Refusals as types. A use case raises one; the errors interceptor turns it into `google.rpc.Status`.
 
-    Refusal
+    DomainError
     ├── InvalidArgument      400   a field is wrong; carries the field violations
     ├── Unauthenticated      401
     ├── PermissionDenied     403
@@ -10,7 +10,7 @@
     ├── AlreadyExists        409
     ├── ResourceExhausted    429   carries retry_after in seconds
     ├── Unavailable          503   worth a retry; never stored as the answer to an idempotency key
-    └── PeerRefused                another service's refusal, passed on unchanged
+    └── RemoteError                another service's refusal, passed on unchanged
 
 The reason of a refusal is its class name in UPPER_SNAKE and is part of the public contract.
 """
@@ -34,11 +34,11 @@ def _upper_snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
 
 
-class Refusal(Exception):
+class DomainError(Exception):
     """Why a request is not done. `message` is for the caller; `metadata` holds facts a program may read."""
 
-    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
-    reason: ClassVar[str] = "REFUSAL"
+    code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
+    reason: str = "REFUSAL"
     # Whether the same request gets the same answer again, so that an idempotency key may keep it.
     deterministic: ClassVar[bool] = True
 
@@ -59,7 +59,7 @@ class Refusal(Exception):
         return status_pb2.Status(code=self.code.value[0], message=self.message, details=self.details())
 
 
-class InvalidArgument(Refusal):
+class InvalidArgument(DomainError):
     """A request that can never succeed as it is. One violation by `field` and `description`, or many.
 
     The first MOST_VIOLATIONS are told: they travel in a header, and a longer one ends the connection for everybody.
@@ -81,7 +81,7 @@ class InvalidArgument(Refusal):
         return [*super().details(), _pack(bad_request)]
 
 
-class Unauthenticated(Refusal):
+class Unauthenticated(DomainError):
     """Nobody is logged in, or not any more."""
 
     code = grpc.StatusCode.UNAUTHENTICATED
@@ -90,7 +90,7 @@ class Unauthenticated(Refusal):
         super().__init__(message, **metadata)
 
 
-class PermissionDenied(Refusal):
+class PermissionDenied(DomainError):
     """The caller is known and may not do this."""
 
     code = grpc.StatusCode.PERMISSION_DENIED
@@ -99,7 +99,7 @@ class PermissionDenied(Refusal):
         super().__init__(message, **metadata)
 
 
-class NotFound(Refusal):
+class NotFound(DomainError):
     """There is no such thing for this caller. One fixed body, so that a foreign object cannot be told from none."""
 
     code = grpc.StatusCode.NOT_FOUND
@@ -108,7 +108,7 @@ class NotFound(Refusal):
         super().__init__("not found")
 
 
-class Conflict(Refusal):
+class Conflict(DomainError):
     """The state of things does not allow it. Repeating the request unchanged does not help."""
 
     code = grpc.StatusCode.ABORTED
@@ -121,13 +121,13 @@ class StaleEtag(Conflict):
         super().__init__("it has changed since it was read; read it again", etag=current)
 
 
-class AlreadyExists(Refusal):
+class AlreadyExists(DomainError):
     """What should be made is there already."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
 
 
-class ResourceExhausted(Refusal):
+class ResourceExhausted(DomainError):
     """Too many attempts; `retry_after` in seconds."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -143,7 +143,7 @@ class ResourceExhausted(Refusal):
         return [*super().details(), _pack(error_details_pb2.RetryInfo(retry_delay=delay))]
 
 
-class Unavailable(Refusal):
+class Unavailable(DomainError):
     """Something this service needs does not answer now; the same request may succeed later."""
 
     code = grpc.StatusCode.UNAVAILABLE
@@ -153,15 +153,15 @@ class Unavailable(Refusal):
         super().__init__(message, **metadata)
 
 
-class PeerRefused(Refusal):
+class RemoteError(DomainError):
     """Another service refused. Goes to the client as the peer gave it; `peer_reason` tells which refusal it was."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         super().__init__(status.message)
         self._status = status
-        self.peer_code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+        self.code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
         info = _error_info(status)
-        self.peer_reason = info.reason
+        self.reason = info.reason
         self.metadata = dict(info.metadata)
 
     def status(self) -> status_pb2.Status:
@@ -181,17 +181,17 @@ _TRANSPORT = {
 }
 
 
-def from_rpc(error: grpc.aio.AioRpcError, peer: str) -> Refusal:
+def from_rpc(error: grpc.aio.AioRpcError, peer: str) -> DomainError:
     """What a failed call to `peer` means here: its refusal, or Unavailable when the call did not get an answer."""
     status = status_from_rpc(error)
     if status is None or error.code() in _TRANSPORT:
         return _not_available(peer)
-    return PeerRefused(status)
+    return RemoteError(status)
 
 
-def from_status(status: status_pb2.Status, peer: str) -> Refusal:
+def from_status(status: status_pb2.Status, peer: str) -> DomainError:
     """What a refusal within an answer of `peer` means here: the same as that of a failed call."""
-    return _not_available(peer) if _CODES.get(status.code) in _TRANSPORT else PeerRefused(status)
+    return _not_available(peer) if _CODES.get(status.code) in _TRANSPORT else RemoteError(status)
 
 
 def _not_available(peer: str) -> Unavailable:
@@ -206,12 +206,12 @@ def status_from_rpc(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
     return None
 
 
-def restore(status: status_pb2.Status) -> Refusal:
+def restore(status: status_pb2.Status) -> DomainError:
     """A refusal that was kept as its Status, raised again exactly as it was."""
-    return PeerRefused(status)
+    return RemoteError(status)
 
 
-async def abort(context: grpc.aio.ServicerContext[object, object], refusal: Refusal) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext[object, object], refusal: DomainError) -> NoReturn:
     """Ends the call with the refusal's status and details."""
     status = refusal.status()
     await context.abort(

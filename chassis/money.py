@@ -12,12 +12,12 @@ MINOR = Decimal("0.01")
 ZERO = Decimal("0.00")
 
 
-def to_decimal(money: Money) -> Decimal:
+def money_from_proto(money: Money) -> Decimal:
     """Major units with two places: 24900 minor units are Decimal('249.00')."""
     return Decimal(money.minor_units).scaleb(-2)
 
 
-def to_money(amount: Decimal | None, currency: str = CURRENCY) -> Money:
+def money_to_proto(amount: Decimal | None, currency: str = CURRENCY) -> Money:
     """The amount in minor units; None is zero. Raises ValueError for fractions of a minor unit."""
     minor = (amount or ZERO).scaleb(2)
     if minor != (whole := int(minor)):
@@ -25,7 +25,7 @@ def to_money(amount: Decimal | None, currency: str = CURRENCY) -> Money:
     return Money(currency_code=currency, minor_units=whole)
 
 
-def half_up(amount: Decimal) -> Decimal:
+def round_half_up(amount: Decimal) -> Decimal:
     """Rounded to minor units, halves away from zero."""
     return amount.quantize(MINOR, rounding=ROUND_HALF_UP)
 

@@ -23,8 +23,8 @@ _RENEW = datetime.timedelta(days=14)
 
 def name_of(identity: str) -> str:
     """The name that peers check: spiffe://jainshikanji.local/ns/jain-shikanji/sa/order."""
-    from chassis.authority import spiffe_id
-    from chassis.settings import TRUST_DOMAIN
+    from chassis.process.settings import TRUST_DOMAIN
+    from chassis.security.certificates import spiffe_id
 
     return spiffe_id(TRUST_DOMAIN, NAMESPACE, identity)
 
@@ -33,15 +33,15 @@ class Authority:
     """Signs identities below one directory. Two authorities do not trust each other, so a test can make a stranger."""
 
     def __init__(self, directory: Path) -> None:
-        # Not above: the chassis takes a second to load, and most commands of the stack issue nothing.
-        from chassis import authority
+        # Imported here: the chassis takes a second to load, and most commands of the stack issue no certificate.
+        from chassis.security import certificates
 
         self.directory = directory.resolve()
         certificate, key = self.directory / "authority" / "ca.pem", self.directory / "authority" / "ca-key.pem"
         if certificate.exists() and key.exists():
-            self._mesh = authority.Authority(authority.Pair(certificate.read_bytes(), key.read_bytes()))
+            self._mesh = certificates.Authority(certificates.Pair(certificate.read_bytes(), key.read_bytes()))
         else:
-            self._mesh = authority.Authority.found("Jain Shikanji development authority")
+            self._mesh = certificates.Authority.found("Jain Shikanji development authority")
             write_private(key, self._mesh.pair.key)
             write_private(certificate, self._mesh.pair.certificate)
 
@@ -68,7 +68,7 @@ class Authority:
         return directory
 
     def _is_good(self, directory: Path, identity: str) -> bool:
-        from chassis.authority import Pair
+        from chassis.security.certificates import Pair
 
         try:
             pair = Pair((directory / "cert.pem").read_bytes(), (directory / "key.pem").read_bytes())

@@ -22,14 +22,14 @@ def fingerprint() -> str:
 
 def behind(postgres: Postgres) -> list[str]:
     """Services whose database is not at the newest revision that this checkout has."""
-    from chassis.migrations import head
+    from chassis.database.migrations import head
 
     return [service for service in SERVICES if _revision(postgres.url(service)) != head(service)]
 
 
 def migrate(postgres: Postgres, service: str) -> None:
     """Applies the service's missing migrations."""
-    from chassis.migrations import migrate as apply
+    from chassis.database.migrations import migrate as apply
 
     apply(service, postgres.url(service))
 

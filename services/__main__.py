@@ -22,8 +22,8 @@ def names() -> list[str]:
 
 def declare_streams() -> None:
     """Streams and consumers of all services, from their own handler tables."""
-    from chassis import logs
-    from chassis.streams import Declaration, StreamSettings, declare
+    from chassis.events.streams import Declaration, StreamSettings, declare
+    from chassis.process import logs
 
     logs.configure("streams", "info")
     declarations = [
@@ -33,7 +33,8 @@ def declare_streams() -> None:
 
 
 def make_secrets() -> None:
-    from chassis import logs, provisioning
+    from chassis.process import logs
+    from chassis.security import provisioning
 
     logs.configure("secrets", "info")
     provisioning.main()

@@ -22,11 +22,12 @@ from uuid import UUID
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from chassis import ids, migrations, tls
-from chassis.db import sql
+from chassis import ids
+from chassis.database import migrations, sql
 from chassis.errors import STATUS_HEADER
-from chassis.interceptors.identity import HEADER
-from chassis.service import Process, Service
+from chassis.process.service import Process, Service
+from chassis.rpc.interceptors.identity import HEADER
+from chassis.security import tls
 from devstack.certificates import SERVICES, Authority
 from devstack.nats import Nats
 from devstack.ports import free_port

@@ -11,8 +11,8 @@ import importlib
 import tomllib
 from pathlib import Path
 
-from chassis.revocation import EVENT as REVOKED
 from devstack.certificates import SERVICES
+from services.identity import IDENTITY
 from tools import openapi, reasons
 from tools.generate import ROOT
 from tools.image import Image, load
@@ -68,7 +68,7 @@ def render_events(image: Image) -> str:
         for event in service.listeners:
             heard.setdefault(event.DESCRIPTOR.full_name, []).append(f"{name} {OVERHEARD}")
     # The chassis listens in every service's process.
-    heard.setdefault(REVOKED.DESCRIPTOR.full_name, []).insert(0, f"every service {OVERHEARD}")
+    heard.setdefault(IDENTITY.revoked_event.DESCRIPTOR.full_name, []).insert(0, f"every service {OVERHEARD}")
     lines = [
         "# Events",
         "",

@@ -12,7 +12,7 @@ import grpc
 import yaml
 from google.protobuf import descriptor_pb2
 
-from chassis.errors import PeerRefused, Refusal
+from chassis.errors import DomainError, RemoteError
 from tools.edge import renderer
 
 EVERYWHERE = "every service"
@@ -49,7 +49,7 @@ class Reason:
 def of_services() -> list[Reason]:
     """Reasons of all refusals of chassis and services that are imported; also of kinds that others derive from."""
     found = []
-    for refusal in _descendants(Refusal):
+    for refusal in _descendants(DomainError):
         package, module = refusal.__module__.split(".")[:2]
         if package not in {"chassis", "services"}:
             continue
@@ -106,11 +106,11 @@ def _sentence(said: Iterable[str]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _descendants(kind: type[Refusal]) -> list[type[Refusal]]:
+def _descendants(kind: type[DomainError]) -> list[type[DomainError]]:
     """All kinds of refusal but the one that passes on another service's."""
-    direct = [refusal for refusal in kind.__subclasses__() if refusal is not PeerRefused]
+    direct = [refusal for refusal in kind.__subclasses__() if refusal is not RemoteError]
     return [*direct, *(further for refusal in direct for further in _descendants(refusal))]
 
 
-def _first_paragraph(refusal: type[Refusal]) -> str:
+def _first_paragraph(refusal: type[DomainError]) -> str:
     return " ".join((inspect.getdoc(refusal) or "").split("\n\n")[0].split())

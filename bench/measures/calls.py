@@ -15,8 +15,8 @@ from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStu
 from bench.arena import Arena
 from bench.findings import Figure, Goal, Section
 from bench.material import product_id
-from chassis.peers import Peers
-from chassis.tls import IdentityFiles
+from chassis.rpc.channels import Channels
+from chassis.security.tls import IdentityFiles
 from devstack.ports import LOOPBACK
 
 _WARM_UP = 200
@@ -53,11 +53,11 @@ async def _time(arena: Arena, calls: int) -> tuple[list[float], list[float]]:
         await order.close()
 
 
-def _peers(arena: Arena, caller: str) -> Peers:
+def _peers(arena: Arena, caller: str) -> Channels:
     """The services as this caller reaches them, with its certificate."""
     processes = arena.stack.processes
     targets = {name: f"dns:///{LOOPBACK}:{processes.ports.port(name)}" for name in ("inventory", "customer")}
-    return Peers(IdentityFiles(processes.authority_dir / caller), targets, "")
+    return Channels(IdentityFiles(processes.authority_dir / caller), targets, "")
 
 
 async def _latencies(call: Callable[[], Awaitable[object]], calls: int) -> list[float]:

@@ -23,7 +23,7 @@ from bench.findings import Goal, Section, named, ratio
 from bench.load import Load
 from bench.material import product_id
 from bench.stack import StackFailed
-from chassis import outbox
+from chassis.events import outbox
 from devstack.daemons import suspended
 
 PUBLISH, RELAY = "JetStream alone, publish_async", "relay (inventory)"

@@ -6,9 +6,11 @@ from services.analytics.events import HANDLERS
 from services.analytics.servicer import AnalyticsServicer
 from services.analytics.usecases.forgetting import forget_old
 from services.analytics.usecases.taking_in import learn_stores
+from services.identity import IDENTITY
 
 SERVICE = Service(
     "analytics",
+    identity=IDENTITY,
     app=AnalyticsApp,
     servicers=[AnalyticsServicer],
     handlers=HANDLERS,

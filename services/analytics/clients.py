@@ -9,7 +9,7 @@ from uuid import UUID
 from jainshikanji.store.v1.store_service_pb2 import BatchGetStoresRequest
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
-from chassis.peers import Peers
+from chassis.rpc.channels import Channels
 from services.analytics.model.period import PLATFORM_ZONE
 
 
@@ -22,7 +22,7 @@ class StoreFacts:
     time_zone: str
 
 
-async def stores(peers: Peers, store_ids: Sequence[UUID]) -> list[StoreFacts]:
+async def stores(peers: Channels, store_ids: Sequence[UUID]) -> list[StoreFacts]:
     """The stores that exist, of at most 100. Raises Unavailable when store does not answer."""
     request = BatchGetStoresRequest(ids=[str(store_id) for store_id in store_ids])
     answer = await peers.stub("store", StoreServiceStub).BatchGetStores(request, timeout=1.0)

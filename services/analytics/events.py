@@ -24,10 +24,10 @@ from jainshikanji.store.v1 import events_pb2 as store
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis import Handlers, batch
-from chassis.bus import EventMeta
-from chassis.db import Jsonb, Transaction
-from chassis.money import to_decimal
-from chassis.times import optional_moment
+from chassis.database import Jsonb, Transaction
+from chassis.events.bus import EventMeta
+from chassis.money import money_from_proto
+from chassis.timestamps import optional_datetime_from_proto
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.clients import StoreFacts
@@ -111,12 +111,12 @@ def _change(event: Any, meta: EventMeta) -> Change | None:
         placement, version = placement_of(event, meta), event.version
         return lambda fact: fact.placed(placement, version)
     if isinstance(event, payment.RefundProcessed):
-        refund_id, amount = event.refund_id, to_decimal(event.amount)
+        refund_id, amount = event.refund_id, money_from_proto(event.amount)
         return lambda fact: fact.refunded(refund_id, amount)
     milestone = _MILESTONES.get(type(event))
     if milestone is None:
         return None
-    at = optional_moment(event, "occurred_at") or meta.occurred_at
+    at = optional_datetime_from_proto(event, "occurred_at") or meta.occurred_at
     return _reaching(milestone, at, event.version)
 
 
@@ -126,7 +126,7 @@ def _reaching(milestone: Milestone, at: Any, version: int) -> Callable[[OrderFac
 
 def placement_of(event: order.OrderCreated, meta: EventMeta) -> Placement:
     """What was ordered, from the order's first event."""
-    at = optional_moment(event, "occurred_at") or meta.occurred_at
+    at = optional_datetime_from_proto(event, "occurred_at") or meta.occurred_at
     return Placement(
         number=event.order_number,
         store_id=UUID(event.store_id),
@@ -148,7 +148,7 @@ def placement_of(event: order.OrderCreated, meta: EventMeta) -> Placement:
 
 
 def _amount(money: Any) -> Decimal:
-    return to_decimal(money)
+    return money_from_proto(money)
 
 
 _PRODUCT_EVENTS: Final = (inventory.ProductCreated, inventory.ProductUpdated)

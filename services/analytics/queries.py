@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chassis.db import Statement, sql
+from typing import Any
+
+from chassis.database import Statement, sql
 from services.analytics.model.rollups import AMOUNTS, COUNTS, MEASURES
 
 # --- taking in -----------------------------------------------------------------------------------------------------
@@ -51,7 +53,7 @@ def _measured(name: str, sign: str = "") -> str:
     return ", ".join(f"{name}{measure}{sign}" for measure in MEASURES)
 
 
-def _add_sales(table: str, keys: tuple[str, ...], types: tuple[str, ...]) -> Statement:
+def _add_sales(table: str, keys: tuple[str, ...], types: tuple[str, ...]) -> Statement[Any]:
     arrays = [
         *(f"%({key}s)s::{kind}[]" for key, kind in zip(keys, types, strict=True)),
         *(f"%({measure})s::bigint[]" for measure in COUNTS),

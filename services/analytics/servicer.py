@@ -13,8 +13,8 @@ from jainshikanji.analytics.v1.client_event_pb2 import ClientEvent
 from jainshikanji.analytics.v1.report_pb2 import Report
 
 from chassis import current_call
-from chassis.money import to_money
-from chassis.times import timestamp
+from chassis.money import money_to_proto
+from chassis.timestamps import timestamp_to_proto
 from services.analytics import wire
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.period import Period
@@ -62,7 +62,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
             returning_customers=found.counts.came_back,
             repeat_customers=found.counts.repeated,
             repeat_rate_basis_points=wire.rate(found.counts.repeated, found.counts.customers),
-            average_revenue=to_money(found.average_revenue),
+            average_revenue=money_to_proto(found.average_revenue),
             top_customers=[wire.customer(row) for row in found.top],
         )
 
@@ -79,7 +79,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
     async def RecordClientEvent(self, request: pb.RecordClientEventRequest, context: Context) -> ClientEvent:
         reported = client_events.Reported(
-            name=wire.CLIENT_EVENTS.word(request.name),
+            name=wire.CLIENT_EVENTS.from_proto(request.name),
             visit_id=_optional_id(request.visit_id),
             account_id=current_call().caller.account_id,
             store_id=_optional_id(request.store_id),
@@ -88,11 +88,11 @@ class AnalyticsServicer(AnalyticsServiceServicer):
             size=request.ByteSize(),
         )
         event_id, received_at = await client_events.record_client_event(self._app, reported)
-        return ClientEvent(id=str(event_id), name=request.name, received_at=timestamp(received_at))
+        return ClientEvent(id=str(event_id), name=request.name, received_at=timestamp_to_proto(received_at))
 
     async def CreateReport(self, request: pb.CreateReportRequest, context: Context) -> Report:
         call = current_call()
-        kind, step = wire.KINDS.word(request.kind), _step(request)
+        kind, step = wire.KINDS.from_proto(request.kind), _step(request)
         row = await reports.create_report(self._app, kind, await self._period(request), step, by=call.account)
         return wire.report(row, reports.read_csv(row.content, reports.SHOWN_ROWS))
 
@@ -121,7 +121,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
 
 
 def _step(request: Any) -> str:
-    return wire.STEPS.word(request.interval) if request.interval else "day"
+    return wire.STEPS.from_proto(request.interval) if request.interval else "day"
 
 
 def _optional_id(text: str) -> UUID | None:

@@ -8,15 +8,15 @@ from decimal import Decimal
 from jainshikanji.analytics.v1 import figures_pb2, report_pb2
 from jainshikanji.analytics.v1.client_event_pb2 import ClientEventName
 
-from chassis.db import Row
-from chassis.money import half_up, to_money
-from chassis.times import timestamp
-from chassis.words import Words
+from chassis.database import Row
+from chassis.enums import EnumMapping
+from chassis.money import money_to_proto, round_half_up
+from chassis.timestamps import timestamp_to_proto
 from services.analytics.model.period import Period
 
-KINDS = Words(report_pb2.ReportKind)
-STEPS = Words(report_pb2.Interval)
-CLIENT_EVENTS = Words(ClientEventName)
+KINDS = EnumMapping(report_pb2.ReportKind)
+STEPS = EnumMapping(report_pb2.Interval)
+CLIENT_EVENTS = EnumMapping(ClientEventName)
 BASIS_POINTS = 10_000
 
 
@@ -32,19 +32,19 @@ def period(wanted: Period) -> figures_pb2.Period:
 
 def figures(row: Row) -> figures_pb2.OrderFigures:
     """The measures of a roll-up, and what follows from them."""
-    average = half_up(row.gross / row.counted) if row.counted else Decimal("0.00")
+    average = round_half_up(row.gross / row.counted) if row.counted else Decimal("0.00")
     return figures_pb2.OrderFigures(
         orders_placed=int(row.placed),
         orders_counted=int(row.counted),
         orders_cancelled=int(row.cancelled),
         orders_delivered=int(row.delivered),
-        gross_sales=to_money(row.gross),
-        refunds=to_money(row.refunds),
-        revenue=to_money(row.gross - row.refunds),
-        tax=to_money(row.tax),
-        delivery_fees=to_money(row.delivery_fees),
-        discounts=to_money(row.discounts),
-        average_order=to_money(average),
+        gross_sales=money_to_proto(row.gross),
+        refunds=money_to_proto(row.refunds),
+        revenue=money_to_proto(row.gross - row.refunds),
+        tax=money_to_proto(row.tax),
+        delivery_fees=money_to_proto(row.delivery_fees),
+        discounts=money_to_proto(row.discounts),
+        average_order=money_to_proto(average),
         cancel_rate_basis_points=rate(int(row.cancelled), int(row.placed)),
         average_preparation_seconds=_mean(int(row.preparation_seconds), int(row.prepared)),
         average_delivery_seconds=_mean(int(row.delivery_seconds), int(row.carried)),
@@ -73,7 +73,7 @@ def product(row: Row) -> figures_pb2.ProductRow:
         category=row.category,
         quantity=int(row.quantity),
         orders=int(row.orders),
-        sales=to_money(row.sales),
+        sales=money_to_proto(row.sales),
         stock_outs=int(row.stock_outs),
     )
 
@@ -81,7 +81,10 @@ def product(row: Row) -> figures_pb2.ProductRow:
 def customer(row: Row) -> figures_pb2.CustomerRow:
     """Figures of one customer."""
     return figures_pb2.CustomerRow(
-        customer_id=str(row.customer_id), orders=int(row.orders), revenue=to_money(row.revenue), returning=row.came_back
+        customer_id=str(row.customer_id),
+        orders=int(row.orders),
+        revenue=money_to_proto(row.revenue),
+        returning=row.came_back,
     )
 
 
@@ -89,17 +92,17 @@ def report(row: Row, rows: Sequence[Sequence[str]] = ()) -> report_pb2.Report:
     """A report; its lines only where they are given."""
     return report_pb2.Report(
         id=str(row.id),
-        kind=KINDS.value(row.kind),
+        kind=KINDS.to_proto(row.kind),
         period=figures_pb2.Period(
             from_date=row.from_date.isoformat(),
             to_date=row.to_date.isoformat(),
             time_zone=row.time_zone,
             store_id=str(row.store_id or ""),
         ),
-        interval=STEPS.value(row.step) if row.step else report_pb2.Interval.UNSPECIFIED,
+        interval=STEPS.to_proto(row.step) if row.step else report_pb2.Interval.UNSPECIFIED,
         columns=row.column_names,
         rows=[report_pb2.ReportRow(values=values) for values in rows],
         row_count=row.row_count,
         created_by=str(row.created_by),
-        created_at=timestamp(row.created_at),
+        created_at=timestamp_to_proto(row.created_at),
     )

@@ -2,15 +2,17 @@
 
 from chassis import Loop, Service
 from services.customer.app import CustomerApp
-from services.customer.commands import bootstrap_admin
+from services.customer.cli import bootstrap_admin
 from services.customer.events import HANDLERS
 from services.customer.model import Base
 from services.customer.servicer.auth import AuthServicer
 from services.customer.servicer.customers import CustomerServicer
 from services.customer.usecases import codes, sessions
+from services.identity import IDENTITY
 
 SERVICE = Service(
     "customer",
+    identity=IDENTITY,
     app=CustomerApp,
     servicers=[AuthServicer, CustomerServicer],
     handlers=HANDLERS,

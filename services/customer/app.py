@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from chassis import App
-from chassis.lookups import Lookup
-from chassis.throttle import Throttle
+from chassis.database.batched_reads import BatchedRead
+from chassis.security.throttle import Throttle
 from services.customer.cookies import Cookies
 from services.customer.keys import Keyring
 from services.customer.model import TooManyAttempts
@@ -42,7 +42,7 @@ class CustomerApp(App):
             access_seconds=self.settings.access_token_seconds,
             refresh_seconds=self.settings.refresh_token_seconds,
         )
-        self.ordering_customers = Lookup(self.db, ordering.ORDERING_CUSTOMER, "customer_ids", "address_ids")
+        self.ordering_customers = BatchedRead(self.db, ordering.ORDERING_CUSTOMER, "customer_ids", "address_ids")
         # Set when a code waits to be handed over.
         self.codes_wait = asyncio.Event()
 

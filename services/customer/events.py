@@ -10,9 +10,9 @@ from jainshikanji.order.v1.events_pb2 import OrderDelivered
 from jainshikanji.store.v1 import events_pb2 as store
 
 from chassis import Handlers
-from chassis.bus import EventMeta
-from chassis.db import Transaction
-from chassis.money import to_decimal
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
+from chassis.money import money_from_proto
 from services.customer import wire
 from services.customer.queries import accounts as q
 from services.customer.usecases import staff
@@ -33,7 +33,7 @@ def _employment(event: store.StaffGranted | store.StaffRevoked, *, is_revoked: b
         version=event.version,
         customer_id=UUID(event.account_id),
         store_id=UUID(event.store_id),
-        job=wire.JOBS.word(event.job),
+        job=wire.JOBS.from_proto(event.job),
         is_revoked=is_revoked,
     )
 
@@ -53,12 +53,12 @@ async def copy_points(
 
 
 async def copy_tier(app: Any, tx: Transaction, event: loyalty.TierChanged, meta: EventMeta) -> None:
-    tier = wire.TIERS.word(event.tier)
+    tier = wire.TIERS.from_proto(event.tier)
     await tx.run(q.COPY_TIER, id=UUID(event.customer_id), tier=tier, version=event.version)
 
 
 async def count_order(app: Any, tx: Transaction, event: OrderDelivered, meta: EventMeta) -> None:
-    await tx.run(q.COUNT_ORDER, id=UUID(event.customer_id), total=to_decimal(event.total))
+    await tx.run(q.COUNT_ORDER, id=UUID(event.customer_id), total=money_from_proto(event.total))
 
 
 HANDLERS: Handlers = {

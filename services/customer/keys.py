@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg_pool import PoolTimeout
 
 from chassis.clock import now
-from chassis.crypto import FieldCipher
-from chassis.db import Database, Row
+from chassis.database import Database, Row
+from chassis.security.encryption import FieldCipher
 from services.customer.queries import keys as q
 
 log = structlog.get_logger(__name__)
@@ -61,11 +61,11 @@ def generate(cipher: FieldCipher) -> NewKey:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     kid = urlsafe_b64encode(sha256(public).digest()[:12]).decode()
-    return NewKey(kid, cipher.seal(b64encode(key.private_bytes_raw()).decode(), SEALED_AS), public)
+    return NewKey(kid, cipher.encrypt(b64encode(key.private_bytes_raw()).decode(), SEALED_AS), public)
 
 
 def unseal(row: Row, cipher: FieldCipher) -> Signer:
-    private = b64decode(cipher.open(row.private_key, SEALED_AS))
+    private = b64decode(cipher.decrypt(row.private_key, SEALED_AS))
     return Signer(row.kid, Ed25519PrivateKey.from_private_bytes(private), row.signs_from)
 
 

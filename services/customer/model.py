@@ -21,8 +21,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, INET
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
 
+from chassis.database.tables import Encrypted, service_metadata, type_annotations
 from chassis.errors import AlreadyExists, Conflict, InvalidArgument, ResourceExhausted, Unauthenticated
-from chassis.tables import Sealed, service_metadata, type_annotations
 
 MAX_ADDRESSES = 20
 MAX_FAVORITES = 500
@@ -133,17 +133,17 @@ class Customer(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
-    email: Mapped[Sealed]
+    email: Mapped[Encrypted]
     email_index: Mapped[bytes]
     email_index_next: Mapped[bytes]
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    phone: Mapped[Sealed | None]
+    phone: Mapped[Encrypted | None]
     phone_index: Mapped[bytes | None]
     phone_index_next: Mapped[bytes | None]
     first_name: Mapped[str | None] = mapped_column(String(100))
     last_name: Mapped[str | None] = mapped_column(String(100))
     display_name: Mapped[str | None] = mapped_column(String(255))
-    date_of_birth: Mapped[Sealed | None]
+    date_of_birth: Mapped[Encrypted | None]
     gender: Mapped[str | None] = mapped_column(String(20))
     locale: Mapped[str] = mapped_column(String(12), server_default=DEFAULT_LOCALE)
     is_verified: Mapped[bool | None] = mapped_column(server_default=text("false"))
@@ -179,15 +179,15 @@ class Address(Base):
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(20), server_default="home")
     label: Mapped[str | None] = mapped_column(String(100))
-    address_line1: Mapped[Sealed]
-    address_line2: Mapped[Sealed | None]
-    landmark: Mapped[Sealed | None]
+    address_line1: Mapped[Encrypted]
+    address_line2: Mapped[Encrypted | None]
+    landmark: Mapped[Encrypted | None]
     city: Mapped[str] = mapped_column(String(100))
     state: Mapped[str] = mapped_column(String(100))
     postal_code: Mapped[str] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(100), server_default=DEFAULT_COUNTRY)
-    latitude: Mapped[Sealed | None]
-    longitude: Mapped[Sealed | None]
+    latitude: Mapped[Encrypted | None]
+    longitude: Mapped[Encrypted | None]
     is_default: Mapped[bool | None] = mapped_column(server_default=text("false"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
@@ -289,7 +289,7 @@ class CodeDelivery(Base):
     __table_args__ = (Index("idx_code_deliveries_next", "next_attempt_at"),)
 
     code_id: Mapped[UUID] = mapped_column(ForeignKey("codes.id", ondelete="CASCADE"), primary_key=True)
-    code: Mapped[Sealed]
+    code: Mapped[Encrypted]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -340,7 +340,7 @@ class SigningKey(Base):
     __tablename__ = "signing_keys"
 
     kid: Mapped[str] = mapped_column(primary_key=True)
-    private_key: Mapped[Sealed]
+    private_key: Mapped[Encrypted]
     public_key: Mapped[bytes]
     signs_from: Mapped[datetime]
     verifies_until: Mapped[datetime | None]

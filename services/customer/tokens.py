@@ -21,8 +21,8 @@ from uuid import UUID
 
 import jwt
 
-from chassis.crypto import keyed_digest
 from chassis.ids import new_id
+from chassis.security.encryption import keyed_digest
 from services.customer.keys import Signer
 
 _ID_BYTES = 16

@@ -20,24 +20,24 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
-from chassis.crypto import FieldCipher
-from chassis.db import Row
+from chassis.database import Row
+from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
-from chassis.money import to_money
+from chassis.money import money_to_proto
 from chassis.pii import normalise_phone
-from chassis.times import timestamp
-from chassis.words import Words
+from chassis.security.encryption import FieldCipher
+from chassis.timestamps import timestamp_to_proto
 from services.customer.model import DEFAULT_COUNTRY, DEFAULT_SPICE_LEVEL, EARLIEST_BIRTH
 
-GENDERS = Words(customer_pb2.Gender)
-TIERS = Words(LoyaltyTier, style=str.capitalize)
-ADDRESS_TYPES = Words(address_pb2.AddressType)
-SPICE_LEVELS = Words(SpiceLevel, style=str.capitalize)
-DIETS = Words(likes.DietaryRestriction, {"GLUTEN_FREE": "gluten-free", "NUT_FREE": "nut-free"})
-PAYMENT_METHODS = Words(PaymentMethod)
-DELIVERY_TIMES = Words(likes.PreferredDeliveryTime)
-DEVICE_TYPES = Words(session_pb2.DeviceType)
-JOBS = Words(StaffJob)
+GENDERS = EnumMapping(customer_pb2.Gender)
+TIERS = EnumMapping(LoyaltyTier, style=str.capitalize)
+ADDRESS_TYPES = EnumMapping(address_pb2.AddressType)
+SPICE_LEVELS = EnumMapping(SpiceLevel, style=str.capitalize)
+DIETS = EnumMapping(likes.DietaryRestriction, {"GLUTEN_FREE": "gluten-free", "NUT_FREE": "nut-free"})
+PAYMENT_METHODS = EnumMapping(PaymentMethod)
+DELIVERY_TIMES = EnumMapping(likes.PreferredDeliveryTime)
+DEVICE_TYPES = EnumMapping(session_pb2.DeviceType)
+JOBS = EnumMapping(StaffJob)
 
 EMAIL, PHONE, BIRTH = "customers.email", "customers.phone", "customers.date_of_birth"
 LINE1, LINE2 = "customer_addresses.address_line1", "customer_addresses.address_line2"
@@ -48,7 +48,7 @@ NO_PHONE = {"phone": None, "phone_index": None, "phone_index_next": None}
 
 def phone_columns(cipher: FieldCipher, phone: str) -> dict[str, bytes | None]:
     """The sealed phone and its blind indexes; all None for none."""
-    return {"phone": cipher.seal(phone, PHONE), **cipher.index(phone, PHONE)} if phone else dict(NO_PHONE)
+    return {"phone": cipher.encrypt(phone, PHONE), **cipher.index(phone, PHONE)} if phone else dict(NO_PHONE)
 
 
 def text(value: str, field: str) -> str:
@@ -83,12 +83,12 @@ def birth(value: str, field: str = "dateOfBirth") -> str:
 
 def sealed(cipher: FieldCipher, value: str, context: str) -> bytes | None:
     """The sealed value; None for empty."""
-    return cipher.seal(value, context) if value else None
+    return cipher.encrypt(value, context) if value else None
 
 
 def opened(cipher: FieldCipher, value: bytes | None, context: str) -> str:
     """The text; empty for None."""
-    return cipher.open(value, context) if value is not None else ""
+    return cipher.decrypt(value, context) if value is not None else ""
 
 
 def name(row: Row) -> str:
@@ -106,18 +106,18 @@ def customer(row: Row, cipher: FieldCipher) -> customer_pb2.Customer:
         last_name=row.last_name or "",
         display_name=name(row),
         date_of_birth=opened(cipher, row.date_of_birth, BIRTH),
-        gender=GENDERS.value(row.gender) if row.gender else customer_pb2.Gender.UNSPECIFIED,
+        gender=GENDERS.to_proto(row.gender) if row.gender else customer_pb2.Gender.UNSPECIFIED,
         locale=row.locale,
         email_verified=row.email_verified,
         phone_verified=row.phone_verified,
         is_active=row.is_active,
         loyalty_points=row.loyalty_points,
-        loyalty_tier=TIERS.value(row.loyalty_tier),
+        loyalty_tier=TIERS.to_proto(row.loyalty_tier),
         total_orders=row.total_orders,
-        total_spent=to_money(row.total_spent),
-        last_login_at=timestamp(row.last_login),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        total_spent=money_to_proto(row.total_spent),
+        last_login_at=timestamp_to_proto(row.last_login),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -125,21 +125,21 @@ def address_columns(place: PostalAddress, cipher: FieldCipher) -> dict[str, Any]
     """The columns of an address that a postal address fills."""
     located = place.HasField("location")
     return {
-        "address_line1": cipher.seal(text(place.address_line1, "address.addressLine1"), LINE1),
+        "address_line1": cipher.encrypt(text(place.address_line1, "address.addressLine1"), LINE1),
         "address_line2": sealed(cipher, text(place.address_line2, "address.addressLine2"), LINE2),
         "landmark": sealed(cipher, text(place.landmark, "address.landmark"), LANDMARK),
         "city": text(place.city, "address.city"),
         "state": text(place.state, "address.state"),
         "postal_code": place.postal_code,
         "country": text(place.country, "address.country") or DEFAULT_COUNTRY,
-        "latitude": cipher.seal(f"{place.location.latitude:.8f}", LATITUDE) if located else None,
-        "longitude": cipher.seal(f"{place.location.longitude:.8f}", LONGITUDE) if located else None,
+        "latitude": cipher.encrypt(f"{place.location.latitude:.8f}", LATITUDE) if located else None,
+        "longitude": cipher.encrypt(f"{place.location.longitude:.8f}", LONGITUDE) if located else None,
     }
 
 
 def postal_address(row: Row, cipher: FieldCipher) -> PostalAddress:
     place = PostalAddress(
-        address_line1=cipher.open(row.address_line1, LINE1),
+        address_line1=cipher.decrypt(row.address_line1, LINE1),
         address_line2=opened(cipher, row.address_line2, LINE2),
         landmark=opened(cipher, row.landmark, LANDMARK),
         city=row.city,
@@ -148,7 +148,7 @@ def postal_address(row: Row, cipher: FieldCipher) -> PostalAddress:
         country=row.country or DEFAULT_COUNTRY,
     )
     if row.latitude is not None and row.longitude is not None:
-        latitude, longitude = cipher.open(row.latitude, LATITUDE), cipher.open(row.longitude, LONGITUDE)
+        latitude, longitude = cipher.decrypt(row.latitude, LATITUDE), cipher.decrypt(row.longitude, LONGITUDE)
         place.location.CopyFrom(GeoPoint(latitude=float(latitude), longitude=float(longitude)))
     return place
 
@@ -158,12 +158,12 @@ def address(row: Row, cipher: FieldCipher) -> address_pb2.Address:
         id=str(row.id),
         etag=str(row.version),
         customer_id=str(row.customer_id),
-        type=ADDRESS_TYPES.value(row.type),
+        type=ADDRESS_TYPES.to_proto(row.type),
         label=row.label or "",
         address=postal_address(row, cipher),
         is_default=row.is_default,
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -171,34 +171,34 @@ def preferences(row: Row) -> likes.Preferences:
     """Of a row whose preferences may all be NULL because they were never written."""
     return likes.Preferences(
         customer_id=str(row.customer_id),
-        preferred_spice_level=SPICE_LEVELS.value(row.preferred_spice_level or DEFAULT_SPICE_LEVEL),
-        dietary_restrictions=[DIETS.value(word) for word in row.dietary_restrictions or ()],
+        preferred_spice_level=SPICE_LEVELS.to_proto(row.preferred_spice_level or DEFAULT_SPICE_LEVEL),
+        dietary_restrictions=[DIETS.to_proto(word) for word in row.dietary_restrictions or ()],
         favorite_categories=row.favorite_categories or (),
-        preferred_payment_method=PAYMENT_METHODS.value(row.preferred_payment_method)
+        preferred_payment_method=PAYMENT_METHODS.to_proto(row.preferred_payment_method)
         if row.preferred_payment_method
         else PaymentMethod.UNSPECIFIED,
-        preferred_delivery_time=DELIVERY_TIMES.value(row.preferred_delivery_time)
+        preferred_delivery_time=DELIVERY_TIMES.to_proto(row.preferred_delivery_time)
         if row.preferred_delivery_time
         else likes.PreferredDeliveryTime.UNSPECIFIED,
-        updated_at=timestamp(row.updated_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
 def favorite(row: Row) -> favorite_pb2.Favorite:
-    return favorite_pb2.Favorite(product_id=str(row.product_id), created_at=timestamp(row.created_at))
+    return favorite_pb2.Favorite(product_id=str(row.product_id), created_at=timestamp_to_proto(row.created_at))
 
 
 def session(row: Row, current: object) -> session_pb2.Session:
     return session_pb2.Session(
         id=str(row.id),
-        device_type=DEVICE_TYPES.value(row.device_type) if row.device_type else session_pb2.DeviceType.UNSPECIFIED,
+        device_type=DEVICE_TYPES.to_proto(row.device_type) if row.device_type else session_pb2.DeviceType.UNSPECIFIED,
         device_id=row.device_id or "",
         ip_address=row.ip_address or "",
         user_agent=row.user_agent or "",
         is_current=row.id == current,
-        created_at=timestamp(row.created_at),
-        last_accessed_at=timestamp(row.last_accessed_at),
-        expires_at=timestamp(row.expires_at),
+        created_at=timestamp_to_proto(row.created_at),
+        last_accessed_at=timestamp_to_proto(row.last_accessed_at),
+        expires_at=timestamp_to_proto(row.expires_at),
     )
 
 

@@ -1,6 +1,7 @@
 """The composition root of inventory: `python -m services.inventory`."""
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.inventory.app import InventoryApp
 from services.inventory.events import HANDLERS, LISTENERS
 from services.inventory.model.tables import Base
@@ -9,6 +10,7 @@ from services.inventory.usecases.reservations import forget_settled, recover_for
 
 SERVICE = Service(
     "inventory",
+    identity=IDENTITY,
     app=InventoryApp,
     servicers=[ProductServicer, StockServicer, PurchasingServicer],
     handlers=HANDLERS,

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from chassis import App, ServiceSettings
 from chassis.cache import MessageCache
-from chassis.lookups import Lookup
+from chassis.database.batched_reads import BatchedRead
 from services.inventory.product_messages import ProductMessages
 from services.inventory.queries import products
 
@@ -36,7 +36,7 @@ class InventoryApp(App):
         super().__init__(name, settings)
         self.product_messages = ProductMessages(settings.product_cache_entries)
         self.menu_pages = MessageCache(settings.list_cache_entries)
-        self.prices = Lookup(self.db, products.PRICES, "store_ids", "product_ids")
+        self.prices = BatchedRead(self.db, products.PRICES, "store_ids", "product_ids")
 
     def forget_product(self, product_id: UUID) -> None:
         """Drops what is cached of a product, and every page that may show it."""

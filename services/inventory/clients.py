@@ -9,13 +9,13 @@ from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesRequest
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from chassis.peers import Peers
+from chassis.rpc.channels import Channels
 
 # As many as order answers at once.
 MOST_STATES = 100
 
 
-async def order_states(peers: Peers, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+async def order_states(peers: Channels, order_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The state of each order that order knows, as in CONFIRMED; PENDING while it is being placed.
 
     Raises Unavailable when order does not answer.

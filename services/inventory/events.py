@@ -11,8 +11,8 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewUpdated
 
 from chassis import Handlers, batch
-from chassis.bus import EventMeta
-from chassis.db import Transaction
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
 from services.inventory.app import InventoryApp
 from services.inventory.usecases import products, reservations
 

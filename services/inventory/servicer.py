@@ -22,11 +22,11 @@ from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServ
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceServicer
 
 from chassis import Call, current_call
-from chassis.batch_calls import answer_each
 from chassis.batching import Batcher
-from chassis.call import NOBODY
 from chassis.clock import now
-from chassis.times import optional_moment
+from chassis.rpc.batch_calls import answer_each
+from chassis.rpc.call import ANONYMOUS
+from chassis.timestamps import optional_datetime_from_proto
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -47,7 +47,7 @@ class ProductServicer(ProductServiceServicer):
     async def ListProducts(self, request: product_service_pb2.ListProductsRequest, context: Any) -> Any:
         """Answers with the serialized message: from the cache for callers who have not logged in."""
         call = current_call()
-        if call.caller is not NOBODY:  # page tokens are the caller's own
+        if call.caller is not ANONYMOUS:  # page tokens are the caller's own
             page = await browsing.list_products(self._app, request)
             return page.SerializeToString()
         key = (call.raw_request, menu.today(now()))
@@ -183,7 +183,7 @@ class StockServicer(StockServiceServicer):
             UUID(request.order_id),
             UUID(request.store_id),
             ((UUID(line.product_id), line.quantity) for line in request.lines),
-            optional_moment(request, "expires_at"),
+            optional_datetime_from_proto(request, "expires_at"),
             self._app.settings.reservation_minutes,
         )
         await self._holds.do(wish)
@@ -198,7 +198,7 @@ class StockServicer(StockServiceServicer):
     async def ReleaseStock(
         self, request: stock_service_pb2.ReleaseStockRequest, context: Any
     ) -> stock_service_pb2.ReleaseStockResponse:
-        await self._app.uninterrupted(reservations.release(self._app, UUID(request.order_id)))
+        await self._app.run_shielded(reservations.release(self._app, UUID(request.order_id)))
         return stock_service_pb2.ReleaseStockResponse()
 
 

@@ -19,21 +19,21 @@ from jainshikanji.inventory.v1 import (
 )
 
 from chassis.clock import now
-from chassis.crypto import FieldCipher
-from chassis.db import Row
+from chassis.database import Row
+from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
-from chassis.money import to_decimal, to_money
-from chassis.times import optional_day, timestamp
-from chassis.words import Words
+from chassis.money import money_from_proto, money_to_proto
+from chassis.security.encryption import FieldCipher
+from chassis.timestamps import parse_optional_date, timestamp_to_proto
 from services.inventory.model.menu import Choice, Customization, Option, on_schedule
 from services.inventory.model.stock import Crossing
 
-SPICE_LEVEL = Words(product_pb2.SpiceLevel, style=str.capitalize)
-UNIT = Words(product_pb2.UnitOfMeasure)
-CUSTOMIZATION_TYPE = Words(product_pb2.CustomizationType)
-SORT = Words(product_pb2.ProductSort)
-MOVEMENT_KIND = Words(stock_pb2.StockMovementKind)
-PURCHASE_ORDER_STATUS = Words(purchasing_pb2.PurchaseOrderStatus)
+SPICE_LEVEL = EnumMapping(product_pb2.SpiceLevel, style=str.capitalize)
+UNIT = EnumMapping(product_pb2.UnitOfMeasure)
+CUSTOMIZATION_TYPE = EnumMapping(product_pb2.CustomizationType)
+SORT = EnumMapping(product_pb2.ProductSort)
+MOVEMENT_KIND = EnumMapping(stock_pb2.StockMovementKind)
+PURCHASE_ORDER_STATUS = EnumMapping(purchasing_pb2.PurchaseOrderStatus)
 
 _GRAM_FIELDS = ("protein", "carbs", "fat", "fiber")
 _MILLIGRAMS = Decimal(1000)
@@ -49,7 +49,7 @@ def optional_uuid(text: str) -> UUID | None:
 
 def optional_money(message: Any, field: str) -> Decimal | None:
     """The amount of a money field; None when it is absent."""
-    return to_decimal(getattr(message, field)) if message.HasField(field) else None
+    return money_from_proto(getattr(message, field)) if message.HasField(field) else None
 
 
 # --- Products ---------------------------------------------------------------------------------------------------------
@@ -82,14 +82,14 @@ def customization_messages(items: Iterable[Customization]) -> list[product_pb2.C
         product_pb2.Customization(
             id=str(item.id),
             name=item.name,
-            type=CUSTOMIZATION_TYPE.value(item.type),
+            type=CUSTOMIZATION_TYPE.to_proto(item.type),
             is_required=item.is_required,
             display_order=place,
             options=[
                 product_pb2.CustomizationOption(
                     id=str(option.id),
                     name=option.name,
-                    price_modifier=to_money(option.price_modifier),
+                    price_modifier=money_to_proto(option.price_modifier),
                     is_default=option.is_default,
                     display_order=position,
                 )
@@ -110,7 +110,7 @@ def product(row: Row, today: date, *, in_store: bool) -> product_pb2.Product:
         description=row.description or "",
         short_description=row.short_description or "",
         sku=row.sku or "",
-        price=to_money(row.price if store_price is None else store_price),
+        price=money_to_proto(row.price if store_price is None else store_price),
         category=row.category,
         subcategory=row.subcategory or "",
         tags=row.tags or (),
@@ -120,11 +120,11 @@ def product(row: Row, today: date, *, in_store: bool) -> product_pb2.Product:
         is_jain=bool(row.is_jain),
         is_gluten_free=bool(row.is_gluten_free),
         is_nut_free=bool(row.is_nut_free),
-        spice_level=SPICE_LEVEL.value(row.spice_level) if row.spice_level else product_pb2.SpiceLevel.UNSPECIFIED,
+        spice_level=SPICE_LEVEL.to_proto(row.spice_level) if row.spice_level else product_pb2.SpiceLevel.UNSPECIFIED,
         prep_time_minutes=row.prep_time_minutes or 0,
         servings=row.servings or 0,
         weight=row.weight or "",
-        unit=UNIT.value(row.unit) if row.unit else product_pb2.UnitOfMeasure.UNSPECIFIED,
+        unit=UNIT.to_proto(row.unit) if row.unit else product_pb2.UnitOfMeasure.UNSPECIFIED,
         shelf_life_days=row.shelf_life_days or 0,
         storage_instructions=row.storage_instructions or "",
         nutrition=_nutrition(row),
@@ -140,11 +140,11 @@ def product(row: Row, today: date, *, in_store: bool) -> product_pb2.Product:
         meta_description=row.meta_description or "",
         tax_rate_basis_points=row.tax_rate_basis_points,
         etag=str(row.version),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     if row.original_price is not None:
-        message.original_price.CopyFrom(to_money(row.original_price))
+        message.original_price.CopyFrom(money_to_proto(row.original_price))
     if row.scheduled_availability:
         message.scheduled_availability.start_date = row.scheduled_availability.get("startDate", "")
         message.scheduled_availability.end_date = row.scheduled_availability.get("endDate", "")
@@ -179,8 +179,8 @@ def nutrition_columns(facts: product_pb2.NutritionFacts) -> dict[str, int | Deci
 
 def schedule_column(schedule: product_pb2.ScheduledAvailability) -> dict[str, str] | None:
     """The column's value; None for a schedule without days. Raises InvalidArgument for days that cannot be."""
-    start = optional_day("scheduledAvailability.startDate", schedule.start_date)
-    end = optional_day("scheduledAvailability.endDate", schedule.end_date)
+    start = parse_optional_date("scheduledAvailability.startDate", schedule.start_date)
+    end = parse_optional_date("scheduledAvailability.endDate", schedule.end_date)
     if start and end and end < start:
         raise InvalidArgument("scheduledAvailability.endDate", "is before the first day")
     days = {"startDate": iso(start), "endDate": iso(end)}
@@ -192,10 +192,10 @@ def offer(row: Row) -> product_pb2.ProductStoreOffer:
         product_id=str(row.product_id),
         store_id=str(row.store_id),
         is_available=row.is_available,
-        updated_at=timestamp(row.updated_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     if row.price is not None:
-        message.price.CopyFrom(to_money(row.price))
+        message.price.CopyFrom(money_to_proto(row.price))
     return message
 
 
@@ -208,8 +208,8 @@ def category(row: Row) -> category_pb2.Category:
         parent_slug=row.parent_slug or "",
         display_order=row.display_order,
         is_active=row.is_active,
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -221,15 +221,15 @@ def priced_line(
         name=row.name,
         sku=row.sku or "",
         category=row.category,
-        unit_price=to_money(price),
+        unit_price=money_to_proto(price),
         quantity=quantity,
-        subtotal=to_money(price * quantity),
+        subtotal=money_to_proto(price * quantity),
         options=[
             product_service_pb2.ChosenOption(
                 customization=choice.customization,
                 option_id=str(choice.option.id),
                 name=choice.option.name,
-                price_modifier=to_money(choice.option.price_modifier),
+                price_modifier=money_to_proto(choice.option.price_modifier),
             )
             for choice in choices
         ],
@@ -254,12 +254,12 @@ def inventory_item(row: Row, batches: Iterable[Row] = ()) -> stock_pb2.Inventory
         max_stock=row.max_stock,
         reorder_point=row.reorder_point,
         is_low=row.is_low,
-        unit=UNIT.value(row.unit),
-        last_restocked_at=timestamp(row.last_restocked_at),
-        last_stock_count_at=timestamp(row.last_stock_count_at),
+        unit=UNIT.to_proto(row.unit),
+        last_restocked_at=timestamp_to_proto(row.last_restocked_at),
+        last_stock_count_at=timestamp_to_proto(row.last_stock_count_at),
         expiry_date=iso(row.expiry_date),
         batch_number=row.batch_number or "",
-        updated_at=timestamp(row.updated_at),
+        updated_at=timestamp_to_proto(row.updated_at),
         batches=[
             stock_pb2.StockBatch(
                 id=str(batch.id),
@@ -267,13 +267,13 @@ def inventory_item(row: Row, batches: Iterable[Row] = ()) -> stock_pb2.Inventory
                 expiry_date=iso(batch.expiry_date),
                 received_quantity=batch.received_quantity,
                 remaining_quantity=batch.remaining_quantity,
-                received_at=timestamp(batch.received_at),
+                received_at=timestamp_to_proto(batch.received_at),
             )
             for batch in batches
         ],
     )
     if row.cost_per_unit is not None:
-        message.cost_per_unit.CopyFrom(to_money(row.cost_per_unit))
+        message.cost_per_unit.CopyFrom(money_to_proto(row.cost_per_unit))
     return message
 
 
@@ -282,7 +282,7 @@ def movement(row: Row) -> stock_pb2.StockMovement:
         id=str(row.id),
         product_id=str(row.product_id),
         store_id=str(row.store_id),
-        kind=MOVEMENT_KIND.value(row.kind),
+        kind=MOVEMENT_KIND.to_proto(row.kind),
         quantity=row.quantity,
         balance_after=row.balance_after,
         actor_id=str(row.actor_id or ""),
@@ -290,7 +290,7 @@ def movement(row: Row) -> stock_pb2.StockMovement:
         reason=row.reason or "",
         order_id=str(row.order_id or ""),
         purchase_order_id=str(row.purchase_order_id or ""),
-        created_at=timestamp(row.created_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
@@ -305,7 +305,7 @@ def reorder_proposal(row: Row, quantity: int) -> stock_service_pb2.ReorderPropos
         supplier_id=str(row.supplier_id or ""),
     )
     if row.unit_price is not None:
-        message.last_unit_price.CopyFrom(to_money(row.unit_price))
+        message.last_unit_price.CopyFrom(money_to_proto(row.unit_price))
     return message
 
 
@@ -315,7 +315,7 @@ def reorder_proposal(row: Row, quantity: int) -> stock_service_pb2.ReorderPropos
 def supplier(row: Row, cipher: FieldCipher) -> purchasing_pb2.Supplier:
     def opened(field: str) -> str:
         sealed = getattr(row, field)
-        return cipher.open(sealed, f"suppliers.{field}") if sealed is not None else ""
+        return cipher.decrypt(sealed, f"suppliers.{field}") if sealed is not None else ""
 
     return purchasing_pb2.Supplier(
         id=str(row.id),
@@ -327,8 +327,8 @@ def supplier(row: Row, cipher: FieldCipher) -> purchasing_pb2.Supplier:
         payment_terms=row.payment_terms or "",
         tax_id=row.tax_id or "",
         is_active=bool(row.is_active),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -338,17 +338,17 @@ def purchase_order(row: Row, items: Iterable[Row] = ()) -> purchasing_pb2.Purcha
         po_number=row.po_number,
         supplier_id=str(row.supplier_id),
         store_id=str(row.store_id),
-        status=PURCHASE_ORDER_STATUS.value(row.status),
-        subtotal=to_money(row.subtotal),
-        tax=to_money(row.tax),
-        shipping=to_money(row.shipping),
-        total=to_money(row.total),
+        status=PURCHASE_ORDER_STATUS.to_proto(row.status),
+        subtotal=money_to_proto(row.subtotal),
+        tax=money_to_proto(row.tax),
+        shipping=money_to_proto(row.shipping),
+        total=money_to_proto(row.total),
         order_date=iso(row.order_date),
         expected_delivery_date=iso(row.expected_delivery_date),
         received_date=iso(row.received_date),
         notes=row.notes or "",
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
         created_by=str(row.created_by or ""),
         items=[
             purchasing_pb2.PurchaseOrderItem(
@@ -357,8 +357,8 @@ def purchase_order(row: Row, items: Iterable[Row] = ()) -> purchasing_pb2.Purcha
                 product_name=item.product_name,
                 quantity=item.quantity,
                 received_quantity=item.received_quantity,
-                unit_price=to_money(item.unit_price),
-                total_price=to_money(item.total_price),
+                unit_price=money_to_proto(item.unit_price),
+                total_price=money_to_proto(item.total_price),
             )
             for item in items
         ],
@@ -374,8 +374,8 @@ def product_updated(product_id: UUID, row: Row) -> events_pb2.ProductUpdated:
         version=row.version,
         name=row.name,
         category=row.category,
-        price=to_money(row.price),
-        occurred_at=timestamp(now()),
+        price=money_to_proto(row.price),
+        occurred_at=timestamp_to_proto(now()),
     )
 
 
@@ -397,7 +397,7 @@ def stock_events(
         "product_id": str(product_id),
         "store_id": str(store_id),
         "product_name": product_name,
-        "occurred_at": timestamp(now()),
+        "occurred_at": timestamp_to_proto(now()),
     }
     events: list[StockEvent] = []
     if crossed.ran_low:

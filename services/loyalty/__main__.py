@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.events import HANDLERS
 from services.loyalty.servicer import LoyaltyServicer
@@ -12,6 +13,7 @@ from services.loyalty.usecases.guesses import forget_guesses
 
 SERVICE = Service(
     "loyalty",
+    identity=IDENTITY,
     app=LoyaltyApp,
     servicers=[LoyaltyServicer],
     handlers=HANDLERS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chassis import App
-from chassis.throttle import Throttle
+from chassis.security.throttle import Throttle
 from services.loyalty.model.refusals import TooManyGuesses
 from services.loyalty.queries.guesses import ON_COUPON_GUESSES
 from services.loyalty.settings import LoyaltySettings

@@ -10,7 +10,7 @@ from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesRequest
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from chassis.peers import Peers
+from chassis.rpc.channels import Channels
 
 
 class Fate(Enum):
@@ -26,7 +26,7 @@ _OPEN = {OrderStatus.UNSPECIFIED, OrderStatus.PENDING}
 _DEAD = {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
 
 
-async def order_states(peers: Peers, order_ids: Sequence[UUID]) -> dict[UUID, Fate]:
+async def order_states(peers: Channels, order_ids: Sequence[UUID]) -> dict[UUID, Fate]:
     """The fate of each order that order knows; at most 100 at once. Orders it does not know are left out."""
     request = BatchGetOrderStatesRequest(order_ids=[str(order_id) for order_id in order_ids])
     response = await peers.stub("order", OrderServiceStub).BatchGetOrderStates(request)

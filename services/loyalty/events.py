@@ -9,10 +9,10 @@ from jainshikanji.customer.v1.events_pb2 import CustomerErased, CustomerRegister
 from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed, OrderDelivered
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
 
-from chassis.bus import EventMeta
-from chassis.consumer import Handlers, batch
-from chassis.db import Transaction
-from chassis.money import ZERO, to_decimal
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
+from chassis.events.consumer import Handlers, batch
+from chassis.money import ZERO, money_from_proto
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Line
 from services.loyalty.usecases import accounts, ledger, orders
@@ -71,23 +71,24 @@ HANDLERS: Handlers = {
 
 
 def _delivery(event: OrderDelivered, meta: EventMeta) -> orders.Delivery:
-    subtotal = to_decimal(event.subtotal)
+    subtotal = money_from_proto(event.subtotal)
     return orders.Delivery(
         order_id=UUID(event.order_id),
         order_number=event.order_number,
         customer_id=UUID(event.customer_id),
-        total=to_decimal(event.total),
+        total=money_from_proto(event.total),
         subtotal=subtotal,
-        paid_for_food=max(subtotal - to_decimal(event.discount) - to_decimal(event.loyalty_discount), ZERO),
+        paid_for_food=max(subtotal - money_from_proto(event.discount) - money_from_proto(event.loyalty_discount), ZERO),
         lines=[
-            Line(UUID(item.product_id), item.category, to_decimal(item.subtotal), item.quantity) for item in event.items
+            Line(UUID(item.product_id), item.category, money_from_proto(item.subtotal), item.quantity)
+            for item in event.items
         ],
         delivered_at=meta.occurred_at,
     )
 
 
 def _refund(event: RefundProcessed) -> orders.Refund:
-    captured, refunded = to_decimal(event.captured_amount), to_decimal(event.refunded_total)
+    captured, refunded = money_from_proto(event.captured_amount), money_from_proto(event.refunded_total)
     return orders.Refund(
         order_id=UUID(event.order_id),
         customer_id=UUID(event.customer_id),

@@ -45,7 +45,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
         rows = await accounts.list_transactions(
             self._app,
             UUID(request.customer_id),
-            kind=wire.TRANSACTION_TYPES.word(request.type) if request.type else None,
+            kind=wire.TRANSACTION_TYPES.from_proto(request.type) if request.type else None,
             before=int(page.after[0]) if page.after else None,
             limit=page.limit,
         )
@@ -114,7 +114,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
             self._app,
             current_call().caller,
             include_all=request.include_all,
-            kind=wire.CAMPAIGN_TYPES.word(request.type) if request.type else None,
+            kind=wire.CAMPAIGN_TYPES.from_proto(request.type) if request.type else None,
             after=(datetime.fromisoformat(page.after[0]), UUID(page.after[1])) if page.after else None,
             limit=page.limit,
         )
@@ -149,7 +149,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
         return loyalty_service_pb2.ListTiersResponse(tiers=tiers)
 
     async def UpdateTier(self, request: loyalty_service_pb2.UpdateTierRequest, context: Any) -> tier_pb2.Tier:
-        row = await accounts.update_tier(self._app, wire.TIERS.word(request.tier), wire.tier_changes(request))
+        row = await accounts.update_tier(self._app, wire.TIERS.from_proto(request.tier), wire.tier_changes(request))
         return wire.tier(row)
 
     async def QuoteBenefits(
@@ -161,7 +161,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
     async def ReserveBenefits(
         self, request: loyalty_service_pb2.ReserveBenefitsRequest, context: Any
     ) -> loyalty_service_pb2.Benefits:
-        granted = await self._app.uninterrupted(
+        granted = await self._app.run_shielded(
             benefits.reserve_benefits(self._app, UUID(request.order_id), _wish(request))
         )
         return wire.benefits(granted.benefits, granted.coupon_code, granted.campaign_id)
@@ -169,7 +169,7 @@ class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
     async def ReleaseBenefits(
         self, request: loyalty_service_pb2.ReleaseBenefitsRequest, context: Any
     ) -> loyalty_service_pb2.ReleaseBenefitsResponse:
-        await self._app.uninterrupted(benefits.release_benefits(self._app, UUID(request.order_id)))
+        await self._app.run_shielded(benefits.release_benefits(self._app, UUID(request.order_id)))
         return loyalty_service_pb2.ReleaseBenefitsResponse()
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pydantic import Field, PositiveInt
 
-from chassis.settings import ServiceSettings
+from chassis.process.settings import ServiceSettings
 
 
 class LoyaltySettings(ServiceSettings):

@@ -11,21 +11,21 @@ from jainshikanji.loyalty.v1 import account_pb2, campaign_pb2, loyalty_service_p
 from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis.clock import now
-from chassis.db import Row
+from chassis.database import Row
+from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
-from chassis.money import CURRENCY, ZERO, half_up, to_decimal, to_money
-from chassis.times import moment, timestamp
-from chassis.words import Words
+from chassis.money import CURRENCY, ZERO, money_from_proto, money_to_proto, round_half_up
+from chassis.timestamps import datetime_from_proto, timestamp_to_proto
 from services.loyalty.model.benefits import Benefits, Cart, Line
 from services.loyalty.model.campaigns import IMPLIED_DISCOUNT_TYPE
 
 # The design document spells the tiers with a capital.
-TIERS: Final = Words(tier_pb2.LoyaltyTier, style=str.capitalize)
-TRANSACTION_TYPES: Final = Words(account_pb2.LoyaltyTransactionType)
-CAMPAIGN_TYPES: Final = Words(campaign_pb2.CampaignType)
-DISCOUNT_TYPES: Final = Words(campaign_pb2.DiscountType)
-SEGMENTS: Final = Words(campaign_pb2.CustomerSegment)
-REDEMPTION_STATUSES: Final = Words(reward_pb2.RedemptionStatus)
+TIERS: Final = EnumMapping(tier_pb2.LoyaltyTier, style=str.capitalize)
+TRANSACTION_TYPES: Final = EnumMapping(account_pb2.LoyaltyTransactionType)
+CAMPAIGN_TYPES: Final = EnumMapping(campaign_pb2.CampaignType)
+DISCOUNT_TYPES: Final = EnumMapping(campaign_pb2.DiscountType)
+SEGMENTS: Final = EnumMapping(campaign_pb2.CustomerSegment)
+REDEMPTION_STATUSES: Final = EnumMapping(reward_pb2.RedemptionStatus)
 
 # What NUMERIC(10, 2) holds.
 MAX_AMOUNT: Final = Decimal("99999999.99")
@@ -56,7 +56,7 @@ def amount(field: str, money: Money) -> Decimal:
     """An amount that a request gives. Raises InvalidArgument for another currency, below 0 or above what fits."""
     if money.currency_code != CURRENCY:
         raise InvalidArgument(f"{field}.currencyCode", f"must be {CURRENCY}")
-    value = to_decimal(money)
+    value = money_from_proto(money)
     if not 0 <= value <= MAX_AMOUNT:
         raise InvalidArgument(f"{field}.minorUnits", "must be between 0 and 9999999999")
     return value
@@ -74,10 +74,10 @@ def cart(request: Wishing) -> Cart:
 
 def benefits(granted: Benefits, coupon_code: str, campaign_id: UUID | None) -> loyalty_service_pb2.Benefits:
     return loyalty_service_pb2.Benefits(
-        coupon_discount=to_money(granted.coupon_discount),
+        coupon_discount=money_to_proto(granted.coupon_discount),
         free_delivery=granted.free_delivery,
         points_used=granted.points_used,
-        points_discount=to_money(granted.points_discount),
+        points_discount=money_to_proto(granted.points_discount),
         campaign_id=str(campaign_id or ""),
         coupon_code=coupon_code,
     )
@@ -90,16 +90,16 @@ def account(row: Row, rupees_of_point: Decimal) -> account_pb2.LoyaltyAccount:
         held=row.held,
         available=row.available,
         owed=row.owed,
-        available_value=to_money(half_up(row.available * rupees_of_point)),
-        tier=TIERS.value(row.tier),
-        spend=to_money(row.spend),
+        available_value=money_to_proto(round_half_up(row.available * rupees_of_point)),
+        tier=TIERS.to_proto(row.tier),
+        spend=money_to_proto(row.spend),
         expiring_points=row.expiring,
-        next_expiry_at=timestamp(row.next_expiry),
+        next_expiry_at=timestamp_to_proto(row.next_expiry),
         referral_code=row.referral_code or "",
     )
     if row.next_tier is not None:
-        message.next_tier = TIERS.value(row.next_tier)
-        message.spend_to_next_tier.CopyFrom(to_money(max(row.next_min_spend - row.spend, ZERO)))
+        message.next_tier = TIERS.to_proto(row.next_tier)
+        message.spend_to_next_tier.CopyFrom(money_to_proto(max(row.next_min_spend - row.spend, ZERO)))
     return message
 
 
@@ -107,21 +107,21 @@ def transaction(row: Row) -> account_pb2.LoyaltyTransaction:
     return account_pb2.LoyaltyTransaction(
         id=str(row.id),
         customer_id=str(row.customer_id),
-        type=TRANSACTION_TYPES.value(row.type),
+        type=TRANSACTION_TYPES.to_proto(row.type),
         points=row.points,
         balance_after=row.balance_after,
         description=row.description or "",
         order_id=str(row.order_id or ""),
         campaign_id=str(row.campaign_id or ""),
-        expires_at=timestamp(row.expires_at),
-        created_at=timestamp(row.created_at),
+        expires_at=timestamp_to_proto(row.expires_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
 def tier(row: Row) -> tier_pb2.Tier:
     return tier_pb2.Tier(
-        tier=TIERS.value(row.name),
-        min_spend=to_money(row.min_spend),
+        tier=TIERS.to_proto(row.name),
+        min_spend=money_to_proto(row.min_spend),
         multiplier_basis_points=row.multiplier_basis_points,
     )
 
@@ -132,22 +132,22 @@ def campaign(row: Row) -> campaign_pb2.Campaign:
         name=row.name,
         code=row.code or "",
         description=row.description or "",
-        type=CAMPAIGN_TYPES.value(row.type),
+        type=CAMPAIGN_TYPES.to_proto(row.type),
         bonus_points=row.bonus_points or 0,
         min_order_value=_money(row.min_order_value),
         max_discount=_money(row.max_discount),
         applicable_products=[str(product_id) for product_id in row.applicable_products or ()],
         applicable_categories=row.applicable_categories or (),
-        customer_segments=[SEGMENTS.value(word) for word in row.customer_segments or ()],
+        customer_segments=[SEGMENTS.to_proto(word) for word in row.customer_segments or ()],
         usage_limit=row.usage_limit,
         usage_per_customer=row.usage_per_customer,
         current_usage=row.current_usage,
-        starts_at=timestamp(row.start_date),
-        ends_at=timestamp(row.end_date),
+        starts_at=timestamp_to_proto(row.start_date),
+        ends_at=timestamp_to_proto(row.end_date),
         is_active=bool(row.is_active),
         is_listed=row.is_listed,
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     _set_discount(message, row)
     return message
@@ -158,14 +158,14 @@ def coupon(row: Row, uses_left: int | None) -> campaign_pb2.Coupon:
         code=row.code,
         name=row.name,
         description=row.description or "",
-        type=campaign_pb2.CampaignType.UNSPECIFIED if row.type == "reward" else CAMPAIGN_TYPES.value(row.type),
+        type=campaign_pb2.CampaignType.UNSPECIFIED if row.type == "reward" else CAMPAIGN_TYPES.to_proto(row.type),
         # A referral's points go to the other customer.
         bonus_points=(row.bonus_points or 0) if row.type == "loyalty_bonus" else 0,
         min_order_value=_money(row.min_order_value),
         max_discount=_money(row.max_discount),
         applicable_products=[str(product_id) for product_id in row.applicable_products or ()],
         applicable_categories=row.applicable_categories or (),
-        ends_at=timestamp(row.end_date),
+        ends_at=timestamp_to_proto(row.end_date),
         uses_left=uses_left,
     )
     _set_discount(message, row)
@@ -181,19 +181,19 @@ def reward(row: Row) -> reward_pb2.Reward:
         min_order_value=_money(row.min_order_value),
         max_discount=_money(row.max_discount),
         applicable_products=[str(product_id) for product_id in row.applicable_products or ()],
-        min_tier=TIERS.value(row.min_tier),
+        min_tier=TIERS.to_proto(row.min_tier),
         stock=row.stock,
         valid_days=row.valid_days,
         is_active=row.is_active,
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     _set_discount(message, row)
     return message
 
 
 def redemption(row: Row) -> reward_pb2.Redemption:
-    status = REDEMPTION_STATUSES.value(row.status)
+    status = REDEMPTION_STATUSES.to_proto(row.status)
     if row.status == "issued" and row.expires_at <= now():
         status = reward_pb2.RedemptionStatus.EXPIRED
     return reward_pb2.Redemption(
@@ -205,15 +205,15 @@ def redemption(row: Row) -> reward_pb2.Redemption:
         code=row.code,
         status=status,
         order_id=str(row.order_id or ""),
-        expires_at=timestamp(row.expires_at),
-        created_at=timestamp(row.created_at),
+        expires_at=timestamp_to_proto(row.expires_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
 def campaign_columns(request: loyalty_service_pb2.CreateCampaignRequest) -> dict[str, Any]:
     """The columns of a new campaign."""
-    kind = CAMPAIGN_TYPES.word(request.type)
-    discount_type = DISCOUNT_TYPES.word(request.discount_type) if request.discount_type else None
+    kind = CAMPAIGN_TYPES.from_proto(request.type)
+    discount_type = DISCOUNT_TYPES.from_proto(request.discount_type) if request.discount_type else None
     discount_type = discount_type or IMPLIED_DISCOUNT_TYPE.get(kind)
     return {
         "name": request.name,
@@ -226,11 +226,11 @@ def campaign_columns(request: loyalty_service_pb2.CreateCampaignRequest) -> dict
         "max_discount": _optional_amount(request, "max_discount"),
         "applicable_products": [UUID(product_id) for product_id in request.applicable_products] or None,
         "applicable_categories": list(request.applicable_categories) or None,
-        "customer_segments": [SEGMENTS.word(segment) for segment in request.customer_segments] or None,
+        "customer_segments": [SEGMENTS.from_proto(segment) for segment in request.customer_segments] or None,
         "usage_limit": request.usage_limit if request.HasField("usage_limit") else None,
         "usage_per_customer": (request.usage_per_customer or None) if request.HasField("usage_per_customer") else 1,
-        "start_date": moment("startsAt", request.starts_at),
-        "end_date": moment("endsAt", request.ends_at),
+        "start_date": datetime_from_proto("startsAt", request.starts_at),
+        "end_date": datetime_from_proto("endsAt", request.ends_at),
         "is_active": request.is_active if request.HasField("is_active") else True,
         "is_listed": request.is_listed if request.HasField("is_listed") else True,
         "bonus_points": request.bonus_points or None,
@@ -250,7 +250,7 @@ def campaign_changes(request: loyalty_service_pb2.UpdateCampaignRequest) -> dict
 
 def reward_columns(request: loyalty_service_pb2.CreateRewardRequest) -> dict[str, Any]:
     """The columns of a new reward."""
-    discount_type = DISCOUNT_TYPES.word(request.discount_type)
+    discount_type = DISCOUNT_TYPES.from_proto(request.discount_type)
     return {
         "name": request.name,
         "description": request.description or None,
@@ -260,7 +260,7 @@ def reward_columns(request: loyalty_service_pb2.CreateRewardRequest) -> dict[str
         "min_order_value": _optional_amount(request, "min_order_value"),
         "max_discount": _optional_amount(request, "max_discount"),
         "applicable_products": [UUID(product_id) for product_id in request.applicable_products] or None,
-        "min_tier": TIERS.word(request.min_tier or tier_pb2.LoyaltyTier.BRONZE),
+        "min_tier": TIERS.from_proto(request.min_tier or tier_pb2.LoyaltyTier.BRONZE),
         "stock": request.stock if request.HasField("stock") else None,
         "valid_days": request.valid_days or DEFAULT_VALID_DAYS,
         "is_active": request.is_active if request.HasField("is_active") else True,
@@ -276,7 +276,7 @@ def reward_changes(request: loyalty_service_pb2.UpdateRewardRequest) -> dict[str
         elif not request.HasField(field):  # type: ignore[arg-type]
             changes[field] = None
         elif field == "min_tier":
-            changes[field] = TIERS.word(request.min_tier)
+            changes[field] = TIERS.from_proto(request.min_tier)
         else:
             changes[field] = getattr(request, field)
     return changes
@@ -328,11 +328,13 @@ _COLUMN_OF = {
 _CAMPAIGN_VALUES: dict[str, Callable[[loyalty_service_pb2.UpdateCampaignRequest], Any]] = {
     "amount": lambda request: amount("amount", request.amount),
     "percent_basis_points": lambda request: Decimal(request.percent_basis_points).scaleb(-2),
-    "starts_at": lambda request: moment("startsAt", request.starts_at),
-    "ends_at": lambda request: moment("endsAt", request.ends_at),
+    "starts_at": lambda request: datetime_from_proto("startsAt", request.starts_at),
+    "ends_at": lambda request: datetime_from_proto("endsAt", request.ends_at),
     "applicable_products": lambda request: [UUID(product_id) for product_id in request.applicable_products] or None,
     "applicable_categories": lambda request: list(request.applicable_categories) or None,
-    "customer_segments": lambda request: [SEGMENTS.word(segment) for segment in request.customer_segments] or None,
+    "customer_segments": lambda request: (
+        [SEGMENTS.from_proto(segment) for segment in request.customer_segments] or None
+    ),
     "usage_per_customer": lambda request: request.usage_per_customer or None,
 }
 
@@ -364,12 +366,12 @@ def _optional_amount(request: Any, field: str) -> Decimal | None:
 
 def _set_discount(message: campaign_pb2.Campaign | campaign_pb2.Coupon | reward_pb2.Reward, row: Row) -> None:
     if row.discount_type is not None:
-        message.discount_type = DISCOUNT_TYPES.value(row.discount_type)
+        message.discount_type = DISCOUNT_TYPES.to_proto(row.discount_type)
     if row.discount_type == "percentage":
         message.percent_basis_points = int(row.discount_value.scaleb(2))
     elif row.discount_type == "fixed":
-        message.amount.CopyFrom(to_money(row.discount_value))
+        message.amount.CopyFrom(money_to_proto(row.discount_value))
 
 
 def _money(value: Decimal | None) -> Money | None:
-    return None if value is None else to_money(value)
+    return None if value is None else money_to_proto(value)

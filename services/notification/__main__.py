@@ -1,6 +1,7 @@
 """The notification service: `python -m services.notification`."""
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.notification.app import NotificationApp
 from services.notification.events import HANDLERS
 from services.notification.model import Base
@@ -10,6 +11,7 @@ from services.notification.usecases.sending import give_up_interrupted, send_due
 
 SERVICE = Service(
     "notification",
+    identity=IDENTITY,
     app=NotificationApp,
     servicers=[NotificationServicer],
     handlers=HANDLERS,

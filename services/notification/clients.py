@@ -14,8 +14,8 @@ from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceSt
 from jainshikanji.store.v1.store_service_pb2 import BatchGetStoresRequest
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
-from chassis.errors import Refusal
-from chassis.peers import Peers
+from chassis.errors import DomainError
+from chassis.rpc.channels import Channels
 from services.notification.model import DEFAULT_ZONE
 from services.notification.providers import Recipient
 
@@ -43,7 +43,7 @@ class StoreFacts:
     zone: str = DEFAULT_ZONE
 
 
-async def contacts(peers: Peers, user_ids: Iterable[UUID]) -> dict[UUID, Contact]:
+async def contacts(peers: Channels, user_ids: Iterable[UUID]) -> dict[UUID, Contact]:
     """Contacts of those accounts that exist, at most AT_A_TIME. Raises Unavailable when customer does not answer."""
     request = BatchGetContactsRequest(customer_ids=sorted({str(user_id) for user_id in user_ids}))
     if not request.customer_ids:
@@ -63,7 +63,7 @@ class StoreNames:
     def __init__(self) -> None:
         self._kept: dict[UUID, tuple[float, StoreFacts]] = {}
 
-    async def get(self, peers: Peers, store_ids: Iterable[UUID | None]) -> dict[UUID, StoreFacts]:
+    async def get(self, peers: Channels, store_ids: Iterable[UUID | None]) -> dict[UUID, StoreFacts]:
         """Facts of each store; of one that is not known or when store does not answer, the brand's."""
         wanted = {store_id for store_id in store_ids if store_id is not None}
         fresh_since = time.monotonic() - STORE_SECONDS
@@ -72,11 +72,11 @@ class StoreNames:
             await self._fetch(peers, missing[start : start + AT_A_TIME])
         return {store_id: self._kept[store_id][1] if store_id in self._kept else StoreFacts() for store_id in wanted}
 
-    async def _fetch(self, peers: Peers, store_ids: list[UUID]) -> None:
+    async def _fetch(self, peers: Channels, store_ids: list[UUID]) -> None:
         request = BatchGetStoresRequest(ids=[str(store_id) for store_id in store_ids])
         try:
             answer = await peers.stub("store", StoreServiceStub).BatchGetStores(request, timeout=1.0)
-        except Refusal as refusal:
+        except DomainError as refusal:
             log.info("messages name no store for now", error=refusal.message)
             return
         if len(self._kept) > _STORES_KEPT:

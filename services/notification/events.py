@@ -12,8 +12,8 @@ from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 from jainshikanji.store.v1.staff_pb2 import StaffJob
 
 from chassis import Handlers, batch
-from chassis.bus import EventMeta
-from chassis.db import Transaction
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
 from services.notification import queries
 from services.notification.app import NotificationApp
 from services.notification.messages import TOLD, Audience, Told, of_created_order

@@ -25,8 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.database.tables import Encrypted, service_metadata, type_annotations
 from chassis.errors import InvalidArgument
-from chassis.tables import Sealed, service_metadata, type_annotations
 
 DEFAULT_ZONE: Final = "Asia/Kolkata"
 DEFAULT_LANGUAGE: Final = "en"
@@ -165,7 +165,7 @@ class SealedFacts(Base):
     __table_args__ = (Index("idx_sealed_facts_expires_at", "expires_at"),)
 
     notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True)
-    sealed: Mapped[Sealed]
+    sealed: Mapped[Encrypted]
     expires_at: Mapped[datetime]
 
 

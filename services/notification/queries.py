@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.db import sql
+from chassis.database import sql
 
 # --- telling -------------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from jainshikanji.notification.v1.template_pb2 import Template
 
 from chassis import current_call
 from chassis.clock import now
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument
-from chassis.times import moment
+from chassis.timestamps import datetime_from_proto
 from services.notification import wire
 from services.notification.app import NotificationApp
 from services.notification.messages import CODES
@@ -37,10 +37,10 @@ class NotificationServicer(NotificationServiceServicer):
     async def SendNotification(self, request: pb.SendNotificationRequest, context: Context) -> Notification:
         announcement = telling.Announcement(
             user_id=UUID(request.user_id),
-            category=Category(wire.CATEGORIES.word(request.category)),
+            category=Category(wire.CATEGORIES.from_proto(request.category)),
             title=request.title,
             body=request.body,
-            channels=[Channel(wire.CHANNELS.word(channel)) for channel in request.channels] or [Channel.EMAIL],
+            channels=[Channel(wire.CHANNELS.from_proto(channel)) for channel in request.channels] or [Channel.EMAIL],
             reason=request.reason,
         )
         row = await telling.announce(self._app, current_call(), announcement, request)
@@ -91,7 +91,7 @@ class NotificationServicer(NotificationServiceServicer):
         return wire.preferences(request.user_id, row)
 
     async def ListTemplates(self, request: pb.ListTemplatesRequest, context: Context) -> pb.ListTemplatesResponse:
-        channel = Channel(wire.CHANNELS.word(request.channel)) if request.channel else None
+        channel = Channel(wire.CHANNELS.from_proto(request.channel)) if request.channel else None
         found = await templates.templates(self._app, channel, request.language)
         return pb.ListTemplatesResponse(templates=[_template(view) for view in found])
 
@@ -100,7 +100,7 @@ class NotificationServicer(NotificationServiceServicer):
         view = await templates.replace_template(
             self._app,
             request.name,
-            Channel(wire.CHANNELS.word(request.channel)),
+            Channel(wire.CHANNELS.from_proto(request.channel)),
             request.language,
             Text(request.subject, request.text, request.html),
             caller,
@@ -108,12 +108,12 @@ class NotificationServicer(NotificationServiceServicer):
         return _template(view)
 
     async def ResetTemplate(self, request: pb.ResetTemplateRequest, context: Context) -> Empty:
-        channel = Channel(wire.CHANNELS.word(request.channel))
+        channel = Channel(wire.CHANNELS.from_proto(request.channel))
         await templates.reset_template(self._app, request.name, channel, request.language)
         return Empty()
 
     async def SendCode(self, request: pb.SendCodeRequest, context: Context) -> pb.SendCodeResponse:
-        expires_at = moment("expiresAt", request.expires_at)
+        expires_at = datetime_from_proto("expiresAt", request.expires_at)
         if expires_at <= now():
             raise InvalidArgument("expiresAt", "lies in the past")
         secret = telling.Secret(
@@ -128,7 +128,7 @@ class NotificationServicer(NotificationServiceServicer):
         return pb.SendCodeResponse(notification_id=str(await telling.send_code(self._app, secret)))
 
     async def _shown(self, rows: Sequence[Row]) -> list[Notification]:
-        stores = await self._app.stores.get(self._app.peers, [row.store_id for row in rows])
+        stores = await self._app.stores.get(self._app.channels, [row.store_id for row in rows])
         return [wire.notification(row, telling.shown(self._app, row, stores)) for row in rows]
 
 

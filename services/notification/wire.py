@@ -9,15 +9,15 @@ from jainshikanji.notification.v1 import notification_pb2 as pb
 from jainshikanji.notification.v1.preferences_pb2 import NotificationPreferences
 from jainshikanji.notification.v1.template_pb2 import Template
 
-from chassis.db import Row
-from chassis.times import timestamp
-from chassis.words import Words
+from chassis.database import Row
+from chassis.enums import EnumMapping
+from chassis.timestamps import timestamp_to_proto
 from services.notification.model import Channel
 from services.notification.rendering import Rendered, Text
 
-CHANNELS = Words(pb.Channel)
-CATEGORIES = Words(pb.Category)
-STATES = Words(pb.DispatchState)
+CHANNELS = EnumMapping(pb.Channel)
+CATEGORIES = EnumMapping(pb.Category)
+STATES = EnumMapping(pb.DispatchState)
 
 
 def notification(row: Row, shown: Rendered) -> pb.Notification:
@@ -26,26 +26,26 @@ def notification(row: Row, shown: Rendered) -> pb.Notification:
         id=str(row.id),
         user_id=str(row.user_id),
         template=row.template,
-        category=CATEGORIES.value(row.category),
+        category=CATEGORIES.to_proto(row.category),
         title=shown.subject,
         body=shown.text,
         order_id=str(row.order_id or ""),
         store_id=str(row.store_id or ""),
         dispatches=[_dispatch(facts) for facts in row.dispatches or ()],
         read=row.read_at is not None,
-        read_at=timestamp(row.read_at),
-        created_at=timestamp(row.occurred_at),
+        read_at=timestamp_to_proto(row.read_at),
+        created_at=timestamp_to_proto(row.occurred_at),
     )
 
 
 def _dispatch(facts: dict[str, Any]) -> pb.Dispatch:
     sent_at = facts["sent_at"]
     return pb.Dispatch(
-        channel=CHANNELS.value(facts["channel"]),
-        state=STATES.value(facts["state"]),
+        channel=CHANNELS.to_proto(facts["channel"]),
+        state=STATES.to_proto(facts["state"]),
         reason=facts["reason"] or "",
         attempts=facts["attempts"],
-        sent_at=timestamp(datetime.fromisoformat(sent_at)) if sent_at else None,
+        sent_at=timestamp_to_proto(datetime.fromisoformat(sent_at)) if sent_at else None,
     )
 
 
@@ -60,7 +60,7 @@ def preferences(user_id: str, row: Row | None) -> NotificationPreferences:
         push=row.push,
         marketing=row.marketing,
         language=row.language or "",
-        updated_at=timestamp(row.updated_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     if row.quiet_zone:
         message.quiet_hours.start = f"{row.quiet_start:%H:%M}"
@@ -73,11 +73,11 @@ def template(name: str, channel: Channel, language: str, text: Text, replaced_at
     """A text as it is used now."""
     return Template(
         name=name,
-        channel=CHANNELS.value(channel),
+        channel=CHANNELS.to_proto(channel),
         language=language,
         subject=text.subject,
         text=text.text,
         html=text.html,
         overridden=replaced_at is not None,
-        updated_at=timestamp(replaced_at),
+        updated_at=timestamp_to_proto(replaced_at),
     )

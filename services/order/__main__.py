@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.order.app import OrderApp
 from services.order.events import HANDLERS, LISTENERS
 from services.order.model.tables import Base
@@ -13,6 +14,7 @@ SIX_HOURS = 6 * 3600.0
 
 SERVICE = Service(
     "order",
+    identity=IDENTITY,
     app=OrderApp,
     servicers=[OrderServicer],
     handlers=HANDLERS,

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from jainshikanji.order.v1 import events_pb2
 
-from chassis.app import App
 from chassis.batching import Batcher
-from chassis.crypto import decode_key
+from chassis.process.app import App
+from chassis.security.encryption import decode_key
 from services.order.clients import BatchedCalls
 from services.order.model.quotes import QuoteSigner
 from services.order.settings import OrderSettings
@@ -27,7 +27,7 @@ class OrderApp(App):
         self.quotes = QuoteSigner([self.signing_key, *old_keys])
         self.watchers = Watchers(self.db, settings.watchers)
         writer = OrderWriter(self.db, self.outbox, settings.saga_lock_seconds)
-        self.calls = BatchedCalls(self.peers)
+        self.calls = BatchedCalls(self.channels)
         self.begin: Batcher[Saga, bool] = Batcher(writer.begin)
         self.write: Batcher[Written, bool] = Batcher(writer.write)
         self.finish_saga: Batcher[Finished, None] = Batcher(writer.finish)

@@ -46,9 +46,9 @@ from jainshikanji.store.v1.store_service_pb2 import (
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
-from chassis.batch_calls import BatchedCall
-from chassis.peers import Peers
-from chassis.times import timestamp
+from chassis.rpc.batch_calls import BatchedCall
+from chassis.rpc.channels import Channels
+from chassis.timestamps import timestamp_to_proto
 from services.order.model.cart import Cart
 from services.order.model.pricing import Benefits, Fulfilment, Line
 from services.order.wire import carts
@@ -67,7 +67,7 @@ Request = TypeVar("Request", loyalty.QuoteBenefitsRequest, loyalty.ReserveBenefi
 class BatchedCalls:
     """What every order asks. Orders that wait for the same thing ask for it in one call."""
 
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self.ordering_customer: BatchedCall[GetOrderingCustomerRequest, OrderingCustomer] = BatchedCall(
             peers, "customer", CustomerServiceStub, "GetOrderingCustomer", BatchGetOrderingCustomerRequest
         )
@@ -110,8 +110,8 @@ async def quote_fulfilment(calls: BatchedCalls, cart: Cart, address: PostalAddre
     """Whether, when and for which fee the store serves the cart."""
     request = QuoteFulfilmentRequest(
         store_id=str(cart.store_id),
-        fulfilment_type=FULFILMENT.value(cart.fulfilment_type),
-        scheduled_delivery_at=timestamp(cart.scheduled),
+        fulfilment_type=FULFILMENT.to_proto(cart.fulfilment_type),
+        scheduled_delivery_at=timestamp_to_proto(cart.scheduled),
     )
     if address is not None:
         request.postal_code = address.postal_code
@@ -139,27 +139,27 @@ async def reserve_stock(calls: BatchedCalls, order_id: UUID, cart: Cart) -> None
     await calls.reserve_stock(request)
 
 
-async def release_stock(peers: Peers, order_id: UUID) -> None:
+async def release_stock(peers: Channels, order_id: UUID) -> None:
     """Gives back what an order that was never written holds; repeatable, and a late reservation is refused."""
     request = ReleaseStockRequest(order_id=str(order_id))
     await peers.stub("inventory", StockServiceStub).ReleaseStock(request)
 
 
-async def quote_benefits(peers: Peers, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int) -> Benefits:
+async def quote_benefits(peers: Channels, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int) -> Benefits:
     """What coupon and points would take off; holds nothing."""
     request = _benefits(loyalty.QuoteBenefitsRequest(), cart, lines, subtotal, fee)
     return carts.benefits(await peers.stub("loyalty", LoyaltyServiceStub).QuoteBenefits(request))
 
 
 async def reserve_benefits(
-    peers: Peers, order_id: UUID, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int
+    peers: Channels, order_id: UUID, cart: Cart, lines: Sequence[Line], subtotal: int, fee: int
 ) -> Benefits:
     """Holds coupon and points for the order; repeatable."""
     request = _benefits(loyalty.ReserveBenefitsRequest(order_id=str(order_id)), cart, lines, subtotal, fee)
     return carts.benefits(await peers.stub("loyalty", LoyaltyServiceStub).ReserveBenefits(request))
 
 
-async def release_benefits(peers: Peers, order_id: UUID) -> None:
+async def release_benefits(peers: Channels, order_id: UUID) -> None:
     """Gives coupon and points of an order that was never written back; repeatable."""
     request = loyalty.ReleaseBenefitsRequest(order_id=str(order_id))
     await peers.stub("loyalty", LoyaltyServiceStub).ReleaseBenefits(request)
@@ -192,15 +192,15 @@ async def start_payment(calls: BatchedCalls, order: Any) -> Payment:
         store_id=str(order.store_id),
         amount=money(order.total),
         # payment has an enum of its own with the same words and numbers.
-        method=PAYMENT_METHOD.value(order.payment_method),
+        method=PAYMENT_METHOD.to_proto(order.payment_method),
         order_number=order.order_number,
-        expires_at=timestamp(order.payment_expires_at),
+        expires_at=timestamp_to_proto(order.payment_expires_at),
     )
     online = order.payment_expires_at is not None
     return await (calls.start_online_payment(request) if online else calls.start_payment(request))
 
 
-async def reconcile_payment(peers: Peers, order_id: UUID) -> ReconcileOrderPaymentResponse:
+async def reconcile_payment(peers: Channels, order_id: UUID) -> ReconcileOrderPaymentResponse:
     """Whether the order is paid; payment asks the gateway when it does not know. Refuses when nobody can tell."""
     request = ReconcileOrderPaymentRequest(order_id=str(order_id))
     stub = peers.stub("payment", PaymentServiceStub)

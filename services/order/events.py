@@ -9,8 +9,8 @@ from jainshikanji.payment.v1.events_pb2 import PaymentCompleted, PaymentFailed, 
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewUpdated
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 
-from chassis.consumer import Handlers
-from chassis.service import Listeners
+from chassis.events.consumer import Handlers
+from chassis.process.service import Listeners
 from services.order.app import wake_watchers
 from services.order.usecases import hearing
 

@@ -48,7 +48,7 @@ class OrderServicer(OrderServiceServicer):
 
     async def UpdateOrderStatus(self, request: pb.UpdateOrderStatusRequest, context: Context) -> order_pb2.Order:
         seen = request.version if request.HasField("version") else None
-        target = STATUS.word(request.status)
+        target = STATUS.from_proto(request.status)
         return await lifecycle.set_status(self._app, _viewer(), UUID(request.id), target, request.note, seen)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> order_pb2.Order:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis.db import Database
+from chassis.database import Database
 from chassis.errors import ResourceExhausted
 from services.order.queries import changing
 

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis import outbox
-from chassis.db import Database
-from chassis.idempotency import Claim
-from chassis.outbox import Outbox
+from chassis.database import Database
+from chassis.events import outbox
+from chassis.events.outbox import Outbox
+from chassis.rpc.idempotency import Claim
 from services.order.queries import placing
 
 

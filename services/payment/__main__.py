@@ -1,6 +1,7 @@
 """Payment's composition root: `python -m services.payment`."""
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.payment.app import PaymentApp
 from services.payment.events import HANDLERS
 from services.payment.model import Base
@@ -11,6 +12,7 @@ from services.payment.usecases.refunds import carry_out_due
 
 SERVICE = Service(
     "payment",
+    identity=IDENTITY,
     app=PaymentApp,
     servicers=[PaymentServicer],
     handlers=HANDLERS,

@@ -21,7 +21,7 @@ SETTLED: Final = "settled"
 async def order_states(app: App, order_ids: Sequence[UUID]) -> Mapping[UUID, str]:
     """WAITING for the money, CANCELLED, or SETTLED; orders that are unknown are left out. 100 ids at most."""
     request = BatchGetOrderStatesRequest(order_ids=[str(order_id) for order_id in order_ids])
-    response = await app.peers.stub("order", OrderServiceStub).BatchGetOrderStates(request)
+    response = await app.channels.stub("order", OrderServiceStub).BatchGetOrderStates(request)
     return {UUID(state.order_id): _reading(state.status) for state in response.states}
 
 

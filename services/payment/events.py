@@ -10,8 +10,8 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderDelivered
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 
 from chassis import Handlers, batch
-from chassis.bus import EventMeta
-from chassis.db import Transaction
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
 from services.payment.app import PaymentApp
 from services.payment.usecases import methods, orders
 

@@ -12,9 +12,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.database.tables import Encrypted, service_metadata, type_annotations
 from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
-from chassis.money import to_money
-from chassis.tables import Sealed, service_metadata, type_annotations
+from chassis.money import money_to_proto
 
 PENDING: Final = "pending"
 PROCESSING: Final = "processing"
@@ -140,7 +140,7 @@ class RefundTooLarge(Conflict):
     """More than what is left of the captured amount; metadata has it in minor units."""
 
     def __init__(self, refundable: Decimal) -> None:
-        left = str(to_money(refundable).minor_units)
+        left = str(money_to_proto(refundable).minor_units)
         super().__init__("the refund is larger than what is left of this payment", refundable=left)
 
 
@@ -148,7 +148,7 @@ class RefundOverLimit(Conflict):
     """Beyond what a cashier may give back of one payment; metadata has the limit in minor units."""
 
     def __init__(self, limit: Decimal) -> None:
-        super().__init__("a manager has to make this refund", limit=str(to_money(limit).minor_units))
+        super().__init__("a manager has to make this refund", limit=str(money_to_proto(limit).minor_units))
 
 
 class CashRefundNeedsManager(PermissionDenied):
@@ -329,7 +329,7 @@ class SavedMethod(Base):
     customer_id: Mapped[UUID]
     payment_method: Mapped[str] = mapped_column(String(50))
     provider: Mapped[str] = mapped_column(String(50))
-    token: Mapped[Sealed]
+    token: Mapped[Encrypted]
     token_index: Mapped[bytes] = mapped_column(LargeBinary)
     token_index_next: Mapped[bytes] = mapped_column(LargeBinary)
     network: Mapped[str | None] = mapped_column(String(50))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, Boolean, ColumnElement, Uuid, and_, any_, bindparam, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.payment.model import (
     COMPLETED,
     FAILED,

@@ -13,12 +13,12 @@ from jainshikanji.payment.v1 import payment_service_pb2 as pb
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
 from chassis import current_call
-from chassis.batch_calls import answer_each
 from chassis.batching import Batcher
 from chassis.clock import now
-from chassis.db import Row
-from chassis.money import to_decimal, to_money
-from chassis.times import optional_moment
+from chassis.database import Row
+from chassis.money import money_from_proto, money_to_proto
+from chassis.rpc.batch_calls import answer_each
+from chassis.timestamps import optional_datetime_from_proto
 from services.payment import wire
 from services.payment.app import PaymentApp
 from services.payment.model import COMPLETED
@@ -38,7 +38,7 @@ class PaymentServicer(PaymentServiceServicer):
         return wire.payment(row, gateway.public_key if gateway is not None else "", client_secret)
 
     async def InitiatePayment(self, request: pb.InitiatePaymentRequest, context: Any) -> payment_pb2.Payment:
-        method = wire.METHODS.word(request.method) if request.method else None
+        method = wire.METHODS.from_proto(request.method) if request.method else None
         row, secret = await payments.initiate(self._app, current_call(), request, UUID(request.order_id), method)
         return self._shown(row, secret)
 
@@ -85,20 +85,20 @@ class PaymentServicer(PaymentServiceServicer):
         return Empty()
 
     async def StartPayment(self, request: pb.StartPaymentRequest, context: Any) -> payment_pb2.Payment:
-        expires_at = optional_moment(request, "expires_at")
+        expires_at = optional_datetime_from_proto(request, "expires_at")
         new = payments.NewPayment(
             id=UUID(request.payment_id),
             order_id=UUID(request.order_id),
             customer_id=UUID(request.customer_id),
             store_id=UUID(request.store_id),
             order_number=request.order_number,
-            amount=to_decimal(request.amount),
+            amount=money_from_proto(request.amount),
             currency=request.amount.currency_code,
-            method=wire.METHODS.word(request.method),
+            method=wire.METHODS.from_proto(request.method),
             expires_at=expires_at,
         )
         patience = self._patience(current_call().deadline)
-        return self._shown(await self._app.uninterrupted(payments.start(self._app, self._writes, new, patience)))
+        return self._shown(await self._app.run_shielded(payments.start(self._app, self._writes, new, patience)))
 
     async def BatchStartPayment(
         self, request: pb.BatchStartPaymentRequest, context: Any
@@ -118,7 +118,7 @@ class PaymentServicer(PaymentServiceServicer):
         row = await payments.reconcile(self._app, UUID(request.order_id))
         return pb.ReconcileOrderPaymentResponse(
             captured=row.status == COMPLETED,
-            captured_amount=to_money(row.captured_amount, row.currency),
-            status=wire.STATUSES.value(row.status),
+            captured_amount=money_to_proto(row.captured_amount, row.currency),
+            status=wire.STATUSES.to_proto(row.status),
             payment_id=str(row.id),
         )

@@ -7,16 +7,16 @@ from decimal import Decimal
 
 from jainshikanji.payment.v1 import events_pb2, payment_pb2
 
-from chassis.db import Row
-from chassis.money import to_money
-from chassis.times import timestamp
-from chassis.words import Words
+from chassis.database import Row
+from chassis.enums import EnumMapping
+from chassis.money import money_to_proto
+from chassis.timestamps import timestamp_to_proto
 from services.payment.model import OPEN
 
-METHODS = Words(payment_pb2.PaymentMethod)
-PROVIDERS = Words(payment_pb2.PaymentProvider)
-STATUSES = Words(payment_pb2.PaymentStatus)
-REFUND_STATUSES = Words(payment_pb2.RefundStatus)
+METHODS = EnumMapping(payment_pb2.PaymentMethod)
+PROVIDERS = EnumMapping(payment_pb2.PaymentProvider)
+STATUSES = EnumMapping(payment_pb2.PaymentStatus)
+REFUND_STATUSES = EnumMapping(payment_pb2.RefundStatus)
 
 
 def payment(row: Row, provider_key: str = "", client_secret: str = "") -> payment_pb2.Payment:
@@ -26,20 +26,20 @@ def payment(row: Row, provider_key: str = "", client_secret: str = "") -> paymen
         order_id=str(row.order_id),
         customer_id=str(row.customer_id),
         store_id=str(row.store_id),
-        method=METHODS.value(row.payment_method),
-        provider=PROVIDERS.value(row.provider) if row.provider else payment_pb2.PaymentProvider.UNSPECIFIED,
-        amount=to_money(row.amount, row.currency),
-        status=STATUSES.value(row.status),
+        method=METHODS.to_proto(row.payment_method),
+        provider=PROVIDERS.to_proto(row.provider) if row.provider else payment_pb2.PaymentProvider.UNSPECIFIED,
+        amount=money_to_proto(row.amount, row.currency),
+        status=STATUSES.to_proto(row.status),
         failure_reason=row.failure_reason or "",
         provider_order_id=row.provider_order_id or "",
         provider_key=provider_key,
         transaction_id=row.transaction_id or "",
-        captured_amount=to_money(row.captured_amount, row.currency),
-        refunded_amount=to_money(row.refunded_amount, row.currency),
-        expires_at=timestamp(row.expires_at) if row.status in OPEN else None,
-        initiated_at=timestamp(row.initiated_at),
-        completed_at=timestamp(row.completed_at),
-        failed_at=timestamp(row.failed_at),
+        captured_amount=money_to_proto(row.captured_amount, row.currency),
+        refunded_amount=money_to_proto(row.refunded_amount, row.currency),
+        expires_at=timestamp_to_proto(row.expires_at) if row.status in OPEN else None,
+        initiated_at=timestamp_to_proto(row.initiated_at),
+        completed_at=timestamp_to_proto(row.completed_at),
+        failed_at=timestamp_to_proto(row.failed_at),
         version=row.version,
         provider_client_secret=client_secret,
     )
@@ -50,14 +50,14 @@ def refund(row: Row) -> payment_pb2.Refund:
         id=str(row.id),
         payment_id=str(row.payment_id),
         order_id=str(row.order_id),
-        amount=to_money(row.amount, row.currency),
+        amount=money_to_proto(row.amount, row.currency),
         reason=row.reason or "",
-        status=REFUND_STATUSES.value(row.status),
+        status=REFUND_STATUSES.to_proto(row.status),
         cash=row.cash,
         automatic=row.automatic,
         surplus=not row.kept,
-        initiated_at=timestamp(row.initiated_at),
-        completed_at=timestamp(row.completed_at),
+        initiated_at=timestamp_to_proto(row.initiated_at),
+        completed_at=timestamp_to_proto(row.completed_at),
     )
 
 
@@ -65,11 +65,11 @@ def saved_method(row: Row) -> payment_pb2.SavedPaymentMethod:
     return payment_pb2.SavedPaymentMethod(
         id=str(row.id),
         customer_id=str(row.customer_id),
-        method=METHODS.value(row.payment_method),
-        provider=PROVIDERS.value(row.provider),
+        method=METHODS.to_proto(row.payment_method),
+        provider=PROVIDERS.to_proto(row.provider),
         network=row.network or "",
         last4=row.last4 or "",
-        created_at=timestamp(row.created_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
@@ -81,10 +81,10 @@ def payment_completed(payment: Row, completed: Row, *, cash: bool) -> events_pb2
         customer_id=str(payment.customer_id),
         store_id=str(payment.store_id),
         version=completed.version,
-        amount=to_money(payment.amount, payment.currency),
-        method=METHODS.value(completed.payment_method),
+        amount=money_to_proto(payment.amount, payment.currency),
+        method=METHODS.to_proto(completed.payment_method),
         cash=cash,
-        completed_at=timestamp(completed.completed_at),
+        completed_at=timestamp_to_proto(completed.completed_at),
     )
 
 
@@ -95,10 +95,10 @@ def payment_failed(payment: Row, version: int, method: str, reason: str, at: dat
         customer_id=str(payment.customer_id),
         store_id=str(payment.store_id),
         version=version,
-        amount=to_money(payment.amount, payment.currency),
-        method=METHODS.value(method),
+        amount=money_to_proto(payment.amount, payment.currency),
+        method=METHODS.to_proto(method),
         reason=reason,
-        failed_at=timestamp(at),
+        failed_at=timestamp_to_proto(at),
     )
 
 
@@ -112,13 +112,13 @@ def refund_processed(
         customer_id=str(payment.customer_id),
         store_id=str(payment.store_id),
         version=version,
-        amount=to_money(refund.amount, payment.currency),
-        refunded_total=to_money(returned, payment.currency),
-        captured_amount=to_money(payment.captured_amount, payment.currency),
+        amount=money_to_proto(refund.amount, payment.currency),
+        refunded_total=money_to_proto(returned, payment.currency),
+        captured_amount=money_to_proto(payment.captured_amount, payment.currency),
         fully=returned == payment.captured_amount,
         cash=refund.cash,
-        method=METHODS.value(payment.payment_method),
-        completed_at=timestamp(at),
+        method=METHODS.to_proto(payment.payment_method),
+        completed_at=timestamp_to_proto(at),
     )
 
 
@@ -129,6 +129,6 @@ def surplus_refunded(payment: Row, refund: Row, currency: str, at: datetime) -> 
         order_id=str(payment.order_id),
         customer_id=str(payment.customer_id),
         store_id=str(payment.store_id),
-        amount=to_money(refund.amount, currency),
-        completed_at=timestamp(at),
+        amount=money_to_proto(refund.amount, currency),
+        completed_at=timestamp_to_proto(at),
     )

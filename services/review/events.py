@@ -10,8 +10,8 @@ from jainshikanji.customer.v1.events_pb2 import CustomerErased
 from jainshikanji.order.v1.events_pb2 import OrderDelivered
 
 from chassis import App, Handlers, batch
-from chassis.bus import EventMeta
-from chassis.db import Transaction
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
 from services.review.usecases import Delivered, erase_customer, remember_delivered
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Integer, PrimaryKeyConstraint, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from chassis.database.tables import service_metadata, type_annotations
 from chassis.errors import AlreadyExists, Conflict
-from chassis.tables import service_metadata, type_annotations
 
 EDITABLE = dt.timedelta(days=7)
 RATINGS = (1, 2, 3, 4, 5)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Boolean, Table, and_, any_, bindparam, delete, func, or_, select, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.review.model import DeliveredItem, ErasedCustomer, ProductRating, Review
 
 _REVIEW = cast(Table, Review.__table__)
@@ -23,7 +23,7 @@ REVIEW_OF_ITEM = statement(
 
 
 @cache
-def product_reviews(*, order: str, rated: bool, following: bool) -> Statement:
+def product_reviews(*, order: str, rated: bool, following: bool) -> Statement[Any]:
     """A page of a product's reviews: `order` is newest, highest or lowest; ties go by the newest."""
     query = select(_REVIEW).where(Review.product_id == bindparam("product_id"))
     if rated:
@@ -44,7 +44,7 @@ def product_reviews(*, order: str, rated: bool, following: bool) -> Statement:
 
 
 @cache
-def customer_reviews(*, following: bool) -> Statement:
+def customer_reviews(*, following: bool) -> Statement[Any]:
     """A page of a customer's reviews, newest first."""
     query = select(_REVIEW).where(Review.customer_id == bindparam("customer_id"))
     if following:

@@ -10,7 +10,7 @@ from jainshikanji.review.v1.review_pb2 import Review
 from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceServicer
 
 from chassis import App, current_call
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument
 from services.review import usecases, wire
 
@@ -39,7 +39,7 @@ class ReviewServicer(ReviewServiceServicer):
         self, request: messages.ListProductReviewsRequest, context: Any
     ) -> messages.ListProductReviewsResponse:
         page = self._app.pages.open(request, _DEFAULT_PAGE)
-        order = wire.SORTS.word(request.sort) if request.sort else usecases.NEWEST
+        order = wire.SORTS.from_proto(request.sort) if request.sort else usecases.NEWEST
         product_id = UUID(request.product_id)
         rows = await usecases.list_product_reviews(self._app, page, product_id, order=order, rating=request.rating)
         return messages.ListProductReviewsResponse(

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from chassis import App, Caller, Scope
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound
 from chassis.ids import new_id
-from chassis.pagination import Page
+from chassis.rpc.pagination import Page
 from services.review import queries as q
 from services.review import wire
 from services.review.model import (

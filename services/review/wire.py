@@ -8,11 +8,11 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewResponded, Rev
 from jainshikanji.review.v1.review_pb2 import ProductRating, RatingCount, Review, ReviewResponse
 from jainshikanji.review.v1.review_service_pb2 import ListProductReviewsRequest
 
-from chassis.times import timestamp
-from chassis.words import Words
+from chassis.enums import EnumMapping
+from chassis.timestamps import timestamp_to_proto
 from services.review.model import EDITABLE, RATINGS, Distribution
 
-SORTS = Words(ListProductReviewsRequest.Sort)
+SORTS = EnumMapping(ListProductReviewsRequest.Sort)
 
 
 def review_message(row: Any, *, shows_writer: bool) -> Review:
@@ -26,18 +26,18 @@ def review_message(row: Any, *, shows_writer: bool) -> Review:
         rating=row.rating,
         title=row.title,
         comment=row.comment,
-        editable_until=timestamp(row.created_at + EDITABLE),
+        editable_until=timestamp_to_proto(row.created_at + EDITABLE),
         edited=row.edited_at is not None,
         response=_response(row),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
 def _response(row: Any) -> ReviewResponse | None:
     if row.response is None:
         return None
-    return ReviewResponse(comment=row.response, responded_at=timestamp(row.responded_at))
+    return ReviewResponse(comment=row.response, responded_at=timestamp_to_proto(row.responded_at))
 
 
 def distribution(row: Any) -> Distribution:
@@ -61,7 +61,7 @@ def rating_message(product_id: str, ratings: Distribution) -> ProductRating:
 
 
 def review_posted(row: Any, rating: Any, order_rating: int) -> ReviewPosted:
-    return ReviewPosted(**_facts(row), **_figures(rating, order_rating), occurred_at=timestamp(row.created_at))
+    return ReviewPosted(**_facts(row), **_figures(rating, order_rating), occurred_at=timestamp_to_proto(row.created_at))
 
 
 def review_updated(row: Any, rating: Any, order_rating: int, previous: int) -> ReviewUpdated:
@@ -69,14 +69,16 @@ def review_updated(row: Any, rating: Any, order_rating: int, previous: int) -> R
         **_facts(row),
         **_figures(rating, order_rating),
         previous_rating=previous,
-        occurred_at=timestamp(row.updated_at),
+        occurred_at=timestamp_to_proto(row.updated_at),
     )
 
 
 def review_responded(row: Any) -> ReviewResponded:
     facts = _facts(row)
     del facts["rating"]
-    return ReviewResponded(**facts, responder_id=str(row.responded_by), occurred_at=timestamp(row.responded_at))
+    return ReviewResponded(
+        **facts, responder_id=str(row.responded_by), occurred_at=timestamp_to_proto(row.responded_at)
+    )
 
 
 def _facts(row: Any) -> dict[str, Any]:

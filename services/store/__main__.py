@@ -1,6 +1,7 @@
 """Composition root: `python -m services.store`."""
 
 from chassis import Loop, Service
+from services.identity import IDENTITY
 from services.store.app import StoreApp
 from services.store.events import HANDLERS, LISTENERS
 from services.store.model.tables import Base
@@ -9,6 +10,7 @@ from services.store.usecases.staff import end_employments, hand_over_invitations
 
 SERVICE = Service(
     "store",
+    identity=IDENTITY,
     app=StoreApp,
     servicers=[StoreServicer, StaffServicer],
     handlers=HANDLERS,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis import App
 from chassis.cache import MessageCache
-from chassis.lookups import Lookup
+from chassis.database.batched_reads import BatchedRead
 from services.store import queries as q
 from services.store.model.hours import Schedule
 
@@ -24,7 +24,7 @@ class StoreApp(App):
         # A schedule is used only for the version that the database names in the same request, so it cannot be stale.
         self.schedules: dict[UUID, tuple[int, Schedule]] = {}
         # A store and the zone of a postal code, for orders.
-        self.serving = Lookup(self.db, q.SERVING, "store_ids", "postal_codes")
+        self.serving = BatchedRead(self.db, q.SERVING, "store_ids", "postal_codes")
 
     def bus_gap(self) -> None:
         """What changed while NATS was away is unknown."""

@@ -8,9 +8,9 @@ from jainshikanji.customer.v1.events_pb2 import CustomerErased
 from jainshikanji.store.v1.events_pb2 import StoreUpdated
 
 from chassis import Handlers
-from chassis.bus import EventMeta
-from chassis.db import Transaction
-from chassis.service import Listeners
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
+from chassis.process.service import Listeners
 from services.store.app import StoreApp
 from services.store.usecases import staff
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 from typing import cast as cast_type
 
 from sqlalchemy import Integer, Table, any_, bindparam, cast, delete, func, insert, or_, select, tuple_, update
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.store.model.places import EARTH_RADIUS_METRES
 from services.store.model.tables import HoursException, OperatingHours, Staff, Store, Zone
 
@@ -35,7 +36,7 @@ INSERT_STORE = sql(
 
 
 @cache
-def stores_page(*, slug: bool, city: bool, inactive: bool, following: bool) -> Statement:
+def stores_page(*, slug: bool, city: bool, inactive: bool, following: bool) -> Statement[Any]:
     """A page of stores by name; the flags say which filters there are and whether it follows another page."""
     query = select(_STORE).order_by(Store.name, Store.id).limit(bindparam("limit"))
     if slug:
@@ -50,7 +51,7 @@ def stores_page(*, slug: bool, city: bool, inactive: bool, following: bool) -> S
 
 
 @cache
-def update_store(columns: tuple[str, ...]) -> Statement:
+def update_store(columns: tuple[str, ...]) -> Statement[Any]:
     """Sets these columns, and the next version, unless the store has another version than the known one."""
     return statement(
         update(_STORE)
@@ -136,7 +137,7 @@ DELETE_EXCEPTION = statement(
 
 
 @cache
-def zones_page(*, following: bool) -> Statement:
+def zones_page(*, following: bool) -> Statement[Any]:
     """A page of a store's zones by name."""
     query = select(_ZONE).where(Zone.store_id == bindparam("store_id")).order_by(Zone.name, Zone.id)
     if following:
@@ -162,7 +163,7 @@ TAKEN_CODES = sql(
 
 
 @cache
-def update_zone(columns: tuple[str, ...]) -> Statement:
+def update_zone(columns: tuple[str, ...]) -> Statement[Any]:
     """Sets these columns of a zone of a store."""
     return statement(
         update(_ZONE)
@@ -179,7 +180,7 @@ DELETE_ZONE = statement(delete(Zone).where(Zone.store_id == bindparam("store_id"
 
 
 @cache
-def staff_page(*, job: bool, inactive: bool, following: bool) -> Statement:
+def staff_page(*, job: bool, inactive: bool, following: bool) -> Statement[Any]:
     """A page of a store's staff by name."""
     query = select(_STAFF).where(Staff.store_id == bindparam("store_id")).order_by(Staff.name, Staff.id)
     if job:
@@ -217,7 +218,7 @@ HIRE = sql(
 
 
 @cache
-def update_member(columns: tuple[str, ...]) -> Statement:
+def update_member(columns: tuple[str, ...]) -> Statement[Any]:
     """Sets these columns of a member whose row is locked."""
     return statement(
         update(_STAFF)

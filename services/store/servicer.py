@@ -16,9 +16,9 @@ from jainshikanji.store.v1.store_pb2 import NearbyStore, Store
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
 
 from chassis import current_call
-from chassis.batch_calls import answer_each
-from chassis.db import Row
-from chassis.times import day, optional_day, optional_moment, timestamp
+from chassis.database import Row
+from chassis.rpc.batch_calls import answer_each
+from chassis.timestamps import optional_datetime_from_proto, parse_date, parse_optional_date, timestamp_to_proto
 from services.store import wire
 from services.store.app import StoreApp
 from services.store.model.places import Position
@@ -65,7 +65,7 @@ class StoreServicer(StoreServiceServicer):
             postal_code=request.postal_code,
             within_metres=request.within_metres,
             open_now=request.open_now,
-            deliver_by=optional_moment(request, "deliver_by"),
+            deliver_by=optional_datetime_from_proto(request, "deliver_by"),
             limit=request.max_results,
         )
         return store_messages.ListNearbyStoresResponse(
@@ -75,7 +75,7 @@ class StoreServicer(StoreServiceServicer):
                     distance_metres=near.distance_metres,
                     is_open=near.is_open,
                     delivers=near.delivers,
-                    estimated_delivery_at=timestamp(near.estimate),
+                    estimated_delivery_at=timestamp_to_proto(near.estimate),
                 )
                 for near in found
             ]
@@ -112,13 +112,13 @@ class StoreServicer(StoreServiceServicer):
         return await hours.set_exception(
             self._app,
             UUID(request.id),
-            day("date", request.date),
+            parse_date("date", request.date),
             wire.intervals(request.intervals),
             request.reason.strip(),
         )
 
     async def RemoveHoursException(self, request: store_messages.RemoveHoursExceptionRequest, context: Any) -> Empty:
-        await hours.remove_exception(self._app, UUID(request.id), day("date", request.date))
+        await hours.remove_exception(self._app, UUID(request.id), parse_date("date", request.date))
         return Empty()
 
     async def ListDeliveryZones(
@@ -145,11 +145,11 @@ class StoreServicer(StoreServiceServicer):
     async def QuoteFulfilment(
         self, request: store_messages.QuoteFulfilmentRequest, context: Any
     ) -> store_messages.QuoteFulfilmentResponse:
-        scheduled = optional_moment(request, "scheduled_delivery_at")
+        scheduled = optional_datetime_from_proto(request, "scheduled_delivery_at")
         row, answer = await fulfilment.quote_fulfilment(
             self._app,
             UUID(request.store_id),
-            fulfilment=wire.FULFILMENTS.word(request.fulfilment_type),
+            fulfilment=wire.FULFILMENTS.from_proto(request.fulfilment_type),
             postal_code=request.postal_code,
             place=wire.position(request.location) if request.HasField("location") else None,
             scheduled=scheduled,
@@ -186,7 +186,7 @@ class StaffServicer(StaffServiceServicer):
             self._app,
             UUID(request.id),
             page,
-            job=wire.JOBS.word(request.job) if request.job else None,
+            job=wire.JOBS.from_proto(request.job) if request.job else None,
             include_inactive=request.include_inactive,
         )
         return staff_messages.ListStaffResponse(
@@ -203,8 +203,8 @@ class StaffServicer(StaffServiceServicer):
             name=wire.required_text("name", request.name),
             email=request.email,
             phone=request.phone,
-            job=wire.JOBS.word(request.job),
-            hire_date=optional_day("hireDate", request.hire_date),
+            job=wire.JOBS.from_proto(request.job),
+            hire_date=parse_optional_date("hireDate", request.hire_date),
         )
         return self._message(row)
 

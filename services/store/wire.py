@@ -24,17 +24,17 @@ from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
+from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
-from chassis.money import CURRENCY, to_decimal, to_money
-from chassis.times import optional_day, timestamp
-from chassis.words import Words
+from chassis.money import CURRENCY, money_from_proto, money_to_proto
+from chassis.timestamps import parse_optional_date, timestamp_to_proto
 from services.store.model.fulfilment import Fulfilment
 from services.store.model.hours import DAYS_A_WEEK, Interval
 from services.store.model.places import Position, plain_postal_code
 
-JOBS = Words(StaffJob)
-INVITATIONS = Words(InvitationState)
-FULFILMENTS = Words(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
+JOBS = EnumMapping(StaffJob)
+INVITATIONS = EnumMapping(InvitationState)
+FULFILMENTS = EnumMapping(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
 
 _METRES_A_KM = 1000
 _DEGREES = Decimal("0.00000001")
@@ -88,14 +88,14 @@ def store_message(row: Any) -> Store:
         gstin=row.gstin or "",
         is_active=row.is_active,
         is_accepting_orders=row.is_accepting_orders,
-        min_order_value=to_money(row.min_order_value),
-        delivery_fee=to_money(row.delivery_fee),
-        free_delivery_above=None if row.free_delivery_above is None else to_money(row.free_delivery_above),
+        min_order_value=money_to_proto(row.min_order_value),
+        delivery_fee=money_to_proto(row.delivery_fee),
+        free_delivery_above=None if row.free_delivery_above is None else money_to_proto(row.free_delivery_above),
         delivery_radius_metres=int((row.delivery_radius_km or 0) * _METRES_A_KM),
         estimated_prep_time_minutes=row.estimated_prep_time_minutes,
         etag=etag(row.version),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -143,7 +143,7 @@ def store_columns(request: CreateStoreRequest | UpdateStoreRequest) -> dict[str,
         columns |= _address_columns(request.address)
     for name in _MONEY_FIELDS:
         if name in present:
-            columns[name] = to_decimal(getattr(request, name))
+            columns[name] = money_from_proto(getattr(request, name))
     if "delivery_radius_metres" in present:
         columns["delivery_radius_km"] = Decimal(request.delivery_radius_metres) / _METRES_A_KM
     if isinstance(request, UpdateStoreRequest) and request.remove_free_delivery_above:
@@ -167,11 +167,11 @@ def _address_columns(address: PostalAddress) -> dict[str, Any]:
 
 
 def store_created(row: Any) -> StoreCreated:
-    return StoreCreated(**_store_facts(row), occurred_at=timestamp(row.created_at))
+    return StoreCreated(**_store_facts(row), occurred_at=timestamp_to_proto(row.created_at))
 
 
 def store_updated(row: Any) -> StoreUpdated:
-    return StoreUpdated(**_store_facts(row), occurred_at=timestamp(row.updated_at))
+    return StoreUpdated(**_store_facts(row), occurred_at=timestamp_to_proto(row.updated_at))
 
 
 def _store_facts(row: Any) -> dict[str, Any]:
@@ -188,13 +188,13 @@ def fulfilment_message(row: Any, fulfilment: Fulfilment) -> QuoteFulfilmentRespo
         state=row.state,
         time_zone=row.time_zone,
         currency=CURRENCY,
-        delivery_fee=to_money(fulfilment.delivery_fee),
-        free_delivery_above=None if above is None else to_money(above),
-        min_order_value=to_money(fulfilment.min_order_value),
+        delivery_fee=money_to_proto(fulfilment.delivery_fee),
+        free_delivery_above=None if above is None else money_to_proto(above),
+        min_order_value=money_to_proto(fulfilment.min_order_value),
         zone_id=str(fulfilment.zone_id or ""),
         travel_minutes=fulfilment.travel_minutes,
         preparation_minutes=fulfilment.preparation_minutes,
-        ready_from=timestamp(fulfilment.ready_from),
+        ready_from=timestamp_to_proto(fulfilment.ready_from),
         gstin=row.gstin or "",
     )
 
@@ -259,7 +259,7 @@ def zone_columns(request: CreateDeliveryZoneRequest | UpdateDeliveryZoneRequest)
     if "postal_codes" in present:
         columns["postal_codes"] = _postal_codes(request.postal_codes)
     if "delivery_fee" in present:
-        columns["delivery_fee"] = to_decimal(request.delivery_fee)
+        columns["delivery_fee"] = money_from_proto(request.delivery_fee)
     return columns
 
 
@@ -276,11 +276,11 @@ def zone_message(row: Any) -> DeliveryZone:
         store_id=str(row.store_id),
         name=row.name,
         postal_codes=row.postal_codes or (),
-        delivery_fee=to_money(row.delivery_fee),
+        delivery_fee=money_to_proto(row.delivery_fee),
         estimated_time_minutes=row.estimated_time_minutes,
         is_active=row.is_active,
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -295,15 +295,15 @@ def staff_message(row: Any, email: str, phone: str) -> StaffMember:
         name=row.name,
         email=email,
         phone=phone,
-        job=JOBS.value(row.role),
+        job=JOBS.to_proto(row.role),
         is_active=row.is_active,
         hire_date=row.hire_date.isoformat() if row.hire_date else "",
         termination_date=row.termination_date.isoformat() if row.termination_date else "",
         account_id=str(row.account_id or ""),
-        invitation_state=INVITATIONS.value(row.invitation),
+        invitation_state=INVITATIONS.to_proto(row.invitation),
         etag=etag(row.version),
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
@@ -316,22 +316,22 @@ def staff_changes(request: UpdateStaffMemberRequest) -> dict[str, Any]:
     if "phone" in present:
         changes["phone"] = request.phone
     if "job" in present:
-        changes["role"] = JOBS.word(request.job)
+        changes["role"] = JOBS.from_proto(request.job)
     if "is_active" in present:
         changes["is_active"] = request.is_active
     if "hire_date" in present:
-        changes["hire_date"] = optional_day("hireDate", request.hire_date)
+        changes["hire_date"] = parse_optional_date("hireDate", request.hire_date)
     if "termination_date" in present:
-        changes["termination_date"] = optional_day("terminationDate", request.termination_date)
+        changes["termination_date"] = parse_optional_date("terminationDate", request.termination_date)
     return changes
 
 
 def staff_granted(row: Any) -> StaffGranted:
-    return StaffGranted(**_grant(row), occurred_at=timestamp(row.updated_at))
+    return StaffGranted(**_grant(row), occurred_at=timestamp_to_proto(row.updated_at))
 
 
 def staff_revoked(row: Any) -> StaffRevoked:
-    return StaffRevoked(**_grant(row), occurred_at=timestamp(row.updated_at))
+    return StaffRevoked(**_grant(row), occurred_at=timestamp_to_proto(row.updated_at))
 
 
 def _grant(row: Any) -> dict[str, Any]:
@@ -340,5 +340,5 @@ def _grant(row: Any) -> dict[str, Any]:
         "version": row.version,
         "account_id": str(row.account_id),
         "store_id": str(row.store_id),
-        "job": JOBS.value(row.role),
+        "job": JOBS.to_proto(row.role),
     }

@@ -22,7 +22,7 @@ from google.api import annotations_pb2, httpbody_pb2
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from chassis.tls import IdentityFiles
+from chassis.security.tls import IdentityFiles
 from devstack.certificates import SERVICES, Authority
 from devstack.edge import Edge
 from devstack.ports import LOOPBACK, free_port

@@ -12,8 +12,8 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from jainshikanji.options.v1 import access_pb2, pii_pb2
 
-from chassis.batch_calls import AT_ONCE
 from chassis.contract import EVERY_SERVICE
+from chassis.rpc.batch_calls import AT_ONCE
 from tests.contract.contracts import (
     PACKAGE,
     SERVICES,
@@ -32,7 +32,7 @@ from tools.image import load
 SCOPE = access_pb2.Access.Scope
 CALLER = access_pb2.Access.Caller
 STAFF = {CALLER.MANAGER, CALLER.CHEF, CALLER.CASHIER, CALLER.DELIVERY, CALLER.SUPPORT}
-# Peers of the mesh that are no service: the operator's command line.
+# Channels of the mesh that are no service: the operator's command line.
 PEERS = {*SERVICES, "operator", EVERY_SERVICE}
 IDEMPOTENCY = {"GET": "NO_SIDE_EFFECTS", "PUT": "IDEMPOTENT", "DELETE": "IDEMPOTENT"}
 # Placing, initiating a payment, refunding, redeeming.

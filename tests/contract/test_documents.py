@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from chassis.bus import publisher
-from chassis.revocation import EVENT as REVOKED
+from chassis.events.bus import publisher
+from services.identity import IDENTITY
 from tests.contract.contracts import PACKAGE, ROOT, SERVICES
 from tools.deploy import CHART, architecture
 from tools.edge import renderer
@@ -26,7 +26,7 @@ REQUIREMENT = re.compile(r"^[a-z0-9-]+")
 ARROW = re.compile(r"^ +([a-z &]+) -- .* --> ([a-z &]+)$", re.MULTILINE)
 ARROWS = architecture()
 # The chassis asks it in every service's process for the sessions that ended early.
-ASKED_BY_ALL = publisher(REVOKED.DESCRIPTOR.full_name)
+ASKED_BY_ALL = publisher(IDENTITY.revoked_event.DESCRIPTOR.full_name)
 
 
 def documents() -> list[Path]:

@@ -18,8 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis import migrations
-from chassis.tables import service_metadata
+from chassis.database import migrations
+from chassis.database.tables import service_metadata
 from tests.contract.catalogue import Fact, facts, foreign_keys_without_index, is_indexed, partitions
 from tests.contract.contracts import ROOT, SERVICES
 from tests.contract.schema_differences import ALLOWED, REPEATED
@@ -164,7 +164,7 @@ def test_migrating_again_changes_nothing(databases: Databases, service: str) -> 
 def test_two_migrators_at_once_do_not_disturb_each_other(databases: Databases, servers: Platform) -> None:
     servers.postgres.create_database("contract_twice", "loyalty")
     url = servers.postgres.url("loyalty", "contract_twice")
-    program = f"from chassis.migrations import migrate; migrate('loyalty', {url!r})"
+    program = f"from chassis.database.migrations import migrate; migrate('loyalty', {url!r})"
     running = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(2)]
     assert [process.wait(timeout=60) for process in running] == [0, 0]
     assert facts(url) == facts(databases.migrated("loyalty"))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import LargeBinary
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis.tables import SEALED, service_metadata
+from chassis.database.tables import ENCRYPTED, service_metadata
 from tests.contract.contracts import SERVICES
 
 # What is not sealed because nobody can read anything personal from it.
@@ -55,14 +55,14 @@ def byte_columns() -> list[Any]:
 
 
 def test_a_column_of_bytes_is_sealed_or_it_is_said_what_it_holds() -> None:
-    names = {f"{column.table.name}.{column.name}" for column in byte_columns() if not column.info.get(SEALED)}
+    names = {f"{column.table.name}.{column.name}" for column in byte_columns() if not column.info.get(ENCRYPTED)}
     assert names == set(OTHERWISE)
 
 
 def test_what_is_blindly_indexed_has_both_indexes_and_both_are_unique() -> None:
     for column in byte_columns():
         index = f"{column.name}_index"
-        if column.info.get(SEALED) and index in column.table.columns:
+        if column.info.get(ENCRYPTED) and index in column.table.columns:
             unique = {name for name in (index, f"{index}_next") if _is_unique(column.table, name)}
             assert unique == {index, f"{index}_next"}, column
 
@@ -76,5 +76,7 @@ def _is_unique(table: Any, name: str) -> bool:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_with_sealed_columns_can_rotate_their_keys(service: str) -> None:
     declared = importlib.import_module(f"services.{service}.__main__").SERVICE
-    has_sealed = any(column.info.get(SEALED) for table in metadata(service).tables.values() for column in table.columns)
+    has_sealed = any(
+        column.info.get(ENCRYPTED) for table in metadata(service).tables.values() for column in table.columns
+    )
     assert (declared.tables is not None) == has_sealed

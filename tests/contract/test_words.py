@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pool
 
-from chassis.words import Words
+from chassis.enums import EnumMapping
 from tests.contract.contracts import ROOT, SERVICES
 
 SEED = Path(__file__).with_name("seed_schema.sql")
@@ -19,8 +19,8 @@ IN_LIST = re.compile(r"CHECK \((\w+) IN \(([^)]*)\)\)")
 
 
 @cache
-def mappings(service: str) -> dict[str, Words]:
-    """Every Words that the service's `wire` exports, by its name."""
+def mappings(service: str) -> dict[str, EnumMapping]:
+    """Every EnumMapping that the service's `wire` exports, by its name."""
     package = importlib.import_module(f"services.{service}.wire")
     names = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{package.__name__}.")]
     modules = [package, *map(importlib.import_module, names)]
@@ -28,7 +28,7 @@ def mappings(service: str) -> dict[str, Words]:
         f"{module.__name__}.{name}": value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, Words)
+        if isinstance(value, EnumMapping)
     }
 
 
@@ -42,10 +42,10 @@ def test_every_value_has_a_word_and_every_word_its_value(service: str) -> None:
     for name, words in mappings(service).items():
         enum = descriptor_pool.Default().FindMessageTypeByName(words.name).enum_types_by_name["Value"]
         numbers = [value.number for value in enum.values if value.name != "UNSPECIFIED"]
-        assert [words.value(words.word(number)) for number in numbers] == numbers, name
-        assert [words.word(words.value(word)) for word in words.all()] == words.all(), name
+        assert [words.to_proto(words.from_proto(number)) for number in numbers] == numbers, name
+        assert [words.from_proto(words.to_proto(word)) for word in words.names()] == words.names(), name
         with pytest.raises(KeyError):
-            words.word(enum.values_by_name["UNSPECIFIED"].number)
+            words.from_proto(enum.values_by_name["UNSPECIFIED"].number)
 
 
 @pytest.mark.parametrize("service", services_with_wire())
@@ -65,5 +65,5 @@ def test_an_enum_has_one_mapping_in_its_service(service: str) -> None:
 def test_the_design_documents_words_are_those_of_a_mapping(column: str, listed: str) -> None:
     """Some service maps exactly the words that a CHECK of the design document lists, or those and more."""
     wanted = set(re.findall(r"'([^']*)'", listed))
-    known = [set(words.all()) for service in services_with_wire() for words in mappings(service).values()]
+    known = [set(words.names()) for service in services_with_wire() for words in mappings(service).values()]
     assert any(wanted <= words for words in known), f"{column}: nobody maps {sorted(wanted)}"

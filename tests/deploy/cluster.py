@@ -23,7 +23,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chassis.provisioning import Data, Plan, provision
+from chassis.security.provisioning import Data, Plan, provision
 from devstack.ports import LOOPBACK, free_port
 from devstack.postgres import Postgres
 from tests.deploy.chart import Object, Pod, environment, of_kind, pods, rendered

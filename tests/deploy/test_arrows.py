@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from chassis.bus import PACKAGE, publisher
-from chassis.revocation import EVENT as REVOKED
+from chassis.events.bus import PACKAGE, publisher
 from devstack.postgres import DATABASES
+from services.identity import IDENTITY
 from tests.contract.contracts import rpcs
 from tests.deploy.chart import RENDERS, SETS, Object, of_kind, rendered
 from tools.deploy import CHART, CLUSTER, ROOT, architecture, nats_users, values
@@ -29,7 +29,7 @@ def sources(service: str) -> list[str]:
 
 def clients_in_code(service: str) -> set[str]:
     """Whom the service's code, or the chassis in its process, asks."""
-    texts = [*sources(service), (ROOT / "chassis" / "revocation.py").read_text()]
+    texts = [*sources(service), (ROOT / "services" / "identity.py").read_text()]
     return {peer for text in texts for peer in STUB.findall(text)}
 
 
@@ -76,7 +76,7 @@ def test_streams_that_are_heard_are_those_of_the_handler_tables(service: str) ->
 
 @pytest.mark.parametrize("service", ARROWS)
 def test_events_that_are_overheard_are_those_of_the_listeners(service: str) -> None:
-    listened = {event.DESCRIPTOR.full_name for event in (*declared(service).listeners, REVOKED)}
+    listened = {event.DESCRIPTOR.full_name for event in (*declared(service).listeners, IDENTITY.revoked_event)}
     assert set(ARROWS[service]["overhears"]) == listened
 
 

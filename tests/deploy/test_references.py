@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chassis.provisioning import Plan
-from chassis.settings import MeshSettings, ServiceSettings
-from chassis.streams import StreamSettings
+from chassis.events.streams import StreamSettings
+from chassis.process.settings import MeshSettings, ServiceSettings
+from chassis.security.provisioning import Plan
 from services.check import CheckSettings
 from tests.deploy.chart import RENDERS, Object, Pod, environment, of_kind, pods, rendered, selects
 from tools.deploy import NAMESPACE, architecture, values

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 import yaml
 
-from chassis.commands import command_line
+from chassis.process.cli import command_line
 from tests.deploy.test_references import GIVEN, PLATFORM_KEYS
 from tools.deploy import CHART, ROOT
 

@@ -20,7 +20,7 @@ import pytest
 from nats.errors import Error
 from nats.js import JetStreamContext
 
-from chassis.bus import inbox, stream_name
+from chassis.events.bus import inbox, stream_name
 from devstack.ports import LOOPBACK
 from tests.deploy.cluster import Cluster, http_status
 from tools.deploy import architecture

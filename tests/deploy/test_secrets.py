@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import kubernetes_validate
 import pytest
 
-from chassis.authority import Authority
-from chassis.provisioning import ClusterSecrets, ClusterUnreachable, Plan, provision
+from chassis.security.certificates import Authority
+from chassis.security.provisioning import ClusterSecrets, ClusterUnreachable, Plan, provision
 from devstack.ports import LOOPBACK
 from tests.deploy.chart import Object, of_kind, rendered
 from tools.deploy import KUBERNETES, NAMESPACE
@@ -145,7 +145,7 @@ def test_what_the_role_does_not_name_is_refused_with_what_the_server_says(api: A
 def test_a_server_of_another_authority_is_not_spoken_to(
     api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.provisioning._ATTEMPTS", 1)
+    monkeypatch.setattr("chassis.security.provisioning._ATTEMPTS", 1)
     (tmp_path / "ca.crt").write_bytes(Authority.found("another").pair.certificate)
     with pytest.raises(ClusterUnreachable, match="no answer"):
         ClusterSecrets(NAMESPACE, api.url, account=tmp_path).read("order-database")

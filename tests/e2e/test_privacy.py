@@ -20,11 +20,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from chassis.crypto import FieldCipher
-from chassis.db import Database
-from chassis.key_rotation import rotate
-from chassis.outbox import Outbox
-from chassis.tables import SEALED
+from chassis.database import Database
+from chassis.database.tables import ENCRYPTED
+from chassis.events.outbox import Outbox
+from chassis.security.encryption import FieldCipher
+from chassis.security.key_rotation import rotate
 from devstack import menu, seed
 from devstack.certificates import SERVICES
 from devstack.rest import Session
@@ -196,12 +196,12 @@ def sealed_texts(platform: Platform) -> Iterator[tuple[str, str]]:
                 query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table))
                 for (value,) in connection.execute(query):
                     if value is not None:
-                        yield f"{table}.{column}", cipher.open(value, f"{table}.{column}")
+                        yield f"{table}.{column}", cipher.decrypt(value, f"{table}.{column}")
 
 
 def sealed_columns(service: str) -> list[tuple[str, str]]:
     tables = metadata(service).sorted_tables
-    return [(table.name, column.name) for table in tables for column in table.columns if column.info.get(SEALED)]
+    return [(table.name, column.name) for table in tables for column in table.columns if column.info.get(ENCRYPTED)]
 
 
 def cipher_of(platform: Platform, service: str) -> FieldCipher:

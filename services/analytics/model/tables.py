@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import service_metadata, type_annotations
+from chassis.database.tables import service_metadata, type_annotations
 
 Amount = Numeric(14, 2)
 

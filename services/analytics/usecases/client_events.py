@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from chassis.db import Jsonb
+from chassis.database import Jsonb
 from chassis.errors import InvalidArgument
 from chassis.ids import new_id
 from services.analytics import queries

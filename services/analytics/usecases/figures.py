@@ -11,10 +11,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from chassis import Call, clock
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
-from chassis.money import half_up
-from chassis.times import optional_day
+from chassis.money import round_half_up
+from chassis.timestamps import parse_optional_date
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.period import PLATFORM_ZONE, Period
@@ -51,7 +51,7 @@ async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
     known = await app.db.one(queries.STORE, store_id=store_id)
     if known is not None:
         return str(known.time_zone)
-    found = await clients.stores(app.peers, [store_id])
+    found = await clients.stores(app.channels, [store_id])
     if not found:
         raise NotFound
     async with app.db.transaction() as tx:
@@ -60,7 +60,7 @@ async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
 
 
 def _date(field: str, text: str) -> date | None:
-    found = optional_day(field, text)
+    found = parse_optional_date(field, text)
     # A period before that reaches beyond the calendar would have no midnight.
     if found is not None and not date(1970, 1, 1) <= found <= date(9000, 1, 1):
         raise InvalidArgument(field, "is out of range")
@@ -111,7 +111,7 @@ class Customers:
     @property
     def average_revenue(self) -> Decimal:
         """What one of them brought; 0 of nobody."""
-        return half_up(self.counts.revenue / self.counts.customers) if self.counts.customers else Decimal("0.00")
+        return round_half_up(self.counts.revenue / self.counts.customers) if self.counts.customers else Decimal("0.00")
 
 
 async def customers(app: AnalyticsApp, wanted: Period, limit: int = 0) -> Customers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chassis.partitions import keep_months
+from chassis.database.partitions import keep_months
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 
@@ -14,6 +14,6 @@ async def forget_old(app: AnalyticsApp) -> None:
     settings = app.settings
     await keep_months(app.db, "events", settings.keep_event_months)
     await keep_months(app.db, "client_events", settings.keep_client_event_months)
-    async with app.db.upkeep() as tx:
+    async with app.db.maintenance() as tx:
         await tx.run(queries.FORGET_STRAYS, months=settings.keep_event_months)
         await tx.run(queries.FORGET_REPORTS, keep=timedelta(days=settings.keep_report_days))

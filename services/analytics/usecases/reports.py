@@ -10,9 +10,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from chassis import Scope
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument, NotFound
-from chassis.money import half_up
+from chassis.money import round_half_up
 from services.analytics import queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.facts import OrderFact
@@ -80,8 +80,8 @@ def sales_cells(row: Row) -> Cells:
     """A row of measures as the report shows it."""
     measures = {name: getattr(row, name) for name in MEASURES}
     counted, placed = measures["counted"], measures["placed"]
-    average = half_up(measures["gross"] / counted) if counted else Decimal("0.00")
-    cancelled = half_up(Decimal(100 * measures["cancelled"]) / placed) if placed else Decimal("0.00")
+    average = round_half_up(measures["gross"] / counted) if counted else Decimal("0.00")
+    cancelled = round_half_up(Decimal(100 * measures["cancelled"]) / placed) if placed else Decimal("0.00")
     cells = (
         row.starts_at, placed, counted, measures["cancelled"], measures["delivered"], measures["gross"],
         measures["refunds"], measures["gross"] - measures["refunds"], measures["tax"], measures["delivery_fees"],

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis.db import Jsonb, Row, Transaction
+from chassis.database import Jsonb, Row, Transaction
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
 from services.analytics.model.facts import Line, Milestone, OrderFact, Placement
@@ -160,7 +160,7 @@ async def learn_stores(app: AnalyticsApp) -> None:
     rows = await app.db.all(queries.UNKNOWN_STORES)
     if not rows:
         return
-    for store in await clients.stores(app.peers, [row.store_id for row in rows]):
+    for store in await clients.stores(app.channels, [row.store_id for row in rows]):
         async with app.db.transaction() as tx:
             # Below every version that an event carries but the first, which says the same.
             await know_store(tx, store, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import any_, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.customer.model import Customer
 
 _PROFILE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.customer.model import Address
 
 PLACE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.customer.model import StaffInvitation
 
 ROLES = sql(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.customer.model import SigningKey
 
 LOCK_KEYS = sql("SELECT pg_advisory_xact_lock(hashtext('signing_keys'))")

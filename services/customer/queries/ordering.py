@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.db import sql
+from chassis.database import sql
 from services.customer.queries.addresses import PLACE
 
 # Many at once. With an address that is asked for and not the customer's, `address_id` is null.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chassis import throttle
+from chassis.security import throttle
 
 ON_THROTTLES = throttle.statements("throttles", key="key", attempts="attempts", ends="window_ends_at")

@@ -13,7 +13,7 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 
 from chassis import Call, current_call
 from chassis.errors import InvalidArgument
-from chassis.times import timestamp
+from chassis.timestamps import timestamp_to_proto
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client, cookie
@@ -156,7 +156,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             wire.phone(request.phone),
             wire.text(request.name, "name"),
             UUID(request.store_id),
-            wire.JOBS.word(request.job),
+            wire.JOBS.from_proto(request.job),
         )
         return pb.InviteStaffResponse(customer_id=str(invited.customer_id), invited=invited.is_pending)
 
@@ -174,7 +174,7 @@ class AuthServicer(auth_service_pb2_grpc.AuthServiceServicer):
             access_token="" if use_cookies else opened.access,
             refresh_token="" if use_cookies else opened.refresh,
             expires_in=self._app.settings.access_token_seconds,
-            refresh_expires_at=timestamp(opened.refresh_expires_at),
+            refresh_expires_at=timestamp_to_proto(opened.refresh_expires_at),
             csrf_token=opened.csrf,
             customer_id=str(opened.customer_id),
             session_id=str(opened.session_id),
@@ -198,4 +198,4 @@ def _session(call: Call) -> UUID:
 
 def _device(device: session_pb2.Device, *, use_cookies: bool) -> Device:
     kind = device.type or (session_pb2.DeviceType.BROWSER if use_cookies else session_pb2.DeviceType.OTHER)
-    return Device(wire.DEVICE_TYPES.word(kind), wire.text(device.id, "device.id") or None)
+    return Device(wire.DEVICE_TYPES.from_proto(kind), wire.text(device.id, "device.id") or None)

@@ -9,9 +9,9 @@ from google.protobuf.empty_pb2 import Empty
 from jainshikanji.customer.v1 import address_pb2, customer_pb2, customer_service_pb2_grpc, favorite_pb2, preferences_pb2
 from jainshikanji.customer.v1 import customer_service_pb2 as pb
 
-from chassis.batch_calls import answer_each
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument
+from chassis.rpc.batch_calls import answer_each
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.usecases import accounts, addresses, likes, profiles
@@ -53,7 +53,7 @@ class CustomerServicer(customer_service_pb2_grpc.CustomerServiceServicer):
 
     async def CreateAddress(self, request: pb.CreateAddressRequest, context: Any) -> address_pb2.Address:
         columns = {
-            "type": wire.ADDRESS_TYPES.word(request.type or address_pb2.AddressType.HOME),
+            "type": wire.ADDRESS_TYPES.from_proto(request.type or address_pb2.AddressType.HOME),
             "label": wire.text(request.label, "label") or None,
             **wire.address_columns(request.address, self._app.cipher),
         }
@@ -63,7 +63,7 @@ class CustomerServicer(customer_service_pb2_grpc.CustomerServiceServicer):
     async def UpdateAddress(self, request: pb.UpdateAddressRequest, context: Any) -> address_pb2.Address:
         changes: dict[str, Any] = {}
         if request.HasField("type"):
-            changes["type"] = wire.ADDRESS_TYPES.word(request.type)
+            changes["type"] = wire.ADDRESS_TYPES.from_proto(request.type)
         if request.HasField("label"):
             changes["label"] = wire.text(request.label, "label") or None
         if request.HasField("address"):
@@ -133,7 +133,7 @@ def _profile_change(request: pb.UpdateCustomerRequest) -> ProfileChange:
     phone, birth = given("phone"), given("date_of_birth")
     gender = None
     if request.HasField("gender"):
-        gender = wire.GENDERS.word(request.gender) if request.gender else ""
+        gender = wire.GENDERS.from_proto(request.gender) if request.gender else ""
     return ProfileChange(
         etag=given("etag"),
         first_name=text("first_name", "firstName"),
@@ -149,9 +149,9 @@ def _profile_change(request: pb.UpdateCustomerRequest) -> ProfileChange:
 def _preference_changes(request: pb.UpdatePreferencesRequest) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if request.HasField("preferred_spice_level"):
-        changes["preferred_spice_level"] = wire.SPICE_LEVELS.word(request.preferred_spice_level)
+        changes["preferred_spice_level"] = wire.SPICE_LEVELS.from_proto(request.preferred_spice_level)
     if request.HasField("dietary_restrictions"):
-        changes["dietary_restrictions"] = [wire.DIETS.word(diet) for diet in request.dietary_restrictions.values]
+        changes["dietary_restrictions"] = [wire.DIETS.from_proto(diet) for diet in request.dietary_restrictions.values]
     if request.HasField("favorite_categories"):
         names = [wire.text(name, "favoriteCategories.values") for name in request.favorite_categories.values]
         if len(set(names)) < len(names):
@@ -159,8 +159,8 @@ def _preference_changes(request: pb.UpdatePreferencesRequest) -> dict[str, Any]:
         changes["favorite_categories"] = names
     if request.HasField("preferred_payment_method"):
         method = request.preferred_payment_method
-        changes["preferred_payment_method"] = wire.PAYMENT_METHODS.word(method) if method else None
+        changes["preferred_payment_method"] = wire.PAYMENT_METHODS.from_proto(method) if method else None
     if request.HasField("preferred_delivery_time"):
         time = request.preferred_delivery_time
-        changes["preferred_delivery_time"] = wire.DELIVERY_TIMES.word(time) if time else None
+        changes["preferred_delivery_time"] = wire.DELIVERY_TIMES.from_proto(time) if time else None
     return changes

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from jainshikanji.customer.v1 import events_pb2 as events
 
-from chassis import throttle
 from chassis.clock import now
-from chassis.db import Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, Refusal
+from chassis.database import Row, Transaction
+from chassis.errors import DomainError, InvalidArgument, NotFound
 from chassis.pii import normalise_email
-from chassis.times import timestamp
+from chassis.security import throttle
+from chassis.timestamps import timestamp_to_proto
 from services.customer import model, passwords, wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
@@ -70,7 +70,7 @@ async def insert(app: CustomerApp, tx: Transaction, applicant: Applicant, passwo
     """The new account's id; None when the email or the phone has one."""
     customer_id: UUID | None = await tx.value(
         q.INSERT_CUSTOMER,
-        email=app.cipher.seal(applicant.email, wire.EMAIL),
+        email=app.cipher.encrypt(applicant.email, wire.EMAIL),
         **app.cipher.index(applicant.email, wire.EMAIL),
         password_hash=password_hash,
         **wire.phone_columns(app.cipher, applicant.phone),
@@ -83,7 +83,9 @@ async def insert(app: CustomerApp, tx: Transaction, applicant: Applicant, passwo
 
 
 def announce_registered(tx: Transaction, customer_id: UUID, *, invited: bool) -> None:
-    event = events.CustomerRegistered(customer_id=str(customer_id), occurred_at=timestamp(now()), invited=invited)
+    event = events.CustomerRegistered(
+        customer_id=str(customer_id), occurred_at=timestamp_to_proto(now()), invited=invited
+    )
     tx.publish(event, key=customer_id)
 
 
@@ -94,7 +96,7 @@ async def _no_sooner_than(seconds: float) -> AsyncIterator[None]:
     ready = loop.time() + seconds
     try:
         yield
-    except Refusal:
+    except DomainError:
         await asyncio.sleep(ready - loop.time())
         raise
     await asyncio.sleep(ready - loop.time())
@@ -127,7 +129,10 @@ async def _try_code(app: CustomerApp, email: str, code: str, kinds: list[str], c
 async def mark_verified(tx: Transaction, customer_id: UUID) -> None:
     """The mailbox is proved; announced the first time."""
     if await tx.run(q.SET_EMAIL_VERIFIED, id=customer_id):
-        tx.publish(events.CustomerVerified(customer_id=str(customer_id), occurred_at=timestamp(now())), key=customer_id)
+        tx.publish(
+            events.CustomerVerified(customer_id=str(customer_id), occurred_at=timestamp_to_proto(now())),
+            key=customer_id,
+        )
 
 
 async def resend_verification(app: CustomerApp, customer_id: UUID, client: Client) -> None:
@@ -223,7 +228,7 @@ async def erase(app: CustomerApp, customer_id: UUID) -> None:
         erased_at = await tx.value(
             q.ERASE_CUSTOMER,
             id=customer_id,
-            email=app.cipher.seal("", wire.EMAIL),
+            email=app.cipher.encrypt("", wire.EMAIL),
             **app.cipher.index_of_nothing(customer_id, wire.EMAIL),
         )
         if erased_at is None:
@@ -232,7 +237,8 @@ async def erase(app: CustomerApp, customer_id: UUID) -> None:
         for removal in q.ERASE_WHAT_BELONGS_TO_IT:
             await tx.run(removal, customer_id=customer_id)
         tx.publish(
-            events.CustomerErased(customer_id=str(customer_id), occurred_at=timestamp(erased_at)), key=customer_id
+            events.CustomerErased(customer_id=str(customer_id), occurred_at=timestamp_to_proto(erased_at)),
+            key=customer_id,
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import NotFound, StaleEtag
-from chassis.pagination import Page
+from chassis.rpc.pagination import Page
 from services.customer.app import CustomerApp
 from services.customer.model import MAX_ADDRESSES, TooManyAddresses
 from services.customer.queries import accounts

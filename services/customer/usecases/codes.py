@@ -12,10 +12,10 @@ from jainshikanji.notification.v1 import notification_service_pb2 as notificatio
 from jainshikanji.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 
 from chassis.clock import now
-from chassis.crypto import keyed_digest
-from chassis.db import Row, Transaction
-from chassis.errors import Refusal
-from chassis.times import timestamp
+from chassis.database import Row, Transaction
+from chassis.errors import DomainError
+from chassis.security.encryption import keyed_digest
+from chassis.timestamps import timestamp_to_proto
 from services.customer import model, wire
 from services.customer.app import CustomerApp
 from services.customer.model import InvalidCode
@@ -70,7 +70,7 @@ async def issue(app: CustomerApp, tx: Transaction, customer_id: UUID, kind: str,
         code_hash=hashed(app, code, customer_id, kind),
         expires_at=now() + timedelta(seconds=life),
     )
-    await tx.run(q.INSERT_DELIVERY, code_id=code_id, code=app.cipher.seal(code, SEALED_AS))
+    await tx.run(q.INSERT_DELIVERY, code_id=code_id, code=app.cipher.encrypt(code, SEALED_AS))
     tx.after_commit(app.codes_wait.set)
 
 
@@ -97,7 +97,7 @@ async def hand_over(app: CustomerApp) -> None:
         for row in waiting:
             try:
                 await _send(app, row)
-            except Refusal as error:
+            except DomainError as error:
                 app.log.warning("a code waits for notification", kind=row.kind, tries=row.attempts, error=str(error))
             else:
                 await app.db.run(q.DELIVERED, code_id=row.code_id)
@@ -109,8 +109,8 @@ async def _send(app: CustomerApp, row: Row) -> None:
         kind=_KINDS[row.kind],
         email=wire.opened(app.cipher, row.email, wire.EMAIL),
         name=wire.name(row),
-        code=app.cipher.open(row.code, SEALED_AS),
-        expires_at=timestamp(row.expires_at),
+        code=app.cipher.decrypt(row.code, SEALED_AS),
+        expires_at=timestamp_to_proto(row.expires_at),
         locale=row.locale,
     )
-    await app.peers.stub("notification", NotificationServiceStub).SendCode(request, timeout=_HAND_OVER_SECONDS)
+    await app.channels.stub("notification", NotificationServiceStub).SendCode(request, timeout=_HAND_OVER_SECONDS)

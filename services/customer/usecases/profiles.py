@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg.errors
 
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import NotFound, StaleEtag
 from services.customer import wire
 from services.customer.app import CustomerApp

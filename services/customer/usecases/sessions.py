@@ -10,14 +10,14 @@ from uuid import UUID
 
 from jainshikanji.customer.v1.events_pb2 import SessionRevoked
 
-from chassis import throttle
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound
 from chassis.ids import new_id
-from chassis.pagination import Page
 from chassis.pii import normalise_email
-from chassis.times import timestamp
+from chassis.rpc.pagination import Page
+from chassis.security import throttle
+from chassis.timestamps import timestamp_to_proto
 from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client
@@ -205,7 +205,7 @@ async def end_all(tx: Transaction, customer_id: UUID, reason: str, keep: UUID | 
 
 def _announce(tx: Transaction, ended: Iterable[Row]) -> None:
     for row in ended:
-        event = SessionRevoked(session_id=str(row.id), expires_at=timestamp(now() + ALIVE))
+        event = SessionRevoked(session_id=str(row.id), expires_at=timestamp_to_proto(now() + ALIVE))
         tx.publish(event, key=row.id)
 
 
@@ -246,6 +246,6 @@ async def list_revoked(app: CustomerApp) -> list[str]:
 async def forget_old(app: CustomerApp) -> None:
     """Drops addresses and browsers after 90 days, sessions 90 days after their end, and closed windows of throttles."""
     for what in (q.FORGET_CLIENTS, q.FORGET_SESSIONS):
-        async with app.db.upkeep() as tx:
+        async with app.db.maintenance() as tx:
             await tx.run(what)
     await app.throttle.forget_closed()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis import throttle
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
+from chassis.security import throttle
 from services.customer import model, wire
 from services.customer.app import CustomerApp
 from services.customer.client import Client

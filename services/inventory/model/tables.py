@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import Sealed, service_metadata, type_annotations
+from chassis.database.tables import Encrypted, service_metadata, type_annotations
 
 NOW = text("now()")
 RANDOM_ID = text("gen_random_uuid()")
@@ -209,9 +209,9 @@ class Supplier(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=RANDOM_ID)
     name: Mapped[str] = mapped_column(String(255))
-    email: Mapped[Sealed | None]
-    phone: Mapped[Sealed | None]
-    address: Mapped[Sealed | None]
+    email: Mapped[Encrypted | None]
+    phone: Mapped[Encrypted | None]
+    address: Mapped[Encrypted | None]
     contact_person: Mapped[str | None] = mapped_column(String(255))
     payment_terms: Mapped[str | None] = mapped_column(String(100))
     tax_id: Mapped[str | None] = mapped_column(String(50))

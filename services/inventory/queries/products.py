@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.inventory.model.tables import (
     Category,
     CustomizationOption,
@@ -293,7 +293,7 @@ def _condition(name: str, *, in_store: bool) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=512)
-def product_list(filters: frozenset[str], sort: str, *, in_store: bool, paged: bool) -> Statement:
+def product_list(filters: frozenset[str], sort: str, *, in_store: bool, paged: bool) -> Statement[Any]:
     """A page of the menu. `filters` are names of bind parameters: columns, or tag, query, min_price, max_price.
 
     Binds besides: store_id, limit, today with `is_available`, and after_value and after_id when `paged`. `tag` is a
@@ -312,7 +312,7 @@ def product_list(filters: frozenset[str], sort: str, *, in_store: bool, paged: b
 
 
 @lru_cache(maxsize=2)
-def product_search(*, paged: bool) -> Statement:
+def product_search(*, paged: bool) -> Statement[Any]:
     """Products like `query`, the best first. Binds: query, store_id, limit; after_score and after_id when `paged`."""
     liked = func.products_like(bindparam("query", type_=Text)).table_valued("product_id", "score")
     query = _with_store(select(*_COLUMNS, liked.c.score)).join(liked, liked.c.product_id == Product.id)

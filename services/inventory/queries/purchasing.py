@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.inventory.model.tables import Product, PurchaseOrder, PurchaseOrderItem, Supplier
 
 SUPPLIERS = sql(

@@ -11,9 +11,9 @@ from jainshikanji.inventory.v1 import product_pb2, product_service_pb2
 
 from chassis import Caller
 from chassis.clock import now
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import NotFound
-from chassis.money import to_money
+from chassis.money import money_to_proto
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -60,7 +60,7 @@ async def list_products(
     page = app.pages.open(request)
     today = menu.today(now())
     filters = _filters(request)
-    sort = wire.SORT.word(request.sort) if request.sort else DEFAULT_SORT
+    sort = wire.SORT.from_proto(request.sort) if request.sort else DEFAULT_SORT
     store_id = wire.optional_uuid(request.store_id)
     parameters = {**filters, "store_id": store_id, "limit": page.limit}
     if "is_available" in filters:
@@ -107,7 +107,7 @@ def _filters(request: product_service_pb2.ListProductsRequest) -> dict[str, Any]
     if request.query.strip():
         filters["query"] = request.query.strip()
     if request.spice_level:
-        filters["spice_level"] = wire.SPICE_LEVEL.word(request.spice_level)
+        filters["spice_level"] = wire.SPICE_LEVEL.from_proto(request.spice_level)
     for name in ("min_price", "max_price"):
         if request.HasField(f"{name}_minor_units"):  # type: ignore[arg-type]
             filters[name] = Decimal(getattr(request, f"{name}_minor_units")).scaleb(-2)
@@ -148,5 +148,5 @@ def for_managers(row: Row, *, in_store: bool = False) -> product_pb2.Product:
     """A product with its options and what it costs the house."""
     message = _with_options(row, in_store=in_store)
     if row.cost_price is not None:
-        message.cost_price.CopyFrom(to_money(row.cost_price))
+        message.cost_price.CopyFrom(money_to_proto(row.cost_price))
     return message

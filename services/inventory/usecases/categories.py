@@ -7,10 +7,10 @@ from uuid import UUID
 from jainshikanji.inventory.v1 import category_pb2, product_service_pb2
 from psycopg.errors import UniqueViolation
 
-from chassis.call import Caller
-from chassis.db import Transaction
+from chassis.database import Transaction
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from chassis.ids import new_id
+from chassis.rpc.call import Caller
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model.menu import slugify

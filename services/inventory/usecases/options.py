@@ -8,10 +8,10 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1 import product_pb2, product_service_pb2
 
-from chassis.db import Transaction
+from chassis.database import Transaction
 from chassis.errors import InvalidArgument, NotFound
 from chassis.ids import new_id
-from chassis.money import to_decimal
+from chassis.money import money_from_proto
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -61,7 +61,7 @@ def _wanted(
                 menu.Option(
                     _own_id(option.id, own_options, field),
                     option.name.strip(),
-                    to_decimal(option.price_modifier) if option.HasField("price_modifier") else menu.ZERO,
+                    money_from_proto(option.price_modifier) if option.HasField("price_modifier") else menu.ZERO,
                     option.is_default,
                 )
             )
@@ -69,7 +69,7 @@ def _wanted(
             menu.Customization(
                 _own_id(item.id, own, f"customizations[{place}]"),
                 item.name.strip(),
-                wire.CUSTOMIZATION_TYPE.word(item.type),
+                wire.CUSTOMIZATION_TYPE.from_proto(item.type),
                 item.is_required,
                 tuple(options),
             )

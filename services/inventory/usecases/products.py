@@ -13,11 +13,11 @@ from jainshikanji.inventory.v1.events_pb2 import ProductCreated, ProductDeleted
 from psycopg.errors import UniqueViolation
 
 from chassis.clock import now
-from chassis.db import Database, Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, PermissionDenied, Refusal, StaleEtag
+from chassis.database import Database, Row, Transaction
+from chassis.errors import DomainError, InvalidArgument, NotFound, PermissionDenied, StaleEtag
 from chassis.ids import new_id
-from chassis.money import to_decimal, to_money
-from chassis.times import timestamp
+from chassis.money import money_from_proto, money_to_proto
+from chassis.timestamps import timestamp_to_proto
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -108,8 +108,8 @@ async def create_product(
                 version=1,
                 name=columns["name"],
                 category=columns["category"],
-                price=to_money(columns["price"]),
-                occurred_at=timestamp(now()),
+                price=money_to_proto(columns["price"]),
+                occurred_at=timestamp_to_proto(now()),
             ),
             key=product_id,
             version=1,
@@ -147,7 +147,7 @@ async def delete_product(app: InventoryApp, product_id: UUID) -> None:
         if version is None:
             raise NotFound
         tx.publish(
-            ProductDeleted(product_id=str(product_id), version=version, occurred_at=timestamp(now())),
+            ProductDeleted(product_id=str(product_id), version=version, occurred_at=timestamp_to_proto(now())),
             key=product_id,
             version=version,
         )
@@ -208,16 +208,16 @@ def _said(request: ProductInput) -> dict[str, Any]:
     """Columns that the request sets; what it does not say is left out."""
     columns: dict[str, Any] = {name: getattr(request, name).strip() or None for name in _TEXTS if _says(request, name)}
     columns.update({name: getattr(request, name) for name in _FACTS if _says(request, name)})
-    columns.update({name: to_decimal(getattr(request, name)) for name in _PRICES if _says(request, name)})
+    columns.update({name: money_from_proto(getattr(request, name)) for name in _PRICES if _says(request, name)})
     columns.update(
         {name: menu.words(getattr(request, name)) for name in ("tags", "ingredients") if _says(request, name)}
     )
     if request.images:
         columns["images"] = list(request.images)
     if request.spice_level:
-        columns["spice_level"] = wire.SPICE_LEVEL.word(request.spice_level)
+        columns["spice_level"] = wire.SPICE_LEVEL.from_proto(request.spice_level)
     if request.unit:
-        columns["unit"] = wire.UNIT.word(request.unit)
+        columns["unit"] = wire.UNIT.from_proto(request.unit)
     if request.HasField("nutrition"):
         columns.update(wire.nutrition_columns(request.nutrition))
     if request.HasField("scheduled_availability"):
@@ -255,7 +255,7 @@ async def _check_category(tx: Transaction, category: str, subcategory: str | Non
         raise InvalidArgument("subcategory", "is not the slug of a child of the category")
 
 
-def _taken(violation: UniqueViolation, columns: Mapping[str, Any]) -> Refusal:
+def _taken(violation: UniqueViolation, columns: Mapping[str, Any]) -> DomainError:
     if violation.diag.constraint_name == "products_sku_key":
         return SkuTaken(columns["sku"])
     return SlugTaken(columns["slug"])

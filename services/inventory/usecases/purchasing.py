@@ -11,13 +11,14 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1 import purchasing_pb2, purchasing_service_pb2
 
-from chassis import Call, Scope, idempotency
+from chassis import Call, Scope
 from chassis.clock import now
-from chassis.crypto import FieldCipher
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound, Unavailable
-from chassis.money import to_decimal
-from chassis.times import optional_day
+from chassis.money import money_from_proto
+from chassis.rpc import idempotency
+from chassis.security.encryption import FieldCipher
+from chassis.timestamps import parse_optional_date
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -26,7 +27,7 @@ from services.inventory.model.refusals import ReceiptExceedsOrder, SupplierInact
 from services.inventory.queries import purchasing as q
 from services.inventory.usecases import stock
 
-SEALED = ("email", "phone", "address")
+ENCRYPTED = ("email", "phone", "address")
 # No letter or digit that is read as another.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _NUMBER_LENGTH = 6
@@ -63,7 +64,7 @@ async def create_supplier(
         row = await tx.one(
             q.INSERT_SUPPLIER,
             name=request.name,
-            **_sealed(app.cipher, {name: getattr(request, name) for name in SEALED}),
+            **_sealed(app.cipher, {name: getattr(request, name) for name in ENCRYPTED}),
             contact_person=request.contact_person or None,
             payment_terms=request.payment_terms or None,
             tax_id=request.tax_id or None,
@@ -85,15 +86,15 @@ async def update_supplier(
             name: (getattr(request, name) or None) if request.HasField(name) else getattr(before, name)
             for name in ("name", "contact_person", "payment_terms", "tax_id")
         }
-        said = {name: getattr(request, name) for name in SEALED if request.HasField(name)}  # type: ignore[arg-type]
-        columns |= {name: getattr(before, name) for name in SEALED} | _sealed(app.cipher, said)
+        said = {name: getattr(request, name) for name in ENCRYPTED if request.HasField(name)}  # type: ignore[arg-type]
+        columns |= {name: getattr(before, name) for name in ENCRYPTED} | _sealed(app.cipher, said)
         columns["is_active"] = request.is_active if request.HasField("is_active") else before.is_active
         row = await tx.one(q.UPDATE_SUPPLIER, supplier_id=supplier_id, **columns)
     return wire.supplier(row, app.cipher)
 
 
 def _sealed(cipher: FieldCipher, texts: dict[str, str]) -> dict[str, bytes | None]:
-    return {name: cipher.seal(text, f"suppliers.{name}") if text else None for name, text in texts.items()}
+    return {name: cipher.encrypt(text, f"suppliers.{name}") if text else None for name, text in texts.items()}
 
 
 # --- Purchase orders --------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ async def list_purchase_orders(
         **_mine(scope),
         store_id=wire.optional_uuid(request.store_id),
         supplier_id=wire.optional_uuid(request.supplier_id),
-        status=wire.PURCHASE_ORDER_STATUS.word(request.status) if request.status else None,
+        status=wire.PURCHASE_ORDER_STATUS.from_proto(request.status) if request.status else None,
         after_at=after_at,
         after_id=after_id,
         limit=page.limit,
@@ -134,10 +135,10 @@ async def create_purchase_order(
 ) -> purchasing_pb2.PurchaseOrder:
     """Writes a purchase order, PENDING. Raises InvalidArgument, SupplierInactive."""
     product_ids = [UUID(item.product_id) for item in request.items]
-    prices = [to_decimal(item.unit_price) for item in request.items]
+    prices = [money_from_proto(item.unit_price) for item in request.items]
     quantities = [item.quantity for item in request.items]
     subtotal = sum((price * quantity for price, quantity in zip(prices, quantities, strict=True)), menu.ZERO)
-    tax, shipping = to_decimal(request.tax), to_decimal(request.shipping)
+    tax, shipping = money_from_proto(request.tax), money_from_proto(request.shipping)
     _check_lines(product_ids, subtotal + tax + shipping)
     async with app.db.transaction() as tx:
         await _check_supplier(tx, UUID(request.supplier_id))
@@ -151,7 +152,7 @@ async def create_purchase_order(
             shipping=shipping,
             total=subtotal + tax + shipping,
             order_date=menu.today(now()),
-            expected_delivery_date=optional_day("expectedDeliveryDate", request.expected_delivery_date),
+            expected_delivery_date=parse_optional_date("expectedDeliveryDate", request.expected_delivery_date),
             notes=request.notes or None,
             created_by=actor,
         )
@@ -204,7 +205,7 @@ async def receive_purchase_order(
             await tx.run(q.SET_STATUS, id=order_id, status=rules.RECEIVED, received_date=menu.today(now()), reason=None)
         return order_id
 
-    await idempotency.once(app.db, call, request, work)
+    await idempotency.run_once(app.db, call, request, work)
     return await get_purchase_order(app, call.scope, order_id)
 
 

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1.events_pb2 import StockReleased, StockReserved
 
-from chassis import outbox
 from chassis.clock import now
-from chassis.db import Row, Transaction
-from chassis.errors import Refusal, Unavailable
-from chassis.times import timestamp
+from chassis.database import Row, Transaction
+from chassis.errors import DomainError, Unavailable
+from chassis.events import outbox
+from chassis.timestamps import timestamp_to_proto
 from services.inventory import clients, wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import stock as rules
@@ -61,7 +61,7 @@ def wish(
     return Wish(order_id, store_id, rules.sum_lines(lines), ask_after)
 
 
-async def hold_all(app: InventoryApp, wishes: Sequence[Wish]) -> list[Refusal | None]:
+async def hold_all(app: InventoryApp, wishes: Sequence[Wish]) -> list[DomainError | None]:
     """Holds the lines of each order, all or none, in one transaction. Answers None for held, else why not."""
     first: dict[UUID, Wish] = {}
     for each in wishes:
@@ -71,7 +71,7 @@ async def hold_all(app: InventoryApp, wishes: Sequence[Wish]) -> list[Refusal | 
     return [_answer_twin(each, first[each.order_id], answers[each.order_id]) for each in wishes]
 
 
-def _answer_twin(each: Wish, first: Wish, answer: Refusal | None) -> Refusal | None:
+def _answer_twin(each: Wish, first: Wish, answer: DomainError | None) -> DomainError | None:
     """What a second call for the same order in a batch gets: the answer of the first, if both ask for the same."""
     if answer is None and (each.store_id, each.lines) != (first.store_id, first.lines):
         return ReservationMismatch(each.order_id)
@@ -110,13 +110,13 @@ def _reserved(each: Wish) -> StockReserved:
         order_id=str(each.order_id),
         store_id=str(each.store_id),
         lines=wire.stock_lines(each.lines.keys(), each.lines.values()),
-        occurred_at=timestamp(now()),
+        occurred_at=timestamp_to_proto(now()),
     )
 
 
 async def _answer(
     app: InventoryApp, each: Wish, not_held: Mapping[UUID, list[UUID] | None], *, alone: bool
-) -> Refusal | None:
+) -> DomainError | None:
     if each.order_id not in not_held:
         return None
     known = await app.db.one(q.RESERVATION, order_id=each.order_id)
@@ -129,7 +129,7 @@ async def _answer(
     return (await hold_all(app, [each]))[0]
 
 
-def _answer_repeat(each: Wish, known: Row) -> Refusal | None:
+def _answer_repeat(each: Wish, known: Row) -> DomainError | None:
     if known.status in {rules.RELEASED, rules.RETURNED}:
         return ReservationReleased(each.order_id)
     same = known.store_id == each.store_id and dict(zip(known.product_ids, known.quantities, strict=True)) == each.lines
@@ -217,7 +217,7 @@ async def _give_back(app: InventoryApp, tx: Transaction, reservations: Sequence[
                 store_id=str(row.store_id),
                 lines=wire.stock_lines(row.product_ids, row.quantities),
                 returned=kind == rules.RETURN,
-                occurred_at=timestamp(now()),
+                occurred_at=timestamp_to_proto(now()),
             ),
             key=row.order_id,
         )
@@ -251,7 +251,7 @@ def announce(app: InventoryApp, tx: Transaction, crossed: Iterable[Row]) -> None
 async def recover_forgotten(app: InventoryApp) -> None:
     """The backstop: asks order about reservations that nobody settled, and releases only what order disowns."""
     while order_ids := [row.order_id for row in await app.db.all(q.FORGOTTEN_RESERVATIONS, limit=clients.MOST_STATES)]:
-        states = await clients.order_states(app.peers, order_ids)
+        states = await clients.order_states(app.channels, order_ids)
         placing = [order_id for order_id in order_ids if states.get(order_id) == _STILL_PLACING]
         dead = [order_id for order_id in order_ids if states.get(order_id, _GIVEN_UP) == _GIVEN_UP]
         alive = set(order_ids) - set(placing) - set(dead)

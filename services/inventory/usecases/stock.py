@@ -10,11 +10,12 @@ from uuid import UUID
 
 from jainshikanji.inventory.v1 import stock_pb2, stock_service_pb2
 
-from chassis import Call, idempotency
+from chassis import Call
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
-from chassis.times import optional_day
+from chassis.rpc import idempotency
+from chassis.timestamps import parse_optional_date
 from services.inventory import wire
 from services.inventory.app import InventoryApp
 from services.inventory.model import menu
@@ -77,7 +78,7 @@ async def list_movements(
         q.MOVEMENTS,
         product_id=UUID(request.product_id),
         store_id=UUID(request.store_id),
-        kind=wire.MOVEMENT_KIND.word(request.kind) if request.kind else None,
+        kind=wire.MOVEMENT_KIND.from_proto(request.kind) if request.kind else None,
         after_id=UUID(page.after[0]) if page.after else None,
         limit=page.limit,
     )
@@ -140,7 +141,7 @@ async def record_movement(
     Raises NotFound, InsufficientStock, MaxStockExceeded, InvalidArgument.
     """
     product_id, store_id = UUID(request.product_id), UUID(request.store_id)
-    cause = Cause(wire.MOVEMENT_KIND.word(request.kind), actor, request.reason)
+    cause = Cause(wire.MOVEMENT_KIND.from_proto(request.kind), actor, request.reason)
     goods = _goods(request, cause.kind)
 
     async def work(tx: Transaction) -> UUID:
@@ -154,7 +155,7 @@ async def record_movement(
         announce(app, tx, [_change(item, item.current_stock + delta)])
         return movement_id
 
-    await idempotency.once(app.db, call, request, work)
+    await idempotency.run_once(app.db, call, request, work)
     return await get_item(app, product_id, store_id)
 
 
@@ -189,7 +190,7 @@ def _thresholds(request: stock_service_pb2.SetStockRequest, item: Row) -> dict[s
     if columns["max_stock"] < columns["min_stock"]:
         raise InvalidArgument("maxStock", "must not be below minStock")
     columns["cost_per_unit"] = wire.optional_money(request, "cost_per_unit") or item.cost_per_unit
-    columns["unit"] = wire.UNIT.word(request.unit) if request.unit else item.unit
+    columns["unit"] = wire.UNIT.from_proto(request.unit) if request.unit else item.unit
     return columns
 
 
@@ -213,7 +214,7 @@ def _goods(request: stock_service_pb2.RecordStockMovementRequest, kind: str) -> 
 
 def expiry_date(text: str, field: str) -> date | None:
     """The last day goods are good. Raises InvalidArgument when it is over already."""
-    expiry = optional_day(field, text)
+    expiry = parse_optional_date(field, text)
     if expiry is not None and expiry < menu.today(now()):
         raise InvalidArgument(field, "is over: what has expired does not come in")
     return expiry

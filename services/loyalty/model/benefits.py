@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from uuid import UUID
 
-from chassis.money import ZERO, half_up
+from chassis.money import ZERO, round_half_up
 from services.loyalty.model.refusals import CouponExhausted, CouponInvalid, InsufficientPoints
 
 HUNDRED = Decimal(100)
@@ -27,7 +27,7 @@ class Line:
 
     @property
     def unit_price(self) -> Decimal:
-        return half_up(self.subtotal / self.quantity)
+        return round_half_up(self.subtotal / self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def price_benefits(cart: Cart, terms: Terms | None, points: int, available: int,
     coupon_discount, free_delivery = _coupon(cart, terms) if terms else (ZERO, False)
     payable = cart.subtotal - coupon_discount
     points_used = min(points, int((payable / rupees_of_point).to_integral_value(ROUND_FLOOR)))
-    return Benefits(coupon_discount, free_delivery, points_used, half_up(points_used * rupees_of_point))
+    return Benefits(coupon_discount, free_delivery, points_used, round_half_up(points_used * rupees_of_point))
 
 
 def _coupon(cart: Cart, terms: Terms) -> tuple[Decimal, bool]:
@@ -158,9 +158,9 @@ def _discount(lines: Sequence[Line], terms: Terms) -> Decimal:
         given = _cheapest(lines, sum(line.quantity for line in lines) // BOGO_GROUP)
         if given == 0:
             raise CouponInvalid.no_eligible_item()
-        return half_up(given * value / HUNDRED) if terms.discount_type == "percentage" else given
+        return round_half_up(given * value / HUNDRED) if terms.discount_type == "percentage" else given
     if terms.discount_type == "percentage":
-        return half_up(sum((line.subtotal for line in lines), ZERO) * value / HUNDRED)
+        return round_half_up(sum((line.subtotal for line in lines), ZERO) * value / HUNDRED)
     if terms.discount_type == "free_item":
         return _cheapest(lines, 1)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from chassis.errors import AlreadyExists, Conflict, ResourceExhausted
-from chassis.money import to_money
+from chassis.money import money_to_proto
 
 
 class CouponInvalid(Conflict):
@@ -26,7 +26,7 @@ class CouponInvalid(Conflict):
     @classmethod
     def order_too_small(cls, needed: Decimal) -> CouponInvalid:
         """Metadata has the amount in minor units."""
-        least = str(to_money(needed).minor_units)
+        least = str(money_to_proto(needed).minor_units)
         return cls(f"this coupon needs an order of at least ₹{needed}", "ORDER_TOO_SMALL", min_order_value=least)
 
     @classmethod

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import service_metadata, type_annotations
+from chassis.database.tables import service_metadata, type_annotations
 
 NOW = text("now()")
 Amount = Numeric(10, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.loyalty.model.tables import LoyaltyAccount
 
 OPEN_ACCOUNT = sql(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, update
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.loyalty.model.tables import Campaign, CampaignUsage
 
 _CAMPAIGN = (
@@ -57,7 +58,7 @@ INSERT_CAMPAIGN = statement(insert(Campaign).returning(Campaign.id), columns=CAM
 
 
 @cache
-def update_campaign(columns: tuple[str, ...]) -> Statement:
+def update_campaign(columns: tuple[str, ...]) -> Statement[Any]:
     """Sets these columns of one campaign; compiled once for each set that occurs."""
     return statement(
         update(Campaign).where(Campaign.id == bindparam("campaign")).values(updated_at=func.now()), columns=columns

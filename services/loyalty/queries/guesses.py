@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chassis import throttle
+from chassis.security import throttle
 
 ON_COUPON_GUESSES = throttle.statements("coupon_guesses", key="guesser", attempts="misses", ends="until")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.db import sql
+from chassis.database import sql
 
 # The one way to move a balance: account, ledger line and, for points that come in new, their lot.
 MOVE = sql(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.loyalty.model.tables import Redemption, Reward
 
 _REWARD = (
@@ -55,7 +56,7 @@ INSERT_REWARD = statement(insert(Reward).returning(Reward.id), columns=REWARD_CO
 
 
 @cache
-def update_reward(columns: tuple[str, ...]) -> Statement:
+def update_reward(columns: tuple[str, ...]) -> Statement[Any]:
     """Sets these columns of one reward; compiled once for each set that occurs."""
     return statement(
         update(Reward).where(Reward.id == bindparam("reward")).values(updated_at=func.now()), columns=columns

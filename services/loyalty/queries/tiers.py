@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from chassis.db import sql, statement
+from chassis.database import sql, statement
 from services.loyalty.model.tables import Tier
 
 TIERS = statement(select(Tier.name, Tier.rank, Tier.min_spend, Tier.multiplier_basis_points).order_by(Tier.rank))

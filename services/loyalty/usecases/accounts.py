@@ -8,10 +8,11 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis import Call, idempotency
-from chassis.db import Row, Transaction
-from chassis.deadlocks import repeat_on_deadlock
+from chassis import Call
+from chassis.database import Row, Transaction
+from chassis.database.retries import retry_on_deadlock
 from chassis.errors import InvalidArgument, NotFound
+from chassis.rpc import idempotency
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.queries import accounts as q
 from services.loyalty.queries import ledger, tiers
@@ -55,7 +56,7 @@ async def give_points(
         return given
 
     if call.idempotency_key:
-        line_id = await idempotency.once(app.db, call, request, give)
+        line_id = await idempotency.run_once(app.db, call, request, give)
     else:
         async with app.db.transaction() as tx:
             line_id = await give(tx)
@@ -71,7 +72,7 @@ async def erase_account(app: LoyaltyApp, tx: Transaction, customer_id: UUID) -> 
 async def expire_points(app: LoyaltyApp) -> None:
     """Takes off points past their time; each account in its own transaction."""
     for row in await app.db.all(ledger.DUE):
-        await repeat_on_deadlock(lambda customer_id=row.customer_id: _expire(app, customer_id))  # type: ignore[misc]
+        await retry_on_deadlock(lambda customer_id=row.customer_id: _expire(app, customer_id))  # type: ignore[misc]
 
 
 async def _expire(app: LoyaltyApp, customer_id: UUID) -> None:
@@ -84,13 +85,13 @@ async def follow_tiers(app: LoyaltyApp) -> None:
     after = NO_CUSTOMER
     while rows := await _out_of_tier(app, after):
         for row in rows:
-            await repeat_on_deadlock(lambda customer_id=row.customer_id: _follow(app, customer_id))  # type: ignore[misc]
+            await retry_on_deadlock(lambda customer_id=row.customer_id: _follow(app, customer_id))  # type: ignore[misc]
         after = rows[-1].customer_id
 
 
 async def _out_of_tier(app: LoyaltyApp, after: UUID) -> list[Row]:
     # Looks at every account until it has found its page.
-    async with app.db.upkeep() as tx:
+    async with app.db.maintenance() as tx:
         return await tx.all(tiers.OUT_OF_TIER, after=after)
 
 

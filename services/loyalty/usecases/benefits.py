@@ -10,8 +10,8 @@ from uuid import UUID
 import structlog
 
 from chassis.clock import now
-from chassis.db import Row, Transaction
-from chassis.deadlocks import repeat_on_deadlock
+from chassis.database import Row, Transaction
+from chassis.database.retries import retry_on_deadlock
 from chassis.money import ZERO
 from services.loyalty import clients
 from services.loyalty.app import LoyaltyApp
@@ -72,7 +72,7 @@ async def reserve_benefits(app: LoyaltyApp, order_id: UUID, wish: Wish) -> Grant
             return await _reserve(app, tx, order_id, wish)
 
     try:
-        return await repeat_on_deadlock(reserve)
+        return await retry_on_deadlock(reserve)
     except UnknownCode:
         await app.guesses.count(account_limit(app, wish.customer_id))
         raise CouponInvalid.not_usable() from None
@@ -86,7 +86,7 @@ async def release_benefits(app: LoyaltyApp, order_id: UUID) -> None:
             await tx.run(q.MARK_RELEASED, order_id=order_id)
             await orders.release(app, tx, [order_id])
 
-    await repeat_on_deadlock(release)
+    await retry_on_deadlock(release)
 
 
 async def settle_stale_reservations(app: LoyaltyApp) -> None:
@@ -95,7 +95,7 @@ async def settle_stale_reservations(app: LoyaltyApp) -> None:
     order_ids = [row.order_id for row in await app.db.all(q.STALE_RESERVATIONS, age=age)]
     if not order_ids:
         return
-    known = await clients.order_states(app.peers, order_ids)
+    known = await clients.order_states(app.channels, order_ids)
     accepted = [order_id for order_id in order_ids if known.get(order_id) is clients.Fate.ACCEPTED]
     dead = [order_id for order_id in order_ids if known.get(order_id, clients.Fate.DEAD) is clients.Fate.DEAD]
     if accepted or dead:
@@ -106,7 +106,7 @@ async def settle_stale_reservations(app: LoyaltyApp) -> None:
             await orders.use(app, tx, dict.fromkeys(accepted, ""))
             await orders.release(app, tx, dead)
 
-    await repeat_on_deadlock(settle)
+    await retry_on_deadlock(settle)
 
 
 async def _guess(app: LoyaltyApp, wish: Wish) -> Row | None:

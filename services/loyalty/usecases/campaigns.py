@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 
 from chassis import Caller
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import NotFound, PermissionDenied
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import check_campaign

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Terms, Usage

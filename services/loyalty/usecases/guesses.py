@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from chassis.throttle import Limit
+from chassis.security.throttle import Limit
 from services.loyalty.app import LoyaltyApp
 
 

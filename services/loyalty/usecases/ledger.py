@@ -10,7 +10,7 @@ from uuid import UUID
 from jainshikanji.loyalty.v1 import events_pb2
 
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import REFERRAL_LENGTH, new_code
@@ -202,8 +202,8 @@ class Account:
         self.tier, self._version = row.tier, row.version
         event = events_pb2.TierChanged(
             customer_id=str(self.customer_id),
-            tier=wire.TIERS.value(row.tier),
-            previous_tier=wire.TIERS.value(row.previous),
+            tier=wire.TIERS.to_proto(row.tier),
+            previous_tier=wire.TIERS.to_proto(row.previous),
             version=row.version,
         )
         self._tx.publish(event, key=self.customer_id, version=row.version)

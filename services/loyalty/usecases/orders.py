@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Customer, Line, Terms
 from services.loyalty.model.points import base_points, bonus_points, share

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis import Call, Caller, idempotency
+from chassis import Call, Caller
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound, PermissionDenied
+from chassis.rpc import idempotency
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import REWARD_LENGTH, check_reward, new_code
@@ -60,7 +61,7 @@ async def redeem_reward(app: LoyaltyApp, call: Call, request: Message, reward_id
     async def redeem(tx: Transaction) -> UUID:
         return await _redeem(app, tx, call.account, reward_id)
 
-    redemption_id = await idempotency.once(app.db, call, request, redeem)
+    redemption_id = await idempotency.run_once(app.db, call, request, redeem)
     return await app.db.one(q.REDEMPTION, id=redemption_id)
 
 

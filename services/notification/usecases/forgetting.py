@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from chassis.db import Transaction
-from chassis.partitions import keep_months
+from chassis.database import Transaction
+from chassis.database.partitions import keep_months
 from services.notification import queries
 from services.notification.app import NotificationApp
 
@@ -17,7 +17,7 @@ ORDER_DAYS: Final = 90
 async def forget_old(app: NotificationApp) -> None:
     """Drops what is older than the settings say, a bounded number of rows at a time."""
     await keep_months(app.db, "deliveries", app.settings.keep_log_months)
-    async with app.db.upkeep() as tx:
+    async with app.db.maintenance() as tx:
         await tx.run(queries.FORGET_SECRETS)
     for what, days in ((queries.FORGET_NOTIFICATIONS, app.settings.keep_days), (queries.FORGET_ORDERS, ORDER_DAYS)):
         while await app.db.run(what, keep=timedelta(days=days)):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jainshikanji.notification.v1.events_pb2 import NotificationPreferencesChanged
 
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument
 from services.notification import queries
 from services.notification.app import NotificationApp

@@ -21,10 +21,10 @@ import structlog
 from prometheus_client import Counter
 
 from chassis import clock
-from chassis.crypto import SealBroken
-from chassis.db import Row
-from chassis.errors import Refusal
+from chassis.database import Row
+from chassis.errors import DomainError
 from chassis.ids import new_id
+from chassis.security.encryption import DecryptionError
 from services.notification import clients, queries
 from services.notification.app import NotificationApp
 from services.notification.clients import Contact, StoreFacts
@@ -174,12 +174,12 @@ async def _leave(app: NotificationApp, claim: UUID, left: Sequence[tuple[Row, Le
 async def _prepare(app: NotificationApp, claim: UUID, rows: Sequence[Row]) -> list[Ready]:
     """Finds addresses and words. What cannot be sent is recorded; what must wait for customer is put back."""
     try:
-        found = await clients.contacts(app.peers, [row.user_id for row in rows if row.sealed is None])
-    except Refusal as refusal:
+        found = await clients.contacts(app.channels, [row.user_id for row in rows if row.sealed is None])
+    except DomainError as refusal:
         log.info("messages wait for customer", error=refusal.message)
         await _postpone(app, claim, [row for row in rows if row.sealed is None], PEER_PAUSE)
         rows, found = [row for row in rows if row.sealed is not None], {}
-    stores = await app.stores.get(app.peers, [row.store_id for row in rows])
+    stores = await app.stores.get(app.channels, [row.store_id for row in rows])
     ready: list[Ready] = []
     left: list[tuple[Row, Leave]] = []
     for row in rows:
@@ -220,8 +220,8 @@ def _opened(app: NotificationApp, row: Row) -> tuple[Contact | None, dict[str, A
     if row.sealed is None:
         return None, {}
     try:
-        secret = json.loads(app.cipher.open(row.sealed, CREDENTIALS))
-    except SealBroken:
+        secret = json.loads(app.cipher.decrypt(row.sealed, CREDENTIALS))
+    except DecryptionError:
         log.exception("a sealed mail does not open", notification_id=str(row.notification_id))
         return None, {}
     recipient = Recipient(row.user_id, secret["name"], secret["email"])
@@ -236,7 +236,7 @@ async def _hand_over_all(app: NotificationApp, claim: UUID, channel: Channel, it
         await _postpone(app, claim, [item.row for item in items], PROVIDER_PAUSE)
         return
     # Once begun, a hand-over is not cut off by a shutdown.
-    await app.uninterrupted(_hand_over_in_groups(app, claim, channel, items))
+    await app.run_shielded(_hand_over_in_groups(app, claim, channel, items))
 
 
 async def _hand_over_in_groups(app: NotificationApp, claim: UUID, channel: Channel, items: Sequence[Ready]) -> None:

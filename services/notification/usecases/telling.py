@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chassis import Call, clock, idempotency
-from chassis.db import Jsonb, Row, Transaction
+from chassis import Call, clock
+from chassis.database import Jsonb, Row, Transaction
 from chassis.errors import NotFound
 from chassis.ids import new_id
+from chassis.rpc import idempotency
 from services.notification import clients, queries
 from services.notification.app import NotificationApp
 from services.notification.clients import StoreFacts
@@ -120,7 +121,7 @@ async def send_code(app: NotificationApp, secret: Secret) -> UUID:
     event_id = UUID(bytes=digest[:16], version=5)
     now = clock.now()
     news = News(event_id, secret.user_id, secret.kind, {}, now, secret.expires_at, secret.kind.channels)
-    sealed = app.cipher.seal(
+    sealed = app.cipher.encrypt(
         json.dumps(
             {
                 "email": secret.email,
@@ -159,7 +160,7 @@ async def announce(app: NotificationApp, call: Call, announcement: Announcement,
 
     With an Idempotency-Key a repeat gets the notification of the first call.
     """
-    if announcement.user_id not in await clients.contacts(app.peers, [announcement.user_id]):
+    if announcement.user_id not in await clients.contacts(app.channels, [announcement.user_id]):
         raise NotFound
     now = clock.now()
     news = News(
@@ -180,7 +181,7 @@ async def announce(app: NotificationApp, call: Call, announcement: Announcement,
         return notification_id
 
     if call.idempotency_key:
-        notification_id = await idempotency.once(app.db, call, request, write)
+        notification_id = await idempotency.run_once(app.db, call, request, write)
     else:
         async with app.db.transaction() as tx:
             notification_id = await write(tx)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import Sealed, service_metadata
+from chassis.database.tables import Encrypted, service_metadata
 
 
 class Base(DeclarativeBase):
@@ -51,8 +51,8 @@ class Order(Base):
     order_number: Mapped[str] = mapped_column(String(50))
     customer_id: Mapped[UUID]
     customer_name: Mapped[str] = mapped_column(String(255))
-    customer_email: Mapped[Sealed]
-    customer_phone: Mapped[Sealed]
+    customer_email: Mapped[Encrypted]
+    customer_phone: Mapped[Encrypted]
     store_id: Mapped[UUID]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
     payment_status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
@@ -63,11 +63,11 @@ class Order(Base):
     discount: Mapped[Decimal | None] = mapped_column(server_default=text("0"))
     loyalty_discount: Mapped[Decimal | None] = mapped_column(server_default=text("0"))
     total: Mapped[Decimal]
-    delivery_address: Mapped[Sealed | None]
+    delivery_address: Mapped[Encrypted | None]
     delivery_type: Mapped[str | None] = mapped_column(String(20), server_default=text("'delivery'"))
     delivery_instructions: Mapped[str | None]
-    delivery_latitude: Mapped[Sealed | None]
-    delivery_longitude: Mapped[Sealed | None]
+    delivery_latitude: Mapped[Encrypted | None]
+    delivery_longitude: Mapped[Encrypted | None]
     estimated_delivery_time: Mapped[datetime | None]
     scheduled_delivery_time: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
@@ -186,8 +186,8 @@ class OrderTracking(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
-    latitude: Mapped[Sealed | None]
-    longitude: Mapped[Sealed | None]
+    latitude: Mapped[Encrypted | None]
+    longitude: Mapped[Encrypted | None]
     status: Mapped[str | None] = mapped_column(String(50))
     message: Mapped[str | None]
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.db import sql
+from chassis.database import sql
 
 # One step of the state machine. No row: the order is not in that state (or version) any more.
 MOVE = sql(

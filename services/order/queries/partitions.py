@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from chassis.db import Statement, sql
+from chassis.database import Statement, sql
 from services.order.model.months import first_id, months
 
 # A new partition locks its table: rather no partition now than every order behind that lock.
 IMPATIENT = sql("SET LOCAL lock_timeout = '1s'")
 
 
-def create_partition(month: datetime) -> Statement:
+def create_partition(month: datetime) -> Statement[Any]:
     """Makes the partition of one month, given by its first moment; does nothing when it is there."""
     _, following = months(month, 2)
     return sql(

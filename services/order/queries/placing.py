@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from chassis.db import sql
+from chassis.database import sql
 
 # The key is claimed and the saga written in one statement, before the first effect anywhere.
 BEGIN = sql(

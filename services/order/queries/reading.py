@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from chassis.db import Statement, sql, statement
+from chassis.database import Statement, sql, statement
 from services.order.model.states import STEPS
 from services.order.model.tables import Order, OrderItem, OrderNumber, OrderTimeline, StoreStaff
 
@@ -124,7 +124,7 @@ OWN_HEAD = statement(select(*_HEAD).where(Order.id == _id))
 
 
 @cache
-def orders(filters: frozenset[str]) -> Statement:
+def orders(filters: frozenset[str]) -> Statement[Any]:
     """A page of orders, newest first. `filters` names what narrows it; each is a parameter of its own name.
 
     `visible` brings the four parameters of a viewer instead. A state is a word of the statement (`status:ready`): the

@@ -9,7 +9,7 @@ from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 
 from chassis import ids
 from chassis.errors import InvalidArgument, NotFound
-from chassis.times import timestamp
+from chassis.timestamps import timestamp_to_proto
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.model.refusals import OrderClosed, OrderNotUnderWay, StaffNotAssignable
@@ -113,7 +113,7 @@ async def tracking(app: OrderApp, viewer: Viewer, order_id: UUID) -> order_servi
     positions = await app.db.all(q.POSITIONS, order_id=order_id, limit=POSITIONS_LIMIT)
     return order_service_pb2.Tracking(
         order_id=str(row.id),
-        status=STATUS.value(row.status),
-        estimated_delivery_at=timestamp(row.estimated_delivery_time),
+        status=STATUS.to_proto(row.status),
+        estimated_delivery_at=timestamp_to_proto(row.estimated_delivery_time),
         positions=[orders.position(position, app.cipher) for position in positions],
     )

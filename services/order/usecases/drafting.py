@@ -114,7 +114,7 @@ def draft(
         offer=offer,
         price=price,
         benefits=benefits,
-        payment_method=PAYMENT_METHOD.word(request.payment_method),
+        payment_method=PAYMENT_METHOD.from_proto(request.payment_method),
         delivery_instructions=request.delivery_instructions,
         special_instructions=request.special_instructions,
     )

@@ -12,9 +12,9 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewUpdated
 from jainshikanji.store.v1.events_pb2 import StaffGranted, StaffRevoked
 from jainshikanji.store.v1.staff_pb2 import StaffJob
 
-from chassis.bus import EventMeta
-from chassis.db import Transaction
-from chassis.money import to_decimal
+from chassis.database import Transaction
+from chassis.events.bus import EventMeta
+from chassis.money import money_from_proto
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.queries import changing as q
@@ -57,7 +57,7 @@ async def note_refund(app: OrderApp, tx: Transaction, event: RefundProcessed, _:
     """A part is only told. Everything: the payment is REFUNDED, and so is an order that is DELIVERED or CANCELLED."""
     order_id = UUID(event.order_id)
     if not event.fully:
-        note = f"{to_decimal(event.amount)} refunded"
+        note = f"{money_from_proto(event.amount)} refunded"
         await tx.one(q.NOTE, id=order_id, note=note, actor="system", actor_id=None, visible=True)
         tx.after_commit(lambda: app.watchers.wake(order_id))
         return

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from jainshikanji.order.v1.order_pb2 import Order
 
-from chassis.db import Transaction
+from chassis.database import Transaction
 from chassis.errors import InvalidArgument, PermissionDenied
-from chassis.money import to_decimal
+from chassis.money import money_from_proto
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.model.refusals import OrderNotCancellable, StaleOrder
@@ -94,7 +94,7 @@ def _check_version(row: Any, seen_version: int | None) -> None:
 async def _step(app: OrderApp, row: Any, target: str, actor: states.Actor, note: str, seen_version: int | None) -> bool:
     cook = actor.account_id if target == states.PREPARING and actor.word == states.CHEF_JOB else None
     if target == states.DELIVERED and row.payment_method == states.CASH and not note:
-        note = f"cash received: {to_decimal(money(row.total))}"
+        note = f"cash received: {money_from_proto(money(row.total))}"
     async with app.db.transaction() as tx:
         moved = await move(app, tx, row, target, actor, note=note, chef=cook, seen_version=seen_version)
         if moved is None:

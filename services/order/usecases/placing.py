@@ -29,11 +29,12 @@ import structlog
 from jainshikanji.order.v1.order_pb2 import Order
 from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest
 
-from chassis import idempotency, ids, tasks
-from chassis.call import Call
+from chassis import ids, tasks
 from chassis.clock import now
-from chassis.errors import PeerRefused, Refusal, Unavailable
-from chassis.idempotency import Claim
+from chassis.errors import DomainError, RemoteError, Unavailable
+from chassis.rpc import idempotency
+from chassis.rpc.call import Call
+from chassis.rpc.idempotency import Claim
 from services.order import clients
 from services.order.app import OrderApp
 from services.order.model.cart import Cart
@@ -55,7 +56,7 @@ NUMBER_ATTEMPTS = 3
 
 async def place(app: OrderApp, call: Call, cart: Cart, request: CreateOrderRequest) -> Order:
     """Places the order, or answers what its key came to before: the order as it is now, or the same refusal."""
-    return await app.uninterrupted(_place(app, Claim.of(call, request), cart, request))
+    return await app.run_shielded(_place(app, Claim.of(call, request), cart, request))
 
 
 async def _place(app: OrderApp, claim: Claim, cart: Cart, request: CreateOrderRequest) -> Order:
@@ -67,7 +68,7 @@ async def _place(app: OrderApp, claim: Claim, cart: Cart, request: CreateOrderRe
                 return await _carry_out(app, saga, cart, request, offered)
         finally:
             await tasks.end(offered)
-        known = await idempotency.outcome(app.db, claim)
+        known = await idempotency.wait_for_result(app.db, claim)
         if known is not None:
             return await reading.own_order(app, known)
 
@@ -97,9 +98,9 @@ async def _carry_out(
     if row.payment_expires_at is not None:
         row.provider_order_id = await _start_payment(app, row)
     elif row.payment_id is not None:
-        app.later(_start_payment(app, row))
+        app.run_in_background(_start_payment(app, row))
     else:
-        app.later(app.finish_saga.do(Finished(saga.order_id, "")))
+        app.run_in_background(app.finish_saga.do(Finished(saga.order_id, "")))
     return orders.order(row, ready.offer.contact)
 
 
@@ -124,7 +125,7 @@ async def _hold(app: OrderApp, order_id: UUID, cart: Cart, offered: Offer, held:
         held.stock = True
         try:
             await clients.reserve_stock(app.calls, order_id, cart)
-        except PeerRefused:
+        except RemoteError:
             held.stock = False
             raise
 
@@ -132,9 +133,9 @@ async def _hold(app: OrderApp, order_id: UUID, cart: Cart, offered: Offer, held:
         held.benefits = True
         try:
             return await clients.reserve_benefits(
-                app.peers, order_id, cart, offered.lines, offered.subtotal, offered.delivery_fee
+                app.channels, order_id, cart, offered.lines, offered.subtotal, offered.delivery_fee
             )
-        except PeerRefused:
+        except RemoteError:
             held.benefits = False
             raise
 
@@ -192,7 +193,7 @@ async def _give_up(app: OrderApp, saga: Saga, held: Held, failure: Exception) ->
     """Gives back what may be held, then answers the key; what could not be given back stays with the recovery loop."""
     freed = await release(app, saga.order_id, stock=held.stock, benefits=held.benefits)
     async with app.db.transaction() as tx:
-        await idempotency.refuse(tx, saga.claim, _to_keep(failure))
+        await idempotency.store_error(tx, saga.claim, _to_keep(failure))
         if freed:
             await tx.run(q.UNDONE, order_id=saga.order_id)
         else:
@@ -203,9 +204,9 @@ async def release(app: OrderApp, order_id: UUID, *, stock: bool, benefits: bool)
     """Gives back what is held for an order that was not written; whether everything asked for is back."""
     work: list[Coroutine[Any, Any, None]] = []
     if stock:
-        work.append(clients.release_stock(app.peers, order_id))
+        work.append(clients.release_stock(app.channels, order_id))
     if benefits:
-        work.append(clients.release_benefits(app.peers, order_id))
+        work.append(clients.release_benefits(app.channels, order_id))
     results = await asyncio.gather(*work, return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     for failure in failures:
@@ -213,11 +214,11 @@ async def release(app: OrderApp, order_id: UUID, *, stock: bool, benefits: bool)
     return not failures
 
 
-def _to_keep(failure: Exception) -> Refusal:
+def _to_keep(failure: Exception) -> DomainError:
     """What the key shall answer. A fault or a limit that passes frees the key instead."""
-    if isinstance(failure, PeerRefused) and failure.peer_code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+    if isinstance(failure, RemoteError) and failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Unavailable()
-    return failure if isinstance(failure, Refusal) else Unavailable()
+    return failure if isinstance(failure, DomainError) else Unavailable()
 
 
 def _named(failure: BaseException) -> str:

@@ -19,7 +19,9 @@ async def quote(app: OrderApp, cart: Cart) -> Quote:
     offered.check_stock()
     benefits = NO_BENEFITS
     if cart.wants_benefits:
-        benefits = await clients.quote_benefits(app.peers, cart, offered.lines, offered.subtotal, offered.delivery_fee)
+        benefits = await clients.quote_benefits(
+            app.channels, cart, offered.lines, offered.subtotal, offered.delivery_fee
+        )
     price = offered.price(benefits, app.settings.delivery_tax_basis_points)
     token, expires = app.quotes.sign(cart, price, now())
     return orders.quote(token, expires, price, benefits.points_used, offered.estimate(cart.scheduled))

@@ -9,8 +9,8 @@ from uuid import UUID
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2
 
 from chassis.errors import InvalidArgument, NotFound
-from chassis.pagination import Page
-from chassis.times import optional_moment
+from chassis.rpc.pagination import Page
+from chassis.timestamps import optional_datetime_from_proto
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.model.months import first_id
@@ -55,9 +55,9 @@ async def visible_orders(
         filters["customer_id"] = UUID(request.customer_id)
     if request.order_number:
         filters["order_number"] = request.order_number.upper()
-    if (start := optional_moment(request, "created_from")) is not None:
+    if (start := optional_datetime_from_proto(request, "created_from")) is not None:
         filters["from_id"] = _first_id(start, "createdFrom")
-    if (end := optional_moment(request, "created_before")) is not None:
+    if (end := optional_datetime_from_proto(request, "created_before")) is not None:
         filters["before_id"] = _first_id(end, "createdBefore")
     if not viewer.jobs and not viewer.is_admin:
         # A mere customer: the shape that the customer's index serves; another customer's orders stay invisible.
@@ -94,7 +94,7 @@ async def _page(
         filters["after"] = UUID(page.after[0])
     shape = frozenset(filters) - _VIEWER_PARAMETERS
     if request.status:
-        shape |= {f"status:{STATUS.word(request.status)}"}
+        shape |= {f"status:{STATUS.from_proto(request.status)}"}
     filters.pop("visible", None)
     rows = await app.read_db.all(q.orders(shape), limit=page.limit, **filters)
     return order_service_pb2.ListOrdersResponse(

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from chassis.clock import now
-from chassis.errors import PeerRefused, Refusal
+from chassis.errors import DomainError, RemoteError
 from services.order import clients
 from services.order.app import OrderApp
 from services.order.model import states
@@ -71,9 +71,9 @@ async def _finish(app: OrderApp, saga: Any) -> bool:
     if order is not None and order.payment_id is not None and order.status not in states.GIVEN_UP:
         try:
             provider_order_id = (await clients.start_payment(app.calls, order)).provider_order_id
-        except PeerRefused as refusal:
+        except RemoteError as refusal:
             # It will not be otherwise; an online order runs into its timeout.
-            log.warning("payment refuses an order", order_id=str(order.id), reason=refusal.peer_reason)
+            log.warning("payment refuses an order", order_id=str(order.id), reason=refusal.reason)
     await app.finish_saga.do(Finished(saga.order_id, provider_order_id))
     return True
 
@@ -86,13 +86,13 @@ async def cancel_unpaid(app: OrderApp) -> None:
 
 async def _settle_unpaid(app: OrderApp, order_id: UUID) -> None:
     try:
-        captured = (await clients.reconcile_payment(app.peers, order_id)).captured
-    except PeerRefused as refusal:
-        if refusal.peer_reason != "NOT_FOUND":
-            log.warning("payment does not tell of an order", order_id=str(order_id), reason=refusal.peer_reason)
+        captured = (await clients.reconcile_payment(app.channels, order_id)).captured
+    except RemoteError as refusal:
+        if refusal.reason != "NOT_FOUND":
+            log.warning("payment does not tell of an order", order_id=str(order_id), reason=refusal.reason)
             return
         captured = False
-    except Refusal as refusal:
+    except DomainError as refusal:
         # Whether it is paid is not known: neither confirmed nor given up until it is.
         log.warning("an unpaid order waits for payment's answer", order_id=str(order_id), error=refusal.message)
         return

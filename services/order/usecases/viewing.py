@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from chassis.call import Call
 from chassis.errors import NotFound, PermissionDenied
+from chassis.rpc.call import Call
 from services.order.app import OrderApp
 from services.order.model import states
 from services.order.queries import reading as q

@@ -11,7 +11,7 @@ from jainshikanji.loyalty.v1 import loyalty_service_pb2 as loyalty
 from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest, QuoteOrderRequest
 from jainshikanji.store.v1.store_service_pb2 import QuoteFulfilmentResponse
 
-from chassis.times import optional_moment
+from chassis.timestamps import optional_datetime_from_proto
 from services.order.model.cart import Cart, CartLine
 from services.order.model.pricing import Benefits, Fulfilment, Line, Option
 from services.order.wire.words import FULFILMENT
@@ -24,7 +24,7 @@ def cart(request: CartRequest, customer_id: UUID) -> Cart:
     return Cart(
         customer_id=customer_id,
         store_id=UUID(request.store_id),
-        fulfilment_type=FULFILMENT.word(request.fulfilment_type),
+        fulfilment_type=FULFILMENT.from_proto(request.fulfilment_type),
         lines=tuple(
             CartLine(
                 product_id=str(UUID(line.product_id)),
@@ -37,7 +37,7 @@ def cart(request: CartRequest, customer_id: UUID) -> Cart:
         address_id=str(UUID(request.address_id)) if request.address_id else "",
         coupon_code=request.coupon_code,
         points=request.points,
-        scheduled=optional_moment(request, "scheduled_delivery_at"),
+        scheduled=optional_datetime_from_proto(request, "scheduled_delivery_at"),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 from jainshikanji.order.v1 import events_pb2
 
-from chassis.times import timestamp
+from chassis.timestamps import timestamp_to_proto
 from services.order.model import states
 from services.order.wire.orders import ItemRow
 from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, REASON, STATUS, money
@@ -22,7 +22,7 @@ def created(row: Any) -> events_pb2.OrderCreated:
         order_number=row.order_number,
         customer_id=str(row.customer_id),
         store_id=str(row.store_id),
-        fulfilment_type=FULFILMENT.value(row.delivery_type),
+        fulfilment_type=FULFILMENT.to_proto(row.delivery_type),
         items=ordered_items(row.items),
         subtotal=money(row.subtotal),
         tax=money(row.tax),
@@ -30,11 +30,11 @@ def created(row: Any) -> events_pb2.OrderCreated:
         discount=money(row.discount),
         loyalty_discount=money(row.loyalty_discount),
         total=money(row.total),
-        payment_method=PAYMENT_METHOD.value(row.payment_method),
+        payment_method=PAYMENT_METHOD.to_proto(row.payment_method),
         payment_id=str(row.payment_id or ""),
         coupon_code=row.coupon_code or "",
         points_redeemed=row.loyalty_points_redeemed,
-        occurred_at=timestamp(row.created_at),
+        occurred_at=timestamp_to_proto(row.created_at),
     )
 
 
@@ -62,14 +62,16 @@ def _facts(moved: Any) -> dict[str, Any]:
         "customer_id": str(moved.customer_id),
         "store_id": str(moved.store_id),
         "total": money(moved.total),
-        "payment_method": PAYMENT_METHOD.value(moved.payment_method),
-        "fulfilment_type": FULFILMENT.value(moved.delivery_type),
-        "occurred_at": timestamp(moved.updated_at),
+        "payment_method": PAYMENT_METHOD.to_proto(moved.payment_method),
+        "fulfilment_type": FULFILMENT.to_proto(moved.delivery_type),
+        "occurred_at": timestamp_to_proto(moved.updated_at),
     }
 
 
 def confirmed(moved: Any) -> events_pb2.OrderConfirmed:
-    return events_pb2.OrderConfirmed(**_facts(moved), estimated_delivery_at=timestamp(moved.estimated_delivery_time))
+    return events_pb2.OrderConfirmed(
+        **_facts(moved), estimated_delivery_at=timestamp_to_proto(moved.estimated_delivery_time)
+    )
 
 
 def preparing(moved: Any) -> events_pb2.OrderPreparing:
@@ -81,7 +83,9 @@ def ready(moved: Any) -> events_pb2.OrderReady:
 
 
 def dispatched(moved: Any) -> events_pb2.OrderDispatched:
-    return events_pb2.OrderDispatched(**_facts(moved), estimated_delivery_at=timestamp(moved.estimated_delivery_time))
+    return events_pb2.OrderDispatched(
+        **_facts(moved), estimated_delivery_at=timestamp_to_proto(moved.estimated_delivery_time)
+    )
 
 
 def delivered(moved: Any, items: Iterable[Iterable[Any]], actor: states.Actor) -> events_pb2.OrderDelivered:
@@ -101,9 +105,9 @@ def cancelled(moved: Any, current: str, reason: str) -> events_pb2.OrderCancelle
     """`current` is the state it was cancelled in."""
     return events_pb2.OrderCancelled(
         **_facts(moved),
-        reason=REASON.value(reason),
+        reason=REASON.to_proto(reason),
         restock=current in states.UNTOUCHED,
-        cancelled_from=STATUS.value(current),
+        cancelled_from=STATUS.to_proto(current),
         payment_id=str(moved.payment_id or ""),
     )
 
@@ -120,7 +124,7 @@ def assigned(row: Any) -> events_pb2.OrderAssigned:
         store_id=str(row.store_id),
         assigned_staff_id=str(row.assigned_staff_id or ""),
         delivery_person_id=str(row.delivery_person_id or ""),
-        occurred_at=timestamp(row.updated_at),
+        occurred_at=timestamp_to_proto(row.updated_at),
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2, quote_pb2, tracking_pb2
 
-from chassis.crypto import FieldCipher
-from chassis.times import timestamp
+from chassis.security.encryption import FieldCipher
+from chassis.timestamps import timestamp_to_proto
 from services.order.model.pricing import Option, Price, PricedLine, Tax
 from services.order.wire.contacts import Contact, unseal_position
 from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, PAYMENT_STATUS, REASON, STATUS, money
@@ -76,31 +76,31 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         customer_name=row.customer_name,
         store_id=str(row.store_id),
         store_name=row.store_name,
-        status=STATUS.value(row.status),
-        payment_status=PAYMENT_STATUS.value(row.payment_status),
-        payment_method=PAYMENT_METHOD.value(row.payment_method),
-        fulfilment_type=FULFILMENT.value(row.delivery_type),
+        status=STATUS.to_proto(row.status),
+        payment_status=PAYMENT_STATUS.to_proto(row.payment_status),
+        payment_method=PAYMENT_METHOD.to_proto(row.payment_method),
+        fulfilment_type=FULFILMENT.to_proto(row.delivery_type),
         items=[_item(item) for item in items],
         amounts=_amounts(row, items),
         special_instructions=row.special_instructions or "",
-        estimated_delivery_at=timestamp(row.estimated_delivery_time),
-        scheduled_delivery_at=timestamp(row.scheduled_delivery_time),
-        accepted_at=timestamp(row.accepted_at),
-        preparing_at=timestamp(row.preparing_at),
-        ready_at=timestamp(row.ready_at),
-        dispatched_at=timestamp(row.dispatched_at),
-        delivered_at=timestamp(row.delivered_at),
-        cancelled_at=timestamp(row.cancelled_at),
+        estimated_delivery_at=timestamp_to_proto(row.estimated_delivery_time),
+        scheduled_delivery_at=timestamp_to_proto(row.scheduled_delivery_time),
+        accepted_at=timestamp_to_proto(row.accepted_at),
+        preparing_at=timestamp_to_proto(row.preparing_at),
+        ready_at=timestamp_to_proto(row.ready_at),
+        dispatched_at=timestamp_to_proto(row.dispatched_at),
+        delivered_at=timestamp_to_proto(row.delivered_at),
+        cancelled_at=timestamp_to_proto(row.cancelled_at),
         assigned_staff_id=str(row.assigned_staff_id or ""),
         delivery_person_id=str(row.delivery_person_id or ""),
         loyalty_points_earned=row.loyalty_points_earned or 0,
         loyalty_points_redeemed=row.loyalty_points_redeemed or 0,
         coupon_code=row.coupon_code or "",
-        created_at=timestamp(row.created_at),
-        updated_at=timestamp(row.updated_at),
+        created_at=timestamp_to_proto(row.created_at),
+        updated_at=timestamp_to_proto(row.updated_at),
     )
     if row.cancellation_code:
-        message.cancellation_reason = REASON.value(row.cancellation_code)
+        message.cancellation_reason = REASON.to_proto(row.cancellation_code)
         message.cancellation_note = row.cancellation_reason or ""
     if row.rating is not None:
         message.rating = row.rating
@@ -172,7 +172,7 @@ def quote(token: str, expires: Any, price: Price, points_used: int, estimated: A
     """A price that holds until `expires`."""
     return quote_pb2.Quote(
         quote=token,
-        expires_at=timestamp(expires),
+        expires_at=timestamp_to_proto(expires),
         items=[_item(item_row("", priced)) for priced in price.lines],
         amounts=order_pb2.Amounts(
             subtotal=money(price.subtotal),
@@ -187,7 +187,7 @@ def quote(token: str, expires: Any, price: Price, points_used: int, estimated: A
             total=money(price.total),
         ),
         loyalty_points_redeemed=points_used,
-        estimated_delivery_at=timestamp(estimated),
+        estimated_delivery_at=timestamp_to_proto(estimated),
     )
 
 
@@ -196,12 +196,12 @@ def timeline_entry(row: Any, *, for_staff: bool) -> order_pb2.TimelineEntry:
     return order_pb2.TimelineEntry(
         id=str(row.id),
         version=row.version,
-        status=STATUS.value(row.status),
+        status=STATUS.to_proto(row.status),
         note=row.note or "",
         actor=row.updated_by_name or "",
         actor_id=str(row.updated_by or "") if for_staff else "",
         visible_to_customer=row.visible_to_customer,
-        created_at=timestamp(row.created_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
@@ -211,9 +211,9 @@ def position(row: Any, cipher: FieldCipher) -> tracking_pb2.CourierPosition:
         id=str(row.id),
         order_id=str(row.order_id),
         location=unseal_position(row, cipher),
-        status=STATUS.value(row.status),
+        status=STATUS.to_proto(row.status),
         message=row.message or "",
-        created_at=timestamp(row.created_at),
+        created_at=timestamp_to_proto(row.created_at),
     )
 
 
@@ -223,7 +223,7 @@ def invoice(row: Any, contact: Contact) -> invoice_pb2.Invoice:
     message = invoice_pb2.Invoice(
         invoice_number=row.order_number,
         order_id=whole.id,
-        issued_at=timestamp(row.accepted_at),
+        issued_at=timestamp_to_proto(row.accepted_at),
         store_id=whole.store_id,
         store_name=row.store_name,
         supplier_state=row.store_state,
@@ -244,8 +244,8 @@ def state(row: Any) -> order_service_pb2.OrderState:
     """What other services may know of an order."""
     return order_service_pb2.OrderState(
         order_id=str(row.order_id),
-        status=STATUS.value(row.status),
-        payment_status=PAYMENT_STATUS.value(row.payment_status),
+        status=STATUS.to_proto(row.status),
+        payment_status=PAYMENT_STATUS.to_proto(row.payment_status),
         customer_id=str(row.customer_id),
         store_id=str(row.store_id),
         restock=row.restock,

@@ -1,4 +1,4 @@
-"""Words of the contract and of the database (spelt as in the design document), and scalars of every message."""
+"""EnumMapping of the contract and of the database (spelt as in the design document), and scalars of every message."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from jainshikanji.type.v1.money_pb2 import Money
 
+from chassis.enums import EnumMapping
 from chassis.money import CURRENCY
-from chassis.words import Words
 
-STATUS = Words(order_pb2.OrderStatus)
-PAYMENT_STATUS = Words(order_pb2.PaymentStatus)
-PAYMENT_METHOD = Words(PaymentMethod)
-FULFILMENT = Words(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
-REASON = Words(order_pb2.CancellationReason)
+STATUS = EnumMapping(order_pb2.OrderStatus)
+PAYMENT_STATUS = EnumMapping(order_pb2.PaymentStatus)
+PAYMENT_METHOD = EnumMapping(PaymentMethod)
+FULFILMENT = EnumMapping(FulfilmentType, exceptions={"DINE_IN": "dine-in"})
+REASON = EnumMapping(order_pb2.CancellationReason)
 
 
 def money(minor: int) -> Money:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.db import Jsonb, Row, Transaction
+from chassis.database import Jsonb, Row, Transaction
 from services.payment import queries as q
 from services.payment import wire
 from services.payment.gateways.port import AttemptReport
@@ -181,7 +181,7 @@ async def _kept(app: PaymentApp, tx: Transaction, payment: Row, report: AttemptR
             customer_id=payment.customer_id,
             method=report.method or payment.payment_method,
             provider=payment.provider,
-            token=app.cipher.seal(report.saved.token, SAVED_TOKEN),
+            token=app.cipher.encrypt(report.saved.token, SAVED_TOKEN),
             **app.cipher.index(report.saved.token, SAVED_TOKEN),
             network=report.saved.network,
             last4=report.saved.last4,

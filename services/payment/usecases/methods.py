@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound
 from services.payment import queries as q
 

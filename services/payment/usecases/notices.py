@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chassis.db import Jsonb, Transaction
+from chassis.database import Jsonb, Transaction
 from chassis.errors import InvalidArgument
 from services.payment import queries as q
 from services.payment.gateways.port import AttemptReport, ForgedNotice, Notice, RefundReport, UnreadableNotice

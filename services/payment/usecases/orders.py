@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from services.payment import clients
 from services.payment import queries as q
 from services.payment.model import CANCELLED, COMPLETED, OPEN, step

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis import Call, idempotency
+from chassis import Call
 from chassis.batching import Batcher
 from chassis.clock import now
-from chassis.db import Jsonb, Row, Transaction
+from chassis.database import Jsonb, Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
+from chassis.rpc import idempotency
 from services.payment import queries as q
 from services.payment.gateways.port import AttemptReport, Gateway, NoAnswer, Refused
 from services.payment.model import (
@@ -177,7 +178,7 @@ async def initiate(
     # A payment that order has not started yet may be there a moment later: such a refusal is not kept with the key.
     if await app.db.one(q.PAYMENT_BY_ORDER, order_id=order_id) is None:
         raise NotFound
-    payment_id = await idempotency.once(app.db, call, request, work)
+    payment_id = await idempotency.run_once(app.db, call, request, work)
     payment = await _read(app, payment_id)
     if payment.status not in OPEN:
         return payment, ""

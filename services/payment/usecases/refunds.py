@@ -15,12 +15,13 @@ from uuid import UUID
 from google.protobuf.message import Message
 from psycopg.errors import CheckViolation
 
-from chassis import Call, idempotency, ids
+from chassis import Call, ids
 from chassis.clock import now
-from chassis.db import Jsonb, Row, Transaction
+from chassis.database import Jsonb, Row, Transaction
 from chassis.errors import InvalidArgument, NotFound
-from chassis.money import to_decimal
-from chassis.pagination import Page
+from chassis.money import money_from_proto
+from chassis.rpc import idempotency
+from chassis.rpc.pagination import Page
 from services.payment import queries as q
 from services.payment import wire
 from services.payment.gateways.port import Gateway, NoAnswer, RefundOrder, RefundReport, Refused
@@ -69,7 +70,7 @@ async def ask_refund(
             _refuse_below_minimum(app.accounts.named(payment.provider), wanted)
         return await write(app, tx, payment, kept.id, wanted, reason, requested_by=call.caller.account_id, cash=cash)
 
-    refund_id = await idempotency.once(app.db, call, request, work)
+    refund_id = await idempotency.run_once(app.db, call, request, work)
     return await app.db.one(q.REFUND, id=refund_id)
 
 
@@ -77,7 +78,7 @@ def _wanted(payment: Row, amount: Money | None) -> Decimal:
     left: Decimal = payment.captured_amount - payment.refunded_amount
     if amount is not None and amount.currency_code != payment.currency:
         raise InvalidArgument("amount.currencyCode", f"must be {payment.currency}")
-    wanted = left if amount is None else to_decimal(amount)
+    wanted = left if amount is None else money_from_proto(amount)
     if wanted > left or left == 0:
         raise RefundTooLarge(left)
     return wanted

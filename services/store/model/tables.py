@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from chassis.tables import Sealed, service_metadata, type_annotations
+from chassis.database.tables import Encrypted, service_metadata, type_annotations
 
 _RANDOM_ID = text("gen_random_uuid()")
 _NOW = text("now()")
@@ -158,10 +158,10 @@ class Staff(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=_RANDOM_ID)
     store_id: Mapped[UUID] = mapped_column(ForeignKey("stores.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(255))
-    email: Mapped[Sealed]
+    email: Mapped[Encrypted]
     email_index: Mapped[bytes] = mapped_column(LargeBinary)
     email_index_next: Mapped[bytes] = mapped_column(LargeBinary)
-    phone: Mapped[Sealed | None]
+    phone: Mapped[Encrypted | None]
     role: Mapped[str] = mapped_column(String(50))
     is_active: Mapped[bool | None] = mapped_column(server_default=text("true"))
     hire_date: Mapped[dt.date | None] = mapped_column(Date)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import NotFound
 from chassis.money import ZERO
 from services.store import queries as q

@@ -10,7 +10,7 @@ from uuid import UUID
 from jainshikanji.store.v1.operating_hours_pb2 import OperatingHours
 
 from chassis.clock import now
-from chassis.db import Row
+from chassis.database import Row
 from chassis.errors import InvalidArgument, NotFound
 from services.store import queries as q
 from services.store import wire

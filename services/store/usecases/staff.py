@@ -14,10 +14,10 @@ from uuid import UUID
 from psycopg.errors import ForeignKeyViolation
 
 from chassis.clock import now
-from chassis.db import Row, Transaction
-from chassis.errors import InvalidArgument, NotFound, PeerRefused, StaleEtag, Unavailable
-from chassis.pagination import Page
+from chassis.database import Row, Transaction
+from chassis.errors import InvalidArgument, NotFound, RemoteError, StaleEtag, Unavailable
 from chassis.pii import normalise_email, normalise_phone
+from chassis.rpc.pagination import Page
 from services.store import clients, wire
 from services.store import queries as q
 from services.store.app import StoreApp
@@ -72,7 +72,7 @@ async def add_member(
                 q.HIRE,
                 store_id=store_id,
                 name=name,
-                email=app.cipher.seal(address, EMAIL),
+                email=app.cipher.encrypt(address, EMAIL),
                 **app.cipher.index(address, EMAIL),
                 phone=_sealed_phone(app, phone),
                 role=job,
@@ -83,7 +83,7 @@ async def add_member(
     if row is None:
         raise AlreadyStaff
     try:
-        return await app.uninterrupted(hand_over_invitation(app, row.id)) or row
+        return await app.run_shielded(hand_over_invitation(app, row.id)) or row
     except Unavailable as error:
         app.log.warning("an invitation waits", staff_id=str(row.id), error=str(error))
         return row
@@ -92,7 +92,7 @@ async def add_member(
 async def hand_over_invitation(app: StoreApp, staff_id: UUID) -> Row | None:
     """Has a pending member invited and gives the grant; None when the invitation is not pending (any more).
 
-    Raises PeerRefused, after marking the member refused, and Unavailable, which leaves the invitation pending.
+    Raises RemoteError, after marking the member refused, and Unavailable, which leaves the invitation pending.
     """
     member = await app.db.one(q.PENDING_MEMBER, staff_id=staff_id)
     if member is None:
@@ -101,12 +101,12 @@ async def hand_over_invitation(app: StoreApp, staff_id: UUID) -> Row | None:
         account_id = await clients.invite(
             app,
             name=member.name,
-            email=app.cipher.open(member.email, EMAIL),
+            email=app.cipher.decrypt(member.email, EMAIL),
             phone=open_phone(app, member),
             store_id=member.store_id,
             job=member.role,
         )
-    except PeerRefused:
+    except RemoteError:
         await app.db.run(q.INVITATION_REFUSED, staff_id=staff_id, email_index=member.email_index)
         raise
     async with app.db.transaction() as tx:
@@ -121,8 +121,8 @@ async def hand_over_invitations(app: StoreApp) -> None:
     for row in await app.db.all(q.PENDING_MEMBERS, grace=GRACE, limit=BATCH):
         try:
             await hand_over_invitation(app, row.id)
-        except PeerRefused as refusal:
-            app.log.warning("an invitation was refused", staff_id=str(row.id), reason=refusal.peer_reason)
+        except RemoteError as refusal:
+            app.log.warning("an invitation was refused", staff_id=str(row.id), reason=refusal.reason)
         except Unavailable:
             return
 
@@ -176,7 +176,7 @@ async def erase_account(app: StoreApp, tx: Transaction, account_id: UUID) -> Non
         nobody = f"{member.id}@erased.invalid"
         changes = {
             "name": ERASED_NAME,
-            "email": app.cipher.seal(nobody, EMAIL),
+            "email": app.cipher.encrypt(nobody, EMAIL),
             **app.cipher.index(nobody, EMAIL),
             "phone": None,
             "is_active": False,
@@ -230,18 +230,18 @@ def _today(time_zone: str) -> dt.date:
 
 def open_email(app: StoreApp, member: Row) -> str:
     """The member's email as it was given, normalised."""
-    return app.cipher.open(member.email, EMAIL)
+    return app.cipher.decrypt(member.email, EMAIL)
 
 
 def open_phone(app: StoreApp, member: Row) -> str:
     """The member's phone in E.164; empty without one."""
-    return app.cipher.open(member.phone, PHONE) if member.phone else ""
+    return app.cipher.decrypt(member.phone, PHONE) if member.phone else ""
 
 
 def _sealed_phone(app: StoreApp, phone: str) -> bytes | None:
     if not phone:
         return None
     try:
-        return app.cipher.seal(normalise_phone(phone), PHONE)
+        return app.cipher.encrypt(normalise_phone(phone), PHONE)
     except ValueError:
         raise InvalidArgument("phone", "is no phone number") from None

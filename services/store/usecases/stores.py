@@ -11,11 +11,11 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
-from chassis.call import Caller
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied, StaleEtag
 from chassis.ids import new_id
-from chassis.pagination import Page
+from chassis.rpc.call import Caller
+from chassis.rpc.pagination import Page
 from services.store import queries as q
 from services.store import wire
 from services.store.app import StoreApp

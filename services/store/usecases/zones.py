@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from chassis.db import Row, Transaction
+from chassis.database import Row, Transaction
 from chassis.errors import NotFound
-from chassis.pagination import Page
+from chassis.rpc.pagination import Page
 from services.store import queries as q
 from services.store.app import StoreApp
 from services.store.model.refusals import PostalCodeTaken, TooManyZones

@@ -15,7 +15,7 @@ import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis.crypto import FieldCipher
+from chassis.security.encryption import FieldCipher
 
 SEALED_AS = "signing_keys.private_key"
 SIGNING_KEY = """
@@ -31,7 +31,7 @@ class Forger:
         row = database.execute(SIGNING_KEY).fetchone()
         assert row is not None
         self.kid: str = row[0]
-        self.key = Ed25519PrivateKey.from_private_bytes(b64decode(cipher.open(row[1], SEALED_AS)))
+        self.key = Ed25519PrivateKey.from_private_bytes(b64decode(cipher.decrypt(row[1], SEALED_AS)))
         self.public: bytes = row[2]
 
     @staticmethod

@@ -19,9 +19,9 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.store.v1.events_pb2 import StoreCreated, StoreUpdated
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
-from chassis.bus import EventMeta
+from chassis.events.bus import EventMeta
 from chassis.ids import new_id
-from chassis.service import Process
+from chassis.process.service import Process
 from tests.harness import Identity, Platform
 
 Published = tuple[Message, datetime]

@@ -15,7 +15,7 @@ from jainshikanji.analytics.v1.client_event_pb2 import ClientEventName
 from jainshikanji.analytics.v1.report_pb2 import Interval, ReportKind
 from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock
 
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import account, admin, customer, nobody, refusal, service, staff
 from tests.integration.analytics.conftest import SaidOrder, World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from services.analytics.usecases.forgetting import forget_old
 from services.analytics.usecases.taking_in import learn_stores

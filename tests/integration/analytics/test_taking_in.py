@@ -15,8 +15,8 @@ from jainshikanji.customer.v1.events_pb2 import CustomerErased, CustomerRegister
 from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock, StockRestocked
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 
-from chassis.bus import Bus
-from chassis.db import sql
+from chassis.database import sql
+from chassis.events.bus import Bus
 from chassis.ids import new_id
 from services.analytics.model.facts import OrderFact
 from services.analytics.model.period import PLATFORM_ZONE

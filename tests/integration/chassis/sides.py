@@ -11,12 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 from sqlalchemy import create_engine
 
-from chassis.bus import Bus
-from chassis.consumer import Consumer
-from chassis.db import Database
-from chassis.lease import Lease
-from chassis.migrations import create_chassis_tables, engine_url
-from chassis.outbox import Outbox, Relay
+from chassis.database import Database
+from chassis.database.lease import Lease
+from chassis.database.migrations import create_chassis_tables, engine_url
+from chassis.events.bus import Bus
+from chassis.events.consumer import Consumer
+from chassis.events.outbox import Outbox, Relay
 
 
 class Side:

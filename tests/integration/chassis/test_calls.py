@@ -11,8 +11,8 @@ from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 
 from chassis import ids
-from chassis.dead_letters import DeadLetterServicer
-from chassis.service import Process
+from chassis.events.dead_letters import DeadLetterServicer
+from chassis.process.service import Process
 from devstack.certificates import Authority
 from tests import harness
 from tests.harness import Identity, Platform, refusal

@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 
-from chassis import consumer, ids
-from chassis.consumer import batch
-from chassis.db import sql
+from chassis import ids
+from chassis.database import sql
+from chassis.events import consumer
+from chassis.events.consumer import batch
 from devstack.nats import Nats
 from tests.harness import Platform
 from tests.integration.chassis.sides import Side, cancel, eventually, publish

@@ -11,7 +11,7 @@ import pytest
 from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 
-from chassis.service import Process
+from chassis.process.service import Process
 from devstack.certificates import Authority
 from tests.harness import Identity, Platform
 

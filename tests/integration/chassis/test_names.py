@@ -12,10 +12,10 @@ import pytest
 from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceStub
 
-from chassis import peers
 from chassis.errors import Unavailable
-from chassis.peers import Peers
-from chassis.tls import IdentityFiles
+from chassis.rpc import channels
+from chassis.rpc.channels import Channels
+from chassis.security.tls import IdentityFiles
 from devstack.ports import LOOPBACK
 from tests.harness import Platform
 
@@ -65,10 +65,10 @@ def names() -> Iterator[Names]:
 async def test_a_peer_that_was_away_is_looked_up_again_by_the_next_calls(
     platform: Platform, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(channels, "LOOK_AGAIN_SECONDS", 0.2)
     process = await platform.start("store")
     target = f"dns://{LOOPBACK}:{names.port}/store.:{process.mesh_port}"
-    calls = Peers(IdentityFiles(platform.certificates / "operator"), {"store": target}, "dns:///{service}:1")
+    calls = Channels(IdentityFiles(platform.certificates / "operator"), {"store": target}, "dns:///{service}:1")
 
     async def ask() -> None:
         await calls.stub("store", DeadLetterServiceStub).ListDeadLetters(pb.ListDeadLettersRequest(page_size=1))

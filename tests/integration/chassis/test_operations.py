@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from nats.aio.client import Client
 
-from chassis import migrations
-from chassis.bus import Bus, consumer_config, stream_name
-from chassis.streams import Declaration, StreamSettings, declare
+from chassis.database import migrations
+from chassis.events.bus import Bus, consumer_config, stream_name
+from chassis.events.streams import Declaration, StreamSettings, declare
 from tests.harness import Platform
 
 

@@ -11,7 +11,7 @@ from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1 import dead_letter_service_pb2_grpc as rpc
 
 from chassis import ids
-from chassis.errors import STATUS_HEADER, NotFound, Refusal
+from chassis.errors import STATUS_HEADER, DomainError, NotFound
 from tests.harness import refusal
 
 KNOWN = str(ids.new_id())
@@ -29,7 +29,7 @@ class Servicer(rpc.DeadLetterServiceServicer):
         return Empty()
 
 
-def refuse(context: Any, why: Refusal) -> None:
+def refuse(context: Any, why: DomainError) -> None:
     status = why.status()
     context.set_trailing_metadata(((STATUS_HEADER, status.SerializeToString()),))
     context.abort(why.code, status.message)

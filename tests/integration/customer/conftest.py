@@ -16,9 +16,9 @@ from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
 from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from jainshikanji.customer.v1.session_pb2 import Tokens
 
-from chassis.db import sql
-from chassis.interceptors.identity import HEADER
-from chassis.service import Process
+from chassis.database import sql
+from chassis.process.service import Process
+from chassis.rpc.interceptors.identity import HEADER
 from services.customer.app import CustomerApp
 from services.customer.usecases import codes
 from tests import harness

@@ -13,8 +13,8 @@ from jainshikanji.order.v1.events_pb2 import OrderDelivered
 from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis import ids
-from chassis.bus import EventMeta
 from chassis.clock import now
+from chassis.events.bus import EventMeta
 from tests import harness
 from tests.integration.customer.conftest import People, Person
 

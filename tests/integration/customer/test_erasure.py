@@ -51,7 +51,7 @@ async def test_an_erased_customer_leaves_nothing_personal_and_no_session(people:
         "gender",
     )
     assert [getattr(row, name) for name in personal] == [None] * len(personal)
-    assert people.app.cipher.open(row.email, "customers.email") == ""
+    assert people.app.cipher.decrypt(row.email, "customers.email") == ""
     assert not row.is_active
     for table in TABLES:
         left = await people.stored(f"SELECT 1 FROM {table} WHERE customer_id = %(id)s::uuid", id=asha.id)  # noqa: S608

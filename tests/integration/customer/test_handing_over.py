@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jainshikanji.customer.v1 import auth_service_pb2 as auth
 
-from chassis.peers import Peers
+from chassis.rpc.channels import Channels
 from devstack.ports import free_port
 from services.customer.usecases import codes
 from tests.harness import Platform
@@ -32,7 +32,7 @@ async def test_a_code_waits_sealed_while_notification_is_away_and_is_handed_over
     platform: Platform, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = people.app
-    nowhere = Peers(app.files, {"notification": f"127.0.0.1:{free_port()}"}, "dns:///{service}:1")
+    nowhere = Channels(app.files, {"notification": f"127.0.0.1:{free_port()}"}, "dns:///{service}:1")
     with monkeypatch.context() as away:
         away.setattr(app, "peers", nowhere)
         started = time.perf_counter()
@@ -42,7 +42,7 @@ async def test_a_code_waits_sealed_while_notification_is_away_and_is_handed_over
             while not (rows := await waiting(people, asha.id)) or rows[0].attempts == 0:
                 await asyncio.sleep(0.02)
         assert people.codes[-1].encode() not in bytes(rows[0].code)
-        assert app.cipher.open(rows[0].code, codes.SEALED_AS) == people.codes[-1]
+        assert app.cipher.decrypt(rows[0].code, codes.SEALED_AS) == people.codes[-1]
     await platform.start("notification")
     await people.stored("UPDATE code_deliveries SET next_attempt_at = now() RETURNING code_id")
     app.codes_wait.set()

@@ -13,8 +13,8 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
 
 from chassis.clock import now
-from chassis.db import Database
-from chassis.outbox import Outbox
+from chassis.database import Database
+from chassis.events.outbox import Outbox
 from devstack.ports import free_port
 from services.customer.keys import Keyring
 from tests import harness

@@ -15,9 +15,10 @@ from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 from typer.testing import CliRunner
 
-from chassis import key_rotation, migrations
-from chassis.commands import command_line
-from chassis.crypto import FieldCipher
+from chassis.database import migrations
+from chassis.process.cli import command_line
+from chassis.security import key_rotation
+from chassis.security.encryption import FieldCipher
 from devstack.ports import LOOPBACK, free_port
 from services.customer.__main__ import SERVICE
 from services.customer.model import Base

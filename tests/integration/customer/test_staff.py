@@ -13,8 +13,8 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 from typer.testing import CliRunner
 
 from chassis import ids
-from chassis.bus import EventMeta
 from chassis.clock import now
+from chassis.events.bus import EventMeta
 from services.customer.model import WeakPassword
 from services.customer.usecases import accounts
 from tests import harness
@@ -210,7 +210,7 @@ async def test_the_bootstrap_command_reads_the_password_from_the_standard_input(
 ) -> None:
     import asyncio
 
-    from chassis.commands import command_line
+    from chassis.process.cli import command_line
     from services.customer.__main__ import SERVICE
 
     settings = people.process.settings

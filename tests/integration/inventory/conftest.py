@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from chassis.service import Process
+from chassis.process.service import Process
 from tests.harness import Platform
 from tests.integration.inventory.shop import Shop
 

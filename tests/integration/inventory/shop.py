@@ -19,10 +19,10 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed
 from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis import ids
-from chassis.bus import Bus
 from chassis.clock import now
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.events.bus import Bus
+from chassis.process.service import Process
 from tests.harness import Identity, Platform, Refused, admin, nobody, refusal, service, staff
 
 EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq")

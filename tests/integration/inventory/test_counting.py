@@ -21,8 +21,9 @@ from jainshikanji.inventory.v1.stock_service_pb2 import (
 )
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
-from chassis import ids, outbox
-from chassis.db import sql
+from chassis import ids
+from chassis.database import sql
+from chassis.events import outbox
 from services.inventory.queries import stock as q
 from services.inventory.usecases import reservations
 from tests.harness import customer, staff

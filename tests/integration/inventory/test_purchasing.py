@@ -26,11 +26,11 @@ from jainshikanji.inventory.v1.purchasing_service_pb2_grpc import PurchasingServ
 from jainshikanji.inventory.v1.stock_service_pb2 import ListReorderProposalsRequest
 
 from chassis import ids
-from chassis.db import sql
+from chassis.database import sql
 from tests.harness import staff
 from tests.integration.inventory.shop import Shop, refused, rupees
 
-SEALED = sql("SELECT email, phone, address FROM suppliers WHERE id = %(id)s")
+ENCRYPTED = sql("SELECT email, phone, address FROM suppliers WHERE id = %(id)s")
 SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
 
 
@@ -73,7 +73,7 @@ def receive(shop: Shop, order_id: str, lines: list[ReceiptLine], *, key: str = "
 async def test_what_is_personal_of_a_supplier_is_sealed_in_the_database(shop: Shop) -> None:
     made = await supplier(shop, email="ravi@lemons.example", phone="+91 98200 12345", address="12 Mill Road, Pune")
     assert (made.email, made.phone, made.address) == ("ravi@lemons.example", "+91 98200 12345", "12 Mill Road, Pune")
-    row = await shop.db.one(SEALED, id=made.id)
+    row = await shop.db.one(ENCRYPTED, id=made.id)
     for sealed, plain in zip(row, (made.email, made.phone, made.address), strict=True):
         assert plain.encode() not in bytes(sealed)
 

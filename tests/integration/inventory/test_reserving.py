@@ -10,7 +10,7 @@ from jainshikanji.inventory.v1 import stock_service_pb2
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
 from chassis import ids
-from chassis.errors import PeerRefused
+from chassis.errors import RemoteError
 from tests.harness import refusal, service
 from tests.integration.inventory.shop import Shop, refused
 
@@ -62,8 +62,8 @@ async def test_a_batch_answers_each_order_for_itself(shop: Shop) -> None:
             one.lines.add(product_id=product_id, quantity=quantity)
     answer = await stub.BatchReserveStock(request)
     assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "refusal", "response"]
-    why = PeerRefused(answer.results[1].refusal)
-    assert (why.peer_reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
+    why = RemoteError(answer.results[1].refusal)
+    assert (why.reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
     assert (await shop.left(tea.id), await shop.left(rare.id)) == (7, 0)
     await shop.check_books()
 

@@ -15,9 +15,10 @@ from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesResponse, OrderState
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceServicer, add_OrderServiceServicer_to_server
 
-from chassis import ids, tls
-from chassis.db import sql
+from chassis import ids
+from chassis.database import sql
 from chassis.errors import Unavailable
+from chassis.security import tls
 from services.inventory.usecases.reservations import forget_settled, recover_forgotten
 from tests.harness import Platform
 from tests.integration.inventory.shop import Shop, refused

@@ -19,10 +19,10 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed, Ord
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
 from jainshikanji.type.v1.money_pb2 import Money
 
-from chassis.bus import EventMeta
-from chassis.db import Row, sql
+from chassis.database import Row, sql
+from chassis.events.bus import EventMeta
 from chassis.ids import new_id
-from chassis.service import Process
+from chassis.process.service import Process
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import new_code
 from tests.harness import Platform, admin, customer, nobody, service

@@ -16,7 +16,7 @@ from jainshikanji.loyalty.v1.campaign_pb2 import CampaignType, CustomerSegment, 
 from jainshikanji.loyalty.v1.events_pb2 import PointsEarned, PointsReversed, TierChanged
 from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from services.loyalty.usecases.accounts import expire_points, follow_tiers
 from tests.harness import admin, customer, refusal

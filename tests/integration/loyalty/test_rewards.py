@@ -14,7 +14,7 @@ from jainshikanji.loyalty.v1.campaign_pb2 import DiscountType
 from jainshikanji.loyalty.v1.reward_pb2 import Redemption, RedemptionStatus, Reward
 from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import customer, refusal
 from tests.integration.loyalty.conftest import Loyalty, cancelled, confirmed, delivered, rupees

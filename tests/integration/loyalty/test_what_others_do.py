@@ -17,8 +17,8 @@ from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.order.v1.order_service_pb2 import BatchGetOrderStatesResponse, OrderState
 from psycopg.errors import DeadlockDetected
 
-from chassis.bus import Bus
-from chassis.db import sql
+from chassis.database import sql
+from chassis.events.bus import Bus
 from chassis.ids import new_id
 from services.loyalty.queries import accounts as q
 from services.loyalty.usecases.benefits import settle_stale_reservations
@@ -81,7 +81,7 @@ async def test_events_come_by_nats_and_what_they_cause_goes_out_by_nats(loyalty:
     bus = Bus("customer", loyalty.platform.nats.url, listen_url=loyalty.platform.postgres.url("loyalty"))
     await bus.connect()
     heard: asyncio.Queue[Any] = asyncio.Queue()
-    await bus.overhear(PointsEarned.DESCRIPTOR.full_name, heard.put)
+    await bus.subscribe(PointsEarned.DESCRIPTOR.full_name, heard.put)
     event = CustomerRegistered(customer_id=str(customer_id))
     row = SimpleNamespace(
         event_id=event_id,

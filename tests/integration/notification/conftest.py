@@ -21,9 +21,9 @@ from jainshikanji.notification.v1.notification_pb2 import Notification
 from jainshikanji.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 
 from chassis import clock
-from chassis.bus import EventMeta
+from chassis.events.bus import EventMeta
 from chassis.ids import new_id
-from chassis.service import Process
+from chassis.process.service import Process
 from devstack.ports import free_port
 from tests.harness import Platform, customer, nobody
 

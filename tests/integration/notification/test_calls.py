@@ -12,7 +12,7 @@ from jainshikanji.notification.v1 import notification_service_pb2 as pb
 from jainshikanji.notification.v1.notification_pb2 import Category, Channel, DispatchState
 
 from chassis import clock
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import admin, customer, nobody, refusal, service
 from tests.integration.notification.conftest import World, until

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from chassis import migrations
+from chassis.database import migrations
 from devstack.ports import free_port
 from tests.integration.notification.conftest import World, until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chassis import clock
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from services.notification.usecases.forgetting import forget_old
 from tests.integration.notification.conftest import World

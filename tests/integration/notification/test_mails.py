@@ -17,8 +17,8 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis import clock
-from chassis.bus import EventMeta
-from chassis.db import sql
+from chassis.database import sql
+from chassis.events.bus import EventMeta
 from chassis.ids import new_id
 from services.notification.providers import Parcel, Report
 from tests.integration.notification.conftest import Person, World, until

@@ -21,14 +21,14 @@ from jainshikanji.payment.v1.events_pb2 import PaymentCompleted, RefundProcessed
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
-from chassis.bus import EventMeta
-from chassis.db import sql
+from chassis.database import sql
+from chassis.events.bus import EventMeta
 from chassis.ids import new_id
-from chassis.service import Process
+from chassis.process.service import Process
 from services.order.app import OrderApp
 from services.order.wire.words import money
 from tests.harness import Identity, Platform, admin, customer, service, staff
-from tests.integration.order.peers import Peers
+from tests.integration.order.peers import Channels
 
 EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
 SAGA = sql("SELECT * FROM order_sagas WHERE order_id = %(id)s")
@@ -55,7 +55,7 @@ class World:
 
     platform: Platform
     process: Process
-    peers: Peers
+    peers: Channels
     store_id: UUID = field(default_factory=new_id)
     product_id: str = field(default_factory=lambda: str(new_id()))
 
@@ -169,7 +169,7 @@ def kitchen() -> Iterator[Platform]:
 
 @pytest_asyncio.fixture(scope="package")
 async def running(kitchen: Platform) -> AsyncIterator[World]:
-    peers = Peers()
+    peers = Channels()
     await peers.serve(kitchen)
     process = await kitchen.start("order", heartbeat_seconds=0.3)
     yield World(kitchen, process, peers)

@@ -1,4 +1,4 @@
-"""Peers of the order service that do as they are told: they hold, refuse, hang or die on request.
+"""Channels of the order service that do as they are told: they hold, refuse, hang or die on request.
 
 They are real gRPC servers behind the real interceptors, so that order's requests are checked against the contracts.
 """
@@ -30,11 +30,12 @@ from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
-from chassis import interceptors, tls
-from chassis.batch_calls import answer_each
 from chassis.errors import Conflict, NotFound, ResourceExhausted, Unavailable
-from chassis.service import add_to_server
-from chassis.settings import TRUST_DOMAIN
+from chassis.process.service import add_to_server
+from chassis.process.settings import TRUST_DOMAIN
+from chassis.rpc import interceptors
+from chassis.rpc.batch_calls import answer_each
+from chassis.security import tls
 from services.order.wire.words import money
 from tests.harness import Platform
 
@@ -75,7 +76,7 @@ def refusing(refusal: Exception) -> Fault:
 
 
 @dataclass
-class Peers:
+class Channels:
     """What the peers hold and how they misbehave. Faults by method name: `before` the effect, or `after` it."""
 
     before: dict[str, Fault] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class Peers:
 
 
 class Customers(CustomerServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     async def GetOrderingCustomer(self, request: customers.GetOrderingCustomerRequest, context: Any) -> Any:
@@ -168,7 +169,7 @@ class Customers(CustomerServiceServicer):
 
 
 class Stores(StoreServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     async def QuoteFulfilment(self, request: stores.QuoteFulfilmentRequest, context: Any) -> Any:
@@ -198,7 +199,7 @@ class Stores(StoreServiceServicer):
 
 
 class Products(ProductServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     async def PriceLines(self, request: products.PriceLinesRequest, context: Any) -> Any:
@@ -235,7 +236,7 @@ class Products(ProductServiceServicer):
 
 
 class Stock(StockServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     async def ReserveStock(self, request: stock.ReserveStockRequest, context: Any) -> Any:
@@ -261,7 +262,7 @@ class Stock(StockServiceServicer):
 
 
 class Loyalty(LoyaltyServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     def _benefits(self, request: Any) -> loyalty.Benefits:
@@ -291,7 +292,7 @@ class Loyalty(LoyaltyServiceServicer):
 
 
 class Payments(PaymentServiceServicer):
-    def __init__(self, peers: Peers) -> None:
+    def __init__(self, peers: Channels) -> None:
         self._peers = peers
 
     async def StartPayment(self, request: payments.StartPaymentRequest, context: Any) -> Any:

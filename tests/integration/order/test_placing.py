@@ -14,7 +14,7 @@ from jainshikanji.order.v1.order_pb2 import OrderStatus, PaymentStatus
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World

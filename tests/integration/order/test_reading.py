@@ -14,7 +14,7 @@ from jainshikanji.store.v1.staff_pb2 import StaffJob
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.clock import now
-from chassis.db import sql
+from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World

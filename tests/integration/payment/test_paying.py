@@ -14,7 +14,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis import ids
 from chassis.clock import now
-from chassis.db import sql
+from chassis.database import sql
 from services.payment.usecases.payments import check_payments
 from tests import harness
 from tests.harness import refusal

@@ -17,9 +17,9 @@ from jainshikanji.payment.v1 import payment_service_pb2 as pb
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod, PaymentStatus, RefundStatus
 
 from chassis import ids
-from chassis.bus import EventMeta
 from chassis.clock import now
-from chassis.db import sql
+from chassis.database import sql
+from chassis.events.bus import EventMeta
 from services.payment import queries as q
 from services.payment.usecases.orders import check_orders
 from services.payment.usecases.refunds import carry_out_due

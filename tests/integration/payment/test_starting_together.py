@@ -17,9 +17,9 @@ from psycopg.errors import CheckViolation
 
 from chassis import ids
 from chassis.batching import Batcher
-from chassis.bus import EventMeta
 from chassis.clock import now
-from chassis.db import Row, sql
+from chassis.database import Row, sql
+from chassis.events.bus import EventMeta
 from services.payment import queries as q
 from services.payment.model import OrderHasPayment
 from services.payment.usecases import payments

@@ -12,7 +12,7 @@ import pytest
 from jainshikanji.payment.v1.payment_pb2 import PaymentStatus, RefundStatus
 
 from chassis import ids
-from chassis.db import sql
+from chassis.database import sql
 from tests.harness import refusal
 from tests.integration.payment.world import World, capture_message
 

@@ -35,11 +35,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis import ids, tls
-from chassis.bus import Bus
+from chassis import ids
 from chassis.clock import now
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.events.bus import Bus
+from chassis.process.service import Process
+from chassis.security import tls
 from devstack.daemons import Daemon
 from devstack.ports import accepts, free_port
 from tests import harness

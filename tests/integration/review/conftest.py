@@ -17,10 +17,10 @@ from jainshikanji.order.v1.events_pb2 import OrderDelivered
 from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceStub
 
 from chassis import ids
-from chassis.bus import Bus
 from chassis.clock import now
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.events.bus import Bus
+from chassis.process.service import Process
 from tests.harness import Identity, Platform
 
 DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE order_id = %(order_id)s")

@@ -15,8 +15,8 @@ from jainshikanji.review.v1 import review_service_pb2 as pb
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewResponded, ReviewUpdated
 
 from chassis import ids
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.process.service import Process
 from tests import harness
 from tests.harness import refusal
 from tests.integration.review.conftest import Order

@@ -17,7 +17,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from chassis import ids
-from chassis.service import Process
+from chassis.process.service import Process
 from tests import harness
 from tests.harness import Identity, Platform
 

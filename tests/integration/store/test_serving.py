@@ -16,8 +16,8 @@ from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 
 from chassis import ids
 from chassis.clock import now
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.process.service import Process
 from services.store import queries
 from tests import harness
 from tests.harness import refusal

@@ -25,11 +25,12 @@ from jainshikanji.store.v1.staff_service_pb2_grpc import StaffServiceStub
 from jainshikanji.store.v1.store_pb2 import Store
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
-from chassis import errors, ids, tls
-from chassis.bus import Bus
+from chassis import errors, ids
 from chassis.clock import now
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.events.bus import Bus
+from chassis.process.service import Process
+from chassis.security import tls
 from services.store.usecases.staff import end_employments, hand_over_invitations
 from tests import harness
 from tests.harness import Platform, refusal

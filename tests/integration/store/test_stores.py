@@ -12,8 +12,8 @@ from jainshikanji.store.v1.events_pb2 import StoreCreated, StoreUpdated
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
 from chassis import ids
-from chassis.db import sql
-from chassis.service import Process
+from chassis.database import sql
+from chassis.process.service import Process
 from tests import harness
 from tests.harness import Platform, refusal
 from tests.integration.store.conftest import MakeStore, address, new_store, rupees

@@ -11,8 +11,8 @@ import pytest
 from google.rpc import status_pb2
 from grpc.aio import AioRpcError, Metadata
 
-from chassis.batch_calls import BatchedCall
-from chassis.errors import Conflict, PeerRefused, Unavailable
+from chassis.errors import Conflict, RemoteError, Unavailable
+from chassis.rpc.batch_calls import BatchedCall
 
 
 class SoldOut(Conflict):
@@ -61,8 +61,8 @@ async def test_each_gets_its_own_response_or_refusal() -> None:
     call = peer.call()
     first, sold_out, fault, last = await asyncio.gather(*map(call, (1, 13, 14, 2)), return_exceptions=True)
     assert (first, last) == (2, 4)
-    assert isinstance(sold_out, PeerRefused)
-    assert sold_out.peer_reason == "SOLD_OUT"
+    assert isinstance(sold_out, RemoteError)
+    assert sold_out.reason == "SOLD_OUT"
     assert isinstance(fault, Unavailable)
     assert (peer.alone, peer.together) == ([], [[1, 13, 14, 2]])
 

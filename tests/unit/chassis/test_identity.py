@@ -10,7 +10,8 @@ import pytest
 
 from chassis import ids
 from chassis.errors import Unauthenticated
-from chassis.interceptors.identity import read_payload
+from chassis.rpc.interceptors.identity import read_payload
+from services.identity import IDENTITY
 
 ACCOUNT, SESSION, STORE = ids.new_id(), ids.new_id(), ids.new_id()
 CLAIMS = {
@@ -26,7 +27,7 @@ def payload(claims: Any) -> str:
 
 
 def test_a_payload_names_account_session_roles_and_grants() -> None:
-    caller = read_payload(payload(CLAIMS))
+    caller = read_payload(IDENTITY, payload(CLAIMS))
     assert (caller.account_id, caller.session_id) == (ACCOUNT, SESSION)
     assert caller.roles == {"CUSTOMER", "MANAGER"}
     assert [(grant.tenant_id, grant.role) for grant in caller.grants] == [(STORE, "MANAGER")]
@@ -43,10 +44,10 @@ def test_a_payload_names_account_session_roles_and_grants() -> None:
 )  # fmt: skip
 def test_claims_of_another_shape_name_nobody(claims: Any) -> None:
     with pytest.raises(Unauthenticated):
-        read_payload(payload(claims))
+        read_payload(IDENTITY, payload(claims))
 
 
 @pytest.mark.parametrize("text", ["x", "%%%", "e30", "AAAA", "/w==", "é"])
 def test_what_is_no_payload_names_nobody(text: str) -> None:
     with pytest.raises(Unauthenticated):
-        read_payload(text)
+        read_payload(IDENTITY, text)

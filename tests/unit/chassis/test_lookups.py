@@ -6,8 +6,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from chassis.db import sql
-from chassis.lookups import Lookup
+from chassis.database import sql
+from chassis.database.batched_reads import BatchedRead
 
 ROWS = {("a", 1): ["a1"], ("a", 2): ["a2", "a2 again"], ("b", 1): ["b1"]}
 
@@ -30,7 +30,7 @@ class Database:
 
 async def test_everybody_gets_their_own_rows_from_one_statement() -> None:
     db = Database()
-    lookup = Lookup(db, sql("SELECT"), "letters", "numbers")  # type: ignore[arg-type]
+    lookup = BatchedRead(db, sql("SELECT"), "letters", "numbers")  # type: ignore[arg-type]
     both, one, none = await asyncio.gather(lookup.all([("a", 1), ("a", 2)]), lookup.one("b", 1), lookup.one("c", 9))
     assert {row.text for row in both} == {"a1", "a2", "a2 again"}
     assert one.text == "b1"

@@ -2,7 +2,7 @@ import pytest
 from jainshikanji.operations.v1.dead_letter_service_pb2 import ListDeadLettersRequest
 
 from chassis.errors import InvalidArgument
-from chassis.pagination import Pages
+from chassis.rpc.pagination import Pages
 
 ROWS = [(f"2026-01-0{day}", str(day)) for day in range(1, 8)]
 PAGES = Pages(b"k" * 32)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from chassis import logs
 from chassis.pii import normalise_email, normalise_phone
+from chassis.process import logs
 
 
 def test_case_and_blanks_do_not_make_another_account() -> None:

@@ -4,26 +4,26 @@ from google.rpc import error_details_pb2
 from jainshikanji.order.v1.order_service_pb2 import CreateOrderRequest
 from jainshikanji.order.v1.quote_pb2 import CartLine
 
-from chassis.call import Call
 from chassis.contract import service_methods
 from chassis.errors import (
     MOST_VIOLATIONS,
     Conflict,
     InvalidArgument,
     NotFound,
-    PeerRefused,
+    RemoteError,
     ResourceExhausted,
     Unavailable,
     restore,
 )
-from chassis.interceptors.validation import validate
+from chassis.rpc.call import Call
+from chassis.rpc.interceptors.validation import validate
 
 
 class OutOfStock(Conflict):
     """For this test."""
 
 
-def info_of(refusal: Conflict | PeerRefused) -> error_details_pb2.ErrorInfo:
+def info_of(refusal: Conflict | RemoteError) -> error_details_pb2.ErrorInfo:
     info = error_details_pb2.ErrorInfo()
     assert refusal.status().details[0].Unpack(info)
     return info
@@ -88,5 +88,5 @@ def test_a_kept_refusal_is_given_again_unchanged() -> None:
     first = OutOfStock("nothing left", product_ids="p1")
     again = restore(first.status())
     assert again.status() == first.status()
-    assert isinstance(again, PeerRefused)
-    assert again.peer_reason == "OUT_OF_STOCK"
+    assert isinstance(again, RemoteError)
+    assert again.reason == "OUT_OF_STOCK"

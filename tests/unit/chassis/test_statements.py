@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import ARRAY, Column, Integer, MetaData, Table, Text, Uuid, any_, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from chassis.db import Jsonb, sql, statement
+from chassis.database import Jsonb, sql, statement
 
 dishes = Table(
     "dishes", MetaData(), Column("id", Uuid), Column("name", Text), Column("tags", JSONB), Column("price", Integer)

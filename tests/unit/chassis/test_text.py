@@ -8,10 +8,10 @@ import unicodedata
 import pytest
 from jainshikanji.customer.v1.auth_service_pb2 import RegisterRequest
 
-from chassis.call import Call
 from chassis.contract import service_methods
 from chassis.errors import InvalidArgument
-from chassis.interceptors.text import MOST_MARKS, normalise
+from chassis.rpc.call import Call
+from chassis.rpc.interceptors.text import MOST_MARKS, normalise
 
 SERVICE = "jainshikanji.customer.v1.AuthService"
 

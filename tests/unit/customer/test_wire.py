@@ -1,4 +1,4 @@
-"""Words, names, texts and positions between contract and database."""
+"""EnumMapping, names, texts and positions between contract and database."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
-from chassis.crypto import FieldCipher
 from chassis.errors import InvalidArgument
+from chassis.security.encryption import FieldCipher
 from services.customer import wire
 from services.customer.usecases import codes
 
@@ -19,13 +19,13 @@ CIPHER = FieldCipher({"1": b"f" * 32}, b"i" * 32)
 
 
 def test_the_database_keeps_the_words_of_its_checks_and_comments() -> None:
-    assert wire.ADDRESS_TYPES.all() == ["home", "work", "other"]
-    assert wire.TIERS.all() == ["Bronze", "Silver", "Gold", "Platinum"]
-    assert wire.DIETS.all() == ["vegan", "jain", "gluten-free", "nut-free"]
-    assert wire.SPICE_LEVELS.all() == ["Mild", "Medium", "Hot", "Sweet"]
-    assert wire.DELIVERY_TIMES.all() == ["morning", "afternoon", "evening"]
-    assert wire.PAYMENT_METHODS.all() == ["upi", "card", "netbanking", "cod", "wallet", "emi"]
-    assert wire.JOBS.all() == ["manager", "chef", "cashier", "delivery", "support"]
+    assert wire.ADDRESS_TYPES.names() == ["home", "work", "other"]
+    assert wire.TIERS.names() == ["Bronze", "Silver", "Gold", "Platinum"]
+    assert wire.DIETS.names() == ["vegan", "jain", "gluten-free", "nut-free"]
+    assert wire.SPICE_LEVELS.names() == ["Mild", "Medium", "Hot", "Sweet"]
+    assert wire.DELIVERY_TIMES.names() == ["morning", "afternoon", "evening"]
+    assert wire.PAYMENT_METHODS.names() == ["upi", "card", "netbanking", "cod", "wallet", "emi"]
+    assert wire.JOBS.names() == ["manager", "chef", "cashier", "delivery", "support"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -74,11 +74,11 @@ def test_a_position_survives_to_a_millimetre(latitude: float, longitude: float) 
 
 
 def test_sealed_columns_are_bound_to_their_place() -> None:
-    from chassis.crypto import SealBroken
+    from chassis.security.encryption import DecryptionError
 
-    sealed = CIPHER.seal("asha@example.in", wire.EMAIL)
-    with pytest.raises(SealBroken):
-        CIPHER.open(sealed, wire.PHONE)
+    sealed = CIPHER.encrypt("asha@example.in", wire.EMAIL)
+    with pytest.raises(DecryptionError):
+        CIPHER.decrypt(sealed, wire.PHONE)
     assert not set(CIPHER.index("x", wire.EMAIL).values()) & set(CIPHER.index("x", wire.PHONE).values())
 
 

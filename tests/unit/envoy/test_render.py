@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2
 from jainshikanji.options.v1 import access_pb2
 from pydantic import ValidationError
 
-from chassis.settings import TRUST_DOMAIN
+from chassis.process.settings import TRUST_DOMAIN
 from devstack.certificates import NAMESPACE
 from tests.contract.edge_services import renderer
 

@@ -1,4 +1,4 @@
-"""Words of enums, days and nutrition between the contract and the database."""
+"""EnumMapping of enums, days and nutrition between the contract and the database."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from jainshikanji.inventory.v1.product_pb2 import NutritionFacts, ScheduledAvailability
 
+from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
-from chassis.words import Words
 from services.inventory import wire
 
 
@@ -26,8 +26,8 @@ from services.inventory import wire
         ),
     ],
 )
-def test_every_enum_has_the_words_of_the_database(words: Words, in_the_database: list[str]) -> None:
-    assert words.all() == in_the_database
+def test_every_enum_has_the_words_of_the_database(words: EnumMapping, in_the_database: list[str]) -> None:
+    assert words.names() == in_the_database
 
 
 def test_a_schedule_keeps_only_the_days_it_has() -> None:

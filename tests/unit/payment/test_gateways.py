@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import Refusal
+from chassis.errors import DomainError
 from services.payment.gateways import reading
 from services.payment.gateways.accounts import Accounts, open_accounts
 from services.payment.gateways.port import AttemptReport, ForgedNotice, RefundReport, UnreadableNotice
@@ -275,7 +275,7 @@ def test_without_keys_of_a_gateway_only_cash_is_taken() -> None:
     accounts = open_accounts(PaymentSettings(**KEYS), Threads(1, 1.0))
     with pytest.raises(OnlinePaymentOff) as refused:
         accounts.chosen()
-    assert isinstance(refused.value, Refusal)
+    assert isinstance(refused.value, DomainError)
     assert accounts.named("razorpay") is None
     assert accounts.named(None) is None
 

@@ -66,4 +66,4 @@ def test_a_review_can_be_changed_for_seven_days_less_one_moment() -> None:
 
 
 def test_every_sort_of_the_contract_has_its_word() -> None:
-    assert SORTS.all() == ["newest", "highest", "lowest"]
+    assert SORTS.names() == ["newest", "highest", "lowest"]

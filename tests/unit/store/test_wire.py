@@ -1,4 +1,4 @@
-"""Words, etags, texts and what an absent field means."""
+"""EnumMapping, etags, texts and what an absent field means."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ADDRESS = PostalAddress(address_line1=" 1 Marine Drive ", city="Mumbai", state="
 
 
 def test_the_database_keeps_the_seeds_words() -> None:
-    assert wire.FULFILMENTS.all() == [fulfilment.DELIVERY, fulfilment.PICKUP, fulfilment.DINE_IN]
-    assert wire.FULFILMENTS.all() == ["delivery", "pickup", "dine-in"]
-    assert wire.JOBS.all() == ["manager", "chef", "cashier", "delivery", "support"]
-    assert wire.INVITATIONS.all() == ["pending", "sent", "refused"]
+    assert wire.FULFILMENTS.names() == [fulfilment.DELIVERY, fulfilment.PICKUP, fulfilment.DINE_IN]
+    assert wire.FULFILMENTS.names() == ["delivery", "pickup", "dine-in"]
+    assert wire.JOBS.names() == ["manager", "chef", "cashier", "delivery", "support"]
+    assert wire.INVITATIONS.names() == ["pending", "sent", "refused"]
 
 
 @pytest.mark.parametrize(

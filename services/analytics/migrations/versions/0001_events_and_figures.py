@@ -6,8 +6,8 @@ Revises:
 
 from alembic import op
 
-from chassis.migrations import create_chassis_tables
-from chassis.partitions import create_keep_months
+from chassis.database.migrations import create_chassis_tables
+from chassis.database.partitions import create_keep_months
 
 revision = "0001"
 down_revision = None

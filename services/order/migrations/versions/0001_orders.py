@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from alembic import op
 
-from chassis.migrations import create_chassis_tables
+from chassis.database.migrations import create_chassis_tables
 from services.order.model.months import months
 from services.order.queries.partitions import create_partition
 

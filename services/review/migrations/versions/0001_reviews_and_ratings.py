@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from chassis.migrations import create_chassis_tables
+from chassis.database.migrations import create_chassis_tables
 
 revision = "0001"
 down_revision = None

@@ -8,7 +8,7 @@ UNIQUE and index on email moved to; `account_id`, `invitation` and `version` of 
 
 from alembic import op
 
-from chassis.migrations import create_chassis_tables
+from chassis.database.migrations import create_chassis_tables
 
 revision = "0001"
 down_revision = None
