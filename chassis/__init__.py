@@ -1,18 +1,13 @@
-"""What every service is bolted to; knows no noun of the domain.
+"""Microservice chassis: what every service runs on. It knows no noun of the domain.
 
-service, app, settings, commands     the process: composition, life cycle, environment, command line
-interceptors/, call, contract        around every rpc: who calls, may they, is it valid; what the contract says
-errors                               refusals as types, and what they are on the wire
-peers, tls                           calls to other services over mutual TLS
-db, tables, migrations, partitions   the service's own database
-outbox, consumer, dead_letters, bus  events out and in, each effect once
-idempotency, deadlocks               writes that do not repeat, transactions that do
-batching, cache                      writes that share a commit, reads that are kept
-lease, loops                         work that one replica does
-pagination, money, words, times      small grammar of contracts and rows
-crypto, key_rotation, pii            fields sealed, sealed anew, addresses normalised
-revocation, throttle                 ended sessions refused, attempts counted
-logs, tracing                        what can be seen from outside
+process      one replica: composition, life cycle, settings, periodic jobs, logs, command line
+events       events out through the outbox, events in through the inbox, JetStream, dead letters
+rpc          interceptors around every call, channels to other services, idempotency, pages, batch calls
+security     certificates, field encryption, key rotation, throttles
+database     statements with typed rows, transactions, migrations, leases
+
+The floor below them: clock, ids, enums, money, timestamps, errors, contract (what the contracts state in options),
+pii (normalised email addresses and phone numbers), batching, cache, tasks, tracing.
 """
 
 from chassis.events.consumer import Handlers, batch
@@ -20,7 +15,7 @@ from chassis.process.app import App
 from chassis.process.loops import Loop
 from chassis.process.service import Service
 from chassis.process.settings import ServiceSettings
-from chassis.rpc.call import Call, Caller, Grant, Scope, current_call
+from chassis.rpc.call import Call, Caller, Grant, Scope, current_call, current_caller
 
 __all__ = [
     "App",
@@ -34,4 +29,5 @@ __all__ = [
     "ServiceSettings",
     "batch",
     "current_call",
+    "current_caller",
 ]

@@ -1,4 +1,4 @@
-"""Leases: of all replicas of a service one does a thing at a time, and another takes over when it dies."""
+"""Leases: one replica of a service does a job at a time; another takes over when it dies."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ TAKE = sql(
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
     WHERE leases.holder = excluded.holder OR leases.expires_at < now()
     RETURNING name
-    """
+    """,
+    value=str,
 )
-GIVE_UP = sql("DELETE FROM leases WHERE name = %(name)s AND holder = %(holder)s")
+RELEASE = sql("DELETE FROM leases WHERE name = %(name)s AND holder = %(holder)s")
 
 
 class Lease:
@@ -36,21 +37,21 @@ class Lease:
         self._good_until = 0.0
 
     def is_held(self) -> bool:
-        """Whether this replica may act. False once renewing has failed for the lease's life."""
+        """Whether this replica may act. False once renewal has failed for the time to live."""
         return asyncio.get_running_loop().time() < self._good_until
 
     async def take(self) -> bool:
         """Takes or renews the lease; False when another replica holds it."""
-        asked = asyncio.get_running_loop().time()
-        taken = await self._db.value(TAKE, name=self._name, holder=self._holder, ttl=timedelta(seconds=self._ttl))
+        started = asyncio.get_running_loop().time()
+        taken = await self._db.one(TAKE, name=self._name, holder=self._holder, ttl=timedelta(seconds=self._ttl))
         if taken is None:
             return False
-        self._good_until = asked + self._ttl
+        self._good_until = started + self._ttl
         return True
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Waits until the lease is this replica's, renews it during the block, and gives it up at the end."""
+        """Waits for the lease, renews it during the block, and releases it at the end."""
         while not await self.take():  # noqa: ASYNC110 - another process holds it
             await asyncio.sleep(self._ttl / 5)
         renewing = asyncio.create_task(self._renew())
@@ -59,18 +60,18 @@ class Lease:
         finally:
             await tasks.end(renewing)
             self._good_until = 0.0
-            await self._give_up()
+            await self._release()
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._ttl / 3)
             try:
                 await self.take()
-            except Exception as error:  # the lease runs out by itself when this goes on
-                log.warning("a lease was not renewed", lease=self._name, error=str(error))
+            except Exception as error:  # the lease expires when renewal keeps failing
+                log.warning("lease renewal failed", lease=self._name, error=str(error))
 
-    async def _give_up(self) -> None:
+    async def _release(self) -> None:
         try:
-            await self._db.run(GIVE_UP, name=self._name, holder=self._holder)
+            await self._db.run(RELEASE, name=self._name, holder=self._holder)
         except Exception as error:  # it expires
-            log.debug("a lease was not given up", lease=self._name, error=str(error))
+            log.debug("lease release failed", lease=self._name, error=str(error))

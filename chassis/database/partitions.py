@@ -1,23 +1,23 @@
-"""Tables that live in months (UTC): partitions `<table>_YYYYMM`, made ahead and dropped when they are too old.
+"""Monthly partitions (UTC) named `<table>_YYYYMM`: created ahead, dropped when they are too old.
 
-The function behind it is in the database; a migration puts it there and a loop calls it.
+The work is done by a database function, which a migration creates and a periodic job calls.
 """
 
 from __future__ import annotations
 
 from chassis.database import Database, sql
 
-_KEEP = sql("SELECT keep_months(%(parent)s, 2, %(months)s)")
+_KEEP = sql("SELECT keep_months(%(parent)s::text, 2, %(months)s::int)", value=object)
 
 
 async def keep_months(db: Database, table: str, months: int) -> None:
-    """Makes this month's partition and those of the next two; drops what is older than so many months."""
+    """Creates the partitions of this month and the next two; drops those older than `months` months."""
     async with db.maintenance() as tx:
         await tx.run(_KEEP, parent=table, months=months)
 
 
 def create_keep_months() -> None:
-    """The function as of revision 0001, for a migration. A later change to it is a later function here."""
+    """The function as of revision 0001, for a migration. A later version of it is another function here."""
     from alembic import op
 
     op.execute(_FUNCTION_0001)

@@ -39,13 +39,14 @@ async def _execute(connection: Connection, what: Statement[T], parameters: dict[
 
 
 _MAINTENANCE_TIMEOUTS = sql(
-    f"SELECT set_config('statement_timeout', '{timeouts.MAINTENANCE}', true) AS work, "
-    f"set_config('lock_timeout', '{timeouts.LOCK}', true) AS wait"
+    f"SELECT set_config('statement_timeout', '{timeouts.MAINTENANCE}', true)"
+    f" || set_config('lock_timeout', '{timeouts.LOCK}', true)",
+    value=str,
 )
 
 
 class Transaction:
-    """What is done here is committed together, with the events that announce it, or not at all."""
+    """Statements and events that are committed together or not at all."""
 
     def __init__(self, connection: Connection, outbox: OutboxWriter) -> None:
         self._connection = connection
@@ -54,7 +55,7 @@ class Transaction:
         self._after: list[Callable[[], None]] = []
 
     async def run(self, what: Statement[Any], **parameters: Any) -> int:
-        """Runs the statement; returns how many rows it touched."""
+        """Runs the statement; returns the number of affected rows."""
         cursor = await _execute(self._connection, what, parameters)
         return cursor.rowcount
 
@@ -64,7 +65,7 @@ class Transaction:
         return await cursor.fetchone()
 
     async def all(self, what: Statement[T], **parameters: Any) -> list[T]:
-        """All rows. Statements that can have many carry a LIMIT."""
+        """All rows. Statements without a small result carry a LIMIT."""
         cursor = await _execute(self._connection, what, parameters)
         return await cursor.fetchall()
 
@@ -74,26 +75,26 @@ class Transaction:
         return row[0] if row is not None and what.value is None else row
 
     async def many(self, what: Statement[Any], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Runs the statement once a row, in one round trip."""
+        """Runs the statement once for each row, in one round trip."""
         parameters = [what.bind(dict(row)) for row in rows]
         if parameters:
             async with self._connection.cursor() as cursor:
                 await cursor.executemany(what.text, parameters)
 
     def publish(self, event: Message, *, key: object, version: int = 0) -> None:
-        """Announces the event once this transaction has committed.
+        """Publishes the event after the commit of this transaction.
 
-        `key` is the id of the aggregate; `version` its version, so that consumers can tell stale from new.
+        `key` is the id of the aggregate, `version` its version, by which consumers recognise stale events.
         """
         self._events.append((event, str(key), version))
 
     def after_commit(self, act: Callable[[], None]) -> None:
-        """Calls `act` after the commit: wake-ups and caches, nothing that may be lost."""
+        """Calls `act` after the commit, to wake a job or to update a cache; a crash loses the call."""
         self._after.append(act)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that may fail alone: an exception that leaves the block undoes its writes and its events."""
+        """A savepoint: an exception that leaves the block undoes the writes and events of the block."""
         events, after = len(self._events), len(self._after)
         try:
             async with self._connection.transaction():
@@ -109,7 +110,7 @@ class Transaction:
 
 
 class OutboxWriter(Protocol):
-    """Where a transaction leaves its events; the outbox module has the one implementation."""
+    """Stores the events of a transaction; implemented by the outbox."""
 
     async def write(self, tx: Transaction, events: Sequence[tuple[Message, str, int]]) -> None: ...
 
@@ -127,7 +128,7 @@ class Database:
             min_size=1,
             max_size=size,
             timeout=5.0,
-            # Attempts grow apart until then and begin anew: a database that was away is found within seconds.
+            # The delay between attempts grows up to this: the pool finds a restarted database within seconds.
             reconnect_timeout=5.0,
             max_lifetime=1800.0,
             open=False,
@@ -136,20 +137,20 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Opens the pool without waiting for the database: a service starts and becomes ready when it is there."""
+        """Opens the pool without waiting for the database; readiness follows when the database answers."""
         await self._pool.open(wait=False)
 
     async def close(self) -> None:
         await self._pool.close(timeout=5.0)
 
     async def one(self, what: Statement[T], **parameters: Any) -> T | None:
-        """The first row, or None; its own transaction."""
+        """The first row, or None; in its own transaction."""
         async with self._pool.connection() as connection:
             cursor = await _execute(connection, what, parameters)
             return await cursor.fetchone()
 
     async def all(self, what: Statement[T], **parameters: Any) -> list[T]:
-        """All rows; its own transaction. Statements that can have many carry a LIMIT."""
+        """All rows; in its own transaction. Statements without a small result carry a LIMIT."""
         async with self._pool.connection() as connection:
             cursor = await _execute(connection, what, parameters)
             return await cursor.fetchall()
@@ -160,7 +161,7 @@ class Database:
         return row[0] if row is not None and what.value is None else row
 
     async def run(self, what: Statement[Any], **parameters: Any) -> int:
-        """One statement that is its own transaction and publishes nothing; returns how many rows it touched."""
+        """One statement in its own transaction; returns the number of affected rows. Publishes no event."""
         async with self._pool.connection() as connection:
             cursor = await _execute(connection, what, parameters)
             return cursor.rowcount
@@ -177,7 +178,7 @@ class Database:
 
     @asynccontextmanager
     async def maintenance(self) -> AsyncIterator[Transaction]:
-        """A transaction of periodic work over whole tables: may take longer, and waits for no lock for long."""
+        """A transaction of maintenance over whole tables: with a longer timeout, and a short one for locks."""
         async with self.transaction() as tx:
-            await tx.run(_MAINTENANCE_TIMEOUTS)
+            await tx.one(_MAINTENANCE_TIMEOUTS)
             yield tx

@@ -1,7 +1,7 @@
-"""Repeats what PostgreSQL ended to break a deadlock.
+"""Repeats a transaction that PostgreSQL ended to break a deadlock.
 
-A use case locks its rows in one order, but a consumer handles many events in one transaction, in the order in which
-they came, and can so cross another transaction on the same rows.
+A use case locks rows in one order. A consumer handles many events in one transaction, in the order of their arrival,
+and can deadlock with another transaction on the same rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ATTEMPTS: Final = 4
 
 
 async def retry_on_deadlock(transaction: Callable[[], Awaitable[T]]) -> T:
-    """Runs one whole transaction again when it was the victim; it has left nothing behind."""
+    """Runs a whole transaction, again when it was the deadlock's victim; at most 4 attempts."""
     for _ in range(ATTEMPTS - 1):
         try:
             return await transaction()

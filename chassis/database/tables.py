@@ -1,9 +1,9 @@
-"""The tables that every service's database has for the chassis: events out, events in, repeats, leases."""
+"""The tables of the chassis in every service's database: outbox, inbox, dead letters, idempotency keys, leases."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 ENCRYPTED = "encrypted"
 # A column that the field cipher encrypts with `table.column` as its context; `rotate-keys` finds it by this mark.
@@ -33,7 +33,7 @@ type_annotations = {UUID: Uuid(), datetime: DateTime(timezone=True), str: Text()
 
 
 def service_metadata() -> MetaData:
-    """Metadata for a service's model: the chassis's tables are in it already."""
+    """Metadata for a service's model, with the tables of the chassis."""
     metadata = MetaData()
     Table(
         "outbox",
@@ -91,3 +91,8 @@ def service_metadata() -> MetaData:
         Column("expires_at", DateTime(timezone=True), nullable=False),
     )
     return metadata
+
+
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """The table of a mapped class, for Core statements."""
+    return cast(Table, model.__table__)

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 MAX_AGE_SECONDS = 14 * 24 * 3600.0
 DUPLICATE_WINDOW_SECONDS = 120.0
-# What was pushed to a replica in the moment of its death comes again after this.
+# A message that a dying replica did not acknowledge is delivered again after this.
 ACK_WAIT_SECONDS = 10.0
 MAX_ACK_PENDING = 2000
 PUBLISH_TIMEOUT_SECONDS = 5.0
@@ -43,7 +43,7 @@ PACKAGE = "jainshikanji"
 
 @dataclass(frozen=True, slots=True)
 class EventMeta:
-    """What is known of an event beside its content."""
+    """The CloudEvents attributes of an event."""
 
     id: UUID
     type: str
@@ -59,17 +59,17 @@ def stream_name(service: str) -> str:
 
 
 def subjects(service: str) -> str:
-    """Everything that the service publishes: subjects are full names of its event messages."""
+    """All subjects of the service: the full names of its event messages."""
     return f"{PACKAGE}.{service}.v1.>"
 
 
 def publisher(event_type: str) -> str:
-    """The service that publishes events of this type, from its name alone."""
+    """The service that publishes events of this type."""
     return event_type.split(".")[1]
 
 
 def inbox(service: str) -> str:
-    """Prefix of the subjects on which a service is answered: each login may read only its own."""
+    """Prefix of the reply subjects of a service; each login may read only its own."""
     return f"_INBOX.{service}"
 
 
@@ -88,7 +88,7 @@ def stream_config(service: str, replicas: int) -> StreamConfig:
 
 
 def consumer_config(service: str, stream: str, types: Iterable[str]) -> ConsumerConfig:
-    """The durable consumer by which a service hears events of these types from another's stream, or its own."""
+    """The durable consumer of a service for these event types of a stream."""
     return ConsumerConfig(
         durable_name=service,
         deliver_subject=f"deliver.{service}.{stream}",
@@ -102,7 +102,7 @@ def consumer_config(service: str, stream: str, types: Iterable[str]) -> Consumer
 
 
 def read_meta(message: Msg) -> EventMeta:
-    """The CloudEvents attributes of a message. KeyError or ValueError when it has none or malformed ones."""
+    """The CloudEvents attributes of a message. Raises KeyError or ValueError for missing or malformed ones."""
     headers = message.headers or {}
     return EventMeta(
         id=UUID(headers["ce-id"]),
@@ -116,7 +116,7 @@ def read_meta(message: Msg) -> EventMeta:
 
 
 class Bus:
-    """The connection of one service to NATS. It reconnects for ever; nobody's readiness depends on it."""
+    """The connection of one service to NATS. It reconnects for ever; readiness does not depend on it."""
 
     def __init__(
         self,
@@ -137,13 +137,13 @@ class Bus:
         self._consuming: set[str] = set()
 
     async def connect(self) -> None:
-        """Connects, trying until it works, and makes sure of the service's own stream."""
+        """Connects, retrying until it succeeds, and creates the service's own stream when it does not exist."""
 
         async def reconnected() -> None:
             self._on_gap()
 
         async def failed(error: Exception) -> None:
-            log.warning("NATS", error=str(error) or type(error).__name__)
+            log.warning("NATS error", error=str(error) or type(error).__name__)
 
         credentials: dict[str, Any] = {"user": self._user, "password": self._password} if self._user else {}
         while True:
@@ -174,23 +174,23 @@ class Bus:
             await self._client.close()
 
     async def ensure_stream(self) -> None:
-        """Makes the service's stream, or leaves the one that is there: its limits are an operator's choice.
+        """Creates the service's stream. Leaves an existing one unchanged: its limits are the operator's choice.
 
-        Where an operator declares streams (chassis.events.streams), this login may only look.
+        Where an operator declares streams (chassis.events.streams), this login may only read its configuration.
         """
         assert self._js is not None
         try:
             await self._js.stream_info(stream_name(self._service))
         except NotFoundError:
-            with suppress(BadRequestError):  # another replica was faster
+            with suppress(BadRequestError):  # another replica created it
                 await self._js.add_stream(stream_config(self._service, self._replicas))
 
     async def publish(self, events: Sequence[Any]) -> None:
-        """Publishes outbox rows; returns when JetStream has stored all of them. Raises when one was not stored."""
+        """Publishes outbox rows; returns when JetStream has stored all of them, raises when it has not stored one."""
         await self._connected.wait()
         assert self._js is not None
         async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
-            # No wait_stall: a limit on each message would make each a turn of the loop and a write of its own.
+            # No wait_stall: a limit on each message would cost a turn of the event loop and a write for each.
             acks = [
                 await self._js.publish_async(
                     event.type,
@@ -212,9 +212,9 @@ class Bus:
             await asyncio.gather(*acks)
 
     async def consume(self, stream: str, types: Iterable[str], receive: Callable[[Msg], Awaitable[None]]) -> None:
-        """Receives events of these types from the service's stream by this service's durable consumer.
+        """Receives events of these types from the stream through this service's durable consumer.
 
-        Replicas share the durable. Raises when the stream is not there yet; the caller tries again.
+        Replicas share the consumer. Raises when the stream does not exist yet; the caller retries.
         """
         await self._connected.wait()
         assert self._js is not None
@@ -225,7 +225,7 @@ class Bus:
         )
 
     async def _ensure_consumer(self, stream: str, types: Iterable[str]) -> ConsumerConfig:
-        """The durable consumer as it is, when it delivers all of these types; else it is made or widened."""
+        """The durable consumer when it delivers all of these types; otherwise it is created or extended."""
         assert self._js is not None
         wanted = consumer_config(self._service, stream, types)
         with suppress(NotFoundError):
@@ -236,7 +236,7 @@ class Bus:
         return made
 
     async def caught_up(self) -> bool:
-        """Whether this service's consumers have acknowledged everything that is in their streams."""
+        """Whether this service's consumers have acknowledged all messages of their streams."""
         if self._js is None:
             return False
         for stream in self._consuming:
@@ -246,13 +246,13 @@ class Bus:
         return True
 
     async def subscribe(self, event_type: str, receive: Callable[[Msg], Awaitable[None]]) -> None:
-        """Every replica hears these events as they pass, without any guarantee."""
+        """Ephemeral subscription: every replica receives the events published from now on, without a guarantee."""
         await self._connected.wait()
         await self._client.subscribe(event_type, cb=receive)
 
     @asynccontextmanager
     async def listening(self, channel: str, woken: asyncio.Event) -> AsyncIterator[None]:
-        """Sets `woken` at each NOTIFY on the channel during the block, by a direct connection to PostgreSQL."""
+        """Sets `woken` at each NOTIFY on the channel during the block, over a direct connection to PostgreSQL."""
 
         listener = asyncio.create_task(self._listen(channel, woken))
         try:
@@ -270,5 +270,5 @@ class Bus:
                     async for _ in connection.notifies():
                         woken.set()
             except psycopg.Error as error:
-                log.warning("not listening", channel=channel, error=str(error))
+                log.warning("LISTEN failed", channel=channel, error=str(error))
                 await asyncio.sleep(1.0)

@@ -1,9 +1,9 @@
-"""Events in: each is handled once, in the transaction that remembers it in `inbox`.
+"""Durable consumers of one service replica. Each event is handled once, in the transaction that records its id.
 
-What has arrived while a batch was being handled is the next batch: one transaction, one inbox statement, one
-acknowledgement each after the commit. When a batch fails its events are handled one by one, so that one poisonous event
-holds up nobody. An event that keeps failing is put into `dead_letters` with its error, where operators can replay it;
-one whose statements are cut by a bound of the login comes again until they are not.
+Messages that arrive while a batch is handled form the next batch: one transaction, one inbox statement, and one
+acknowledgement each after the commit. When a batch fails, its events are handled one by one, so that a poison message
+does not block the others. An event that keeps failing is stored in `dead_letters` with its error, where operators can
+replay it. A statement timeout is no fault of the event: it is delivered again and never becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from google.protobuf.message import DecodeError, Message
@@ -30,17 +31,17 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 500
 DELIVERIES: Final = 8
 BACKOFF_SECONDS: Final = (0.2, 1, 5, 15, 30, 60, 120)
-# How long an event waits that only a newer replica of this service can handle.
-FOREIGN_SECONDS: Final = 5.0
-# An event may come again for as long as its publisher keeps it in the outbox and JetStream keeps it.
+# The delay of an event type that only a newer replica of this service handles.
+UNKNOWN_TYPE_SECONDS: Final = 5.0
+# An event may be delivered again while its publisher's outbox or JetStream keeps it.
 KEEP: Final = timedelta(days=30)
 
 HANDLED = Counter("consumer_handled_events_total", "Events handled", ["service", "type"])
-FAILED = Counter("consumer_failed_events_total", "Deliveries that failed", ["service", "type"])
-DEAD = Counter("consumer_dead_events_total", "Events given up", ["service", "type"])
+FAILED = Counter("consumer_failed_events_total", "Deliveries whose handler failed", ["service", "type"])
+DEAD = Counter("consumer_dead_events_total", "Events stored as dead letters", ["service", "type"])
 DELAY = Histogram(
     "consumer_delay_seconds",
-    "From the event to the commit of its effect",
+    "Time from the event to the commit of its effect",
     ["service"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 60),
 )
@@ -49,11 +50,12 @@ Handler = Callable[..., Awaitable[None]]
 Handlers = Mapping[type[Message], Handler]
 Received = tuple[Message, EventMeta]
 
-REMEMBER = sql(
-    "INSERT INTO inbox (event_id) SELECT unnest(%(event_ids)s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id"
+INSERT_INTO_INBOX = sql(
+    "INSERT INTO inbox (event_id) SELECT unnest(%(event_ids)s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id",
+    value=UUID,
 )
-FORGET = sql("DELETE FROM inbox WHERE handled_at < now() - %(keep)s::interval")
-BURY = sql(
+DELETE_HANDLED = sql("DELETE FROM inbox WHERE handled_at < now() - %(keep)s::interval")
+INSERT_DEAD_LETTER = sql(
     """
     INSERT INTO dead_letters (event_id, type, key, version, payload, occurred_at, attempts, error)
     VALUES (%(event_id)s, %(type)s, %(key)s, %(version)s, %(payload)s, %(occurred_at)s, %(attempts)s, %(error)s)
@@ -63,14 +65,14 @@ BURY = sql(
 
 
 def batch(handler: Handler) -> Handler:
-    """Marks a handler that takes all events of its type in a batch at once: `(app, tx, [(event, meta), ...])`."""
+    """Marks a handler that takes neighbouring events of its type in one call: `(app, tx, [(event, meta), ...])`."""
     handler.takes_batch = True  # type: ignore[attr-defined]
     return handler
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of the bus, decoded."""
+    """One decoded message of JetStream."""
 
     message: Msg
     event: Message
@@ -78,16 +80,16 @@ class Delivery:
 
 
 class Consumer:
-    """Everything that one replica of a service hears with a guarantee."""
+    """All durable consumers of one replica of a service."""
 
     def __init__(self, service: str, app: Any, db: Database, bus: Bus, handlers: Handlers) -> None:
         self._service, self._app, self._db, self._bus = service, app, db, bus
         self._handlers = {event.DESCRIPTOR.full_name: (event, handler) for event, handler in handlers.items()}
 
     async def run(self) -> None:
-        """Until cancelled: takes what arrives from all streams that the handlers' events come from, in one loop.
+        """Until cancelled: handles the messages of all streams in one loop.
 
-        Events of several streams in one transaction are fewer transactions, and do not wait for each other's locks.
+        Events of several streams share a transaction: fewer commits, and no lock waits between them.
         """
         streams: dict[str, list[str]] = {}
         for event_type in self._handlers:
@@ -96,33 +98,33 @@ class Consumer:
         async with asyncio.TaskGroup() as tasks:
             for stream, types in streams.items():
                 tasks.create_task(self._subscribe(stream, types, arrived))
-            tasks.create_task(self._work_off(arrived))
+            tasks.create_task(self._handle_messages(arrived))
 
     async def _subscribe(self, stream: str, types: list[str], arrived: asyncio.Queue[Msg]) -> None:
         while True:
             try:
                 await self._bus.consume(stream, types, arrived.put)
                 break
-            except Exception as error:  # the publisher's stream is not there yet, or NATS is not
+            except Exception as error:  # the publisher's stream does not exist yet, or NATS is unreachable
                 _end_if_cancelled()
                 log.info("waiting for a stream", stream=stream, error=str(error) or type(error).__name__)
                 await asyncio.sleep(0.25)
 
-    async def _work_off(self, arrived: asyncio.Queue[Msg]) -> None:
+    async def _handle_messages(self, arrived: asyncio.Queue[Msg]) -> None:
         while True:
             messages = [await arrived.get()]
             while len(messages) < BATCH and not arrived.empty():
                 messages.append(arrived.get_nowait())
-            begun = monotonic()
+            started = monotonic()
             try:
                 await self.handle(messages)
-            except Exception as error:  # an acknowledgement was not sent; the event comes again, the inbox knows it
-                log.warning("a batch was not settled", error=str(error) or type(error).__name__)
+            except Exception as error:  # the events are delivered again; the inbox skips them
+                log.warning("batch acknowledgement failed", error=str(error) or type(error).__name__)
             if len(messages) < BATCH:
-                await pause_after(monotonic() - begun)
+                await pause_after(monotonic() - started)
 
     async def handle(self, messages: Sequence[Msg]) -> None:
-        """Handles a batch and acknowledges what is settled. Raises only when an acknowledgement cannot be sent."""
+        """Handles a batch and acknowledges its messages. Raises only when an acknowledgement cannot be sent."""
         deliveries = [delivery for message in messages if (delivery := await self._decode(message)) is not None]
         if not deliveries:
             return
@@ -141,10 +143,9 @@ class Consumer:
         DELAY.labels(self._service).observe((now() - deliveries[-1].meta.occurred_at).total_seconds())
 
     async def apply(self, received: Sequence[Received]) -> None:
-        """Runs the handlers of those events that the inbox does not know yet, in one transaction with the inbox."""
+        """Handles the events that are not in the inbox yet, in one transaction with the inbox."""
         async with self._db.transaction() as tx:
-            rows = await tx.all(REMEMBER, event_ids=[meta.id for _, meta in received])
-            fresh = {row.event_id for row in rows}
+            fresh = set(await tx.all(INSERT_INTO_INBOX, event_ids=[meta.id for _, meta in received]))
             unseen: list[Received] = []
             for event, meta in received:
                 if meta.id in fresh:
@@ -153,7 +154,7 @@ class Consumer:
             await self._dispatch(tx, unseen)
 
     async def _dispatch(self, tx: Transaction, received: Sequence[Received]) -> None:
-        """In order of arrival; a batch handler gets neighbours of its type together."""
+        """In order of arrival; a batch handler gets neighbouring events of its type in one call."""
         at = 0
         while at < len(received):
             event, meta = received[at]
@@ -175,12 +176,12 @@ class Consumer:
             return Delivery(message, event_class.FromString(message.data), meta)
         except (KeyError, ValueError, DecodeError) as error:
             if isinstance(error, KeyError) and message.subject not in self._handlers:
-                # A newer replica has asked for this type. It shall have the event, not this one.
-                await message.nak(delay=FOREIGN_SECONDS)
+                # A newer replica subscribed to this type and handles it.
+                await message.nak(delay=UNKNOWN_TYPE_SECONDS)
                 return None
-            # Nothing that a service of this platform published. It is put aside by its place in the stream.
-            log.error(  # noqa: TRY400 - its origin is not ours to trace
-                "an event cannot be read", subject=message.subject, error=str(error)
+            # Not published by a service of this platform; the stream keeps it.
+            log.error(  # noqa: TRY400 - its origin is outside of this platform
+                "malformed event", subject=message.subject, error=str(error)
             )
             DEAD.labels(self._service, message.subject).inc()
             await message.term()
@@ -190,7 +191,7 @@ class Consumer:
         attempts = delivery.message.metadata.num_delivered or 1
         FAILED.labels(self._service, delivery.meta.type).inc()
         log.warning(
-            "an event was not handled",
+            "event handler failed",
             event_id=str(delivery.meta.id),
             type=delivery.meta.type,
             attempt=attempts,
@@ -201,17 +202,17 @@ class Consumer:
             await delivery.message.nak(delay=BACKOFF_SECONDS[min(attempts, len(BACKOFF_SECONDS)) - 1])
             return
         try:
-            await self._bury(delivery, attempts, error)
-        except Exception as burying:
-            log.warning("a dead letter was not kept; the event stays", error=str(burying))
+            await self._store_dead_letter(delivery, attempts, error)
+        except Exception as failure:
+            log.warning("storing a dead letter failed; the event is delivered again", error=str(failure))
             await delivery.message.nak(delay=BACKOFF_SECONDS[-1])
             return
         await delivery.message.term()
 
-    async def _bury(self, delivery: Delivery, attempts: int, error: Exception) -> None:
+    async def _store_dead_letter(self, delivery: Delivery, attempts: int, error: Exception) -> None:
         meta = delivery.meta
         await self._db.run(
-            BURY,
+            INSERT_DEAD_LETTER,
             event_id=meta.id,
             type=meta.type,
             key=meta.key,
@@ -222,22 +223,22 @@ class Consumer:
             error=f"{type(error).__name__}: {error}"[:2000],
         )
         DEAD.labels(self._service, meta.type).inc()
-        log.error("an event is a dead letter now", event_id=str(meta.id), type=meta.type)
+        log.error("event stored as dead letter", event_id=str(meta.id), type=meta.type)
 
     def decode(self, event_type: str, payload: bytes) -> Message:
-        """An event of a known type from its bytes; KeyError for a type that this service does not hear."""
+        """The event of the bytes. Raises KeyError for a type that this service does not consume."""
         event_class, _ = self._handlers[event_type]
         return event_class.FromString(payload)
 
 
 def _end_if_cancelled() -> None:
-    """Python 3.11's wait_for, which NATS's client uses, may swallow a cancellation that comes with the answer."""
+    """Python 3.11's `wait_for`, which nats-py uses, may swallow a cancellation that arrives with its result."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 async def purge_handled(db: Database) -> None:
-    """Deletes inbox rows of events that cannot come again."""
+    """Deletes inbox rows of events that are not delivered again: after 30 days."""
     async with db.maintenance() as tx:
-        await tx.run(FORGET, keep=KEEP)
+        await tx.run(DELETE_HANDLED, keep=KEEP)

@@ -1,8 +1,9 @@
-"""The operators' service for events that were given up: list, show, replay, discard."""
+"""The operators' service for dead letters: list, show, replay, discard."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -11,23 +12,55 @@ from google.protobuf.empty_pb2 import Empty
 from jainshikanji.operations.v1 import dead_letter_service_pb2 as pb
 from jainshikanji.operations.v1.dead_letter_service_pb2_grpc import DeadLetterServiceServicer
 
-from chassis.database import Database, Row, sql
+from chassis.database import Database, sql
+from chassis.database.rows import column_names
 from chassis.errors import Conflict, NotFound
 from chassis.events.bus import EventMeta, publisher
 from chassis.events.consumer import Consumer
 from chassis.rpc.call import current_call
 from chassis.rpc.pagination import Pages
+from chassis.timestamps import timestamp_to_proto
 
 log = structlog.get_logger(__name__)
+
+
+class DeadLetterSummaryRow(NamedTuple):
+    """A dead letter without its payload."""
+
+    event_id: UUID
+    type: str
+    occurred_at: datetime
+    dead_at: datetime
+    attempts: int
+    error: str
+
+
+class DeadLetterRow(NamedTuple):
+    """A dead letter with its payload."""
+
+    event_id: UUID
+    type: str
+    key: str
+    version: int
+    payload: bytes
+    occurred_at: datetime
+    dead_at: datetime
+    attempts: int
+    error: str
+
 
 LIST = sql(
     """
     SELECT event_id, type, occurred_at, dead_at, attempts, error FROM dead_letters
     WHERE %(after_at)s::timestamptz IS NULL OR (dead_at, event_id) < (%(after_at)s::timestamptz, %(after_id)s::uuid)
     ORDER BY dead_at DESC, event_id DESC LIMIT %(limit)s
-    """
+    """,
+    row=DeadLetterSummaryRow,
 )
-SHOW = sql("SELECT * FROM dead_letters WHERE event_id = %(event_id)s")
+SHOW = sql(
+    f"SELECT {column_names(DeadLetterRow)} FROM dead_letters WHERE event_id = %(event_id)s",  # noqa: S608 - columns above
+    row=DeadLetterRow,
+)
 DELETE = sql("DELETE FROM dead_letters WHERE event_id = %(event_id)s")
 FAILED = sql(
     "UPDATE dead_letters SET attempts = attempts + 1, error = %(error)s, dead_at = now() WHERE event_id = %(event_id)s"
@@ -35,7 +68,7 @@ FAILED = sql(
 
 
 class ReplayFailed(Conflict):
-    """The event was handled once more and failed again."""
+    """The event was handled again and failed again; the message says why."""
 
 
 class DeadLetterServicer(DeadLetterServiceServicer):
@@ -71,7 +104,7 @@ class DeadLetterServicer(DeadLetterServiceServicer):
         row = await self._find(request.event_id)
         await self._db.run(DELETE, event_id=row.event_id)
         log.warning(
-            "a dead letter was discarded",
+            "dead letter discarded",
             event_id=request.event_id,
             type=row.type,
             reason=request.reason,
@@ -79,19 +112,19 @@ class DeadLetterServicer(DeadLetterServiceServicer):
         )
         return Empty()
 
-    async def _find(self, event_id: str) -> Row:
+    async def _find(self, event_id: str) -> DeadLetterRow:
         row = await self._db.one(SHOW, event_id=UUID(event_id))
         if row is None:
             raise NotFound
         return row
 
 
-def _to_proto(row: Row) -> pb.DeadLetter:
+def _to_proto(row: DeadLetterSummaryRow | DeadLetterRow) -> pb.DeadLetter:
     return pb.DeadLetter(
         event_id=str(row.event_id),
         type=row.type,
-        occurred_at=row.occurred_at,
-        dead_at=row.dead_at,
+        occurred_at=timestamp_to_proto(row.occurred_at),
+        dead_at=timestamp_to_proto(row.dead_at),
         attempts=row.attempts,
         error=row.error,
     )

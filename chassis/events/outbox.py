@@ -1,9 +1,9 @@
-"""Events out: written with their cause, published in batches, kept until consumers surely have them.
+"""Transactional outbox: events are written with their cause and published to JetStream in batches.
 
-The transaction that causes an event inserts it into `outbox`. One replica of the service, the holder of the relay's
-lease, publishes what is unpublished to JetStream with the event's id as `Nats-Msg-Id`, and marks it. A crash between
-the two publishes again: consumers know an event by its id. The relay is woken by the commit itself in this process and
-by NOTIFY from other replicas; it polls only to repair a wake-up that got lost.
+The transaction that causes an event inserts it into `outbox`. The relay runs in one replica of the service, the holder
+of its lease: it publishes unpublished events with the event's id as `Nats-Msg-Id` and then marks them. After a crash
+between the two steps it publishes them again; consumers skip an id that they have handled. A commit in the same process
+wakes the relay directly, a commit in another replica by NOTIFY; polling only covers a lost wake-up.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import structlog
 from google.protobuf.message import Message
@@ -36,29 +37,49 @@ CHANNEL = "outbox"
 PUBLISHED = Counter("outbox_published_events_total", "Events published to JetStream", ["service"])
 LAG = Gauge("outbox_oldest_unpublished_seconds", "Age of the oldest unpublished event", ["service"])
 
+
+class OutboxRow(NamedTuple):
+    """An event that is not published yet."""
+
+    seq: int
+    event_id: UUID
+    type: str
+    key: str
+    version: int
+    payload: bytes
+    trace_parent: str | None
+    occurred_at: datetime
+
+
 INSERT = sql(
     """
     INSERT INTO outbox (event_id, type, key, version, payload, trace_parent)
-    SELECT * FROM unnest(%(event_ids)s::uuid[], %(types)s::text[], %(keys)s::text[], %(versions)s::int[],
-                         %(payloads)s::bytea[], %(trace_parents)s::text[])
+    SELECT event_id, type, key, version, payload, trace_parent FROM
+        unnest(%(event_ids)s::uuid[], %(types)s::text[], %(keys)s::text[], %(versions)s::int[],
+               %(payloads)s::bytea[], %(trace_parents)s::text[])
+            AS new(event_id, type, key, version, payload, trace_parent)
     """
 )
 UNPUBLISHED = sql(
     """
     SELECT seq, event_id, type, key, version, payload, trace_parent, occurred_at
     FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT %(batch)s
-    """
+    """,
+    row=OutboxRow,
 )
 MARK = sql("UPDATE outbox SET published_at = now() WHERE seq = ANY(%(seqs)s::bigint[])")
-OLDEST = sql("SELECT coalesce(extract(epoch FROM now() - min(occurred_at)), 0) FROM outbox WHERE published_at IS NULL")
-FORGET = sql("DELETE FROM outbox WHERE published_at < now() - %(keep)s::interval")
-NOTIFY = sql("SELECT pg_notify(%(channel)s, '')")
+OLDEST = sql(
+    "SELECT coalesce(extract(epoch FROM now() - min(occurred_at)), 0)::float8 FROM outbox WHERE published_at IS NULL",
+    value=float,
+)
+DELETE_PUBLISHED = sql("DELETE FROM outbox WHERE published_at < now() - %(keep)s::interval")
+NOTIFY = sql("SELECT pg_notify(%(channel)s, '')", value=object)
 
 
 def columns(events: Sequence[tuple[Message, str, int]]) -> dict[str, list[Any]]:
-    """Rows of `outbox` for (event, key, version), column by column, as INSERT takes them.
+    """The columns of new outbox rows for (event, key, version), as INSERT takes them.
 
-    A statement that writes its own events in a CTE takes them too; whoever runs it calls `Outbox.wake` afterwards.
+    A statement that writes events in a CTE of its own takes them too; its caller then calls `Outbox.wake`.
     """
     carrier: dict[str, str] = {}
     inject(carrier)
@@ -77,29 +98,29 @@ class Outbox:
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()
-        self._elsewhere: Database | None = None
+        self._notify_db: Database | None = None
         self._notifying: asyncio.Task[object] | None = None
 
     async def write(self, tx: Transaction, events: Sequence[tuple[Message, str, int]]) -> None:
         await tx.run(INSERT, **columns(events))
 
     def wake(self) -> None:
-        """Wakes the relay here, or by NOTIFY where it runs."""
+        """Wakes the relay: directly in this process, by NOTIFY in another replica."""
         self.woken.set()
-        if self._elsewhere is not None and (self._notifying is None or self._notifying.done()):
-            self._notifying = asyncio.create_task(self._elsewhere.run(NOTIFY, channel=CHANNEL))
+        if self._notify_db is not None and (self._notifying is None or self._notifying.done()):
+            self._notifying = asyncio.create_task(self._notify_db.one(NOTIFY, channel=CHANNEL))
             self._notifying.add_done_callback(_log_failure)
 
-    def relay_is_here(self) -> None:
-        self._elsewhere = None
+    def set_local_relay(self) -> None:
+        self._notify_db = None
 
-    def relay_is_elsewhere(self, db: Database) -> None:
-        self._elsewhere = db
+    def set_remote_relay(self, db: Database) -> None:
+        self._notify_db = db
 
 
 def _log_failure(task: asyncio.Task[object]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("the relay's wake-up failed; it polls", error=str(error))
+        log.warning("waking the relay failed; it polls", error=str(error))
 
 
 class Relay:
@@ -109,18 +130,18 @@ class Relay:
         self._service, self._db, self._bus, self._outbox, self._lease = service, db, bus, outbox, lease
 
     async def run(self) -> None:
-        """Until cancelled. Failures of NATS or PostgreSQL are logged and tried again with a growing delay."""
+        """Until cancelled. Failures of NATS or PostgreSQL are logged and retried with a growing delay."""
         delay = 0.1
         while True:
             try:
-                self._outbox.relay_is_elsewhere(self._db)
+                self._outbox.set_remote_relay(self._db)
                 async with self._lease.held():
-                    self._outbox.relay_is_here()
+                    self._outbox.set_local_relay()
                     await self._publish_while_held()
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.warning("events wait in the outbox", error=str(error) or type(error).__name__, retry_in=delay)
+                log.warning("publishing events failed", error=str(error) or type(error).__name__, retry_in=delay)
                 await self._measure_lag()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -131,10 +152,10 @@ class Relay:
         async with self._bus.listening(CHANNEL, self._outbox.woken):
             while self._lease.is_held():
                 self._outbox.woken.clear()
-                begun = monotonic()
+                started = monotonic()
                 while await self.publish_batch() == BATCH:
-                    begun = monotonic()
-                await pause_after(monotonic() - begun)
+                    started = monotonic()
+                await pause_after(monotonic() - started)
                 LAG.labels(self._service).set(0)
                 try:
                     await asyncio.wait_for(self._outbox.woken.wait(), POLL_SECONDS)
@@ -142,11 +163,11 @@ class Relay:
                     continue
 
     async def _measure_lag(self) -> None:
-        with suppress(Exception):  # without the database there is nothing to measure, and readiness says so
-            LAG.labels(self._service).set(await self._db.value(OLDEST))
+        with suppress(Exception):  # without the database there is no lag to measure; readiness reports it
+            LAG.labels(self._service).set(await self._db.one(OLDEST) or 0.0)
 
     async def publish_batch(self) -> int:
-        """Publishes up to BATCH events; returns how many."""
+        """Publishes up to BATCH events; returns their number."""
         events = await self._db.all(UNPUBLISHED, batch=BATCH)
         if events:
             await self._bus.publish(events)
@@ -156,6 +177,6 @@ class Relay:
 
 
 async def purge_published(db: Database) -> None:
-    """Deletes events that were published longer ago than any consumer may lag."""
+    """Deletes events that were published more than 7 days ago, longer than any consumer may lag."""
     async with db.maintenance() as tx:
-        await tx.run(FORGET, keep=KEEP)
+        await tx.run(DELETE_PUBLISHED, keep=KEEP)

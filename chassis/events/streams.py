@@ -1,6 +1,6 @@
-"""Declares streams and durable consumers ahead of the services, by a login that may; theirs may then only use them.
+"""Declares streams and durable consumers before the services start, with an operator's login.
 
-The declarations are made from the same handler tables that the services run with, so there is no second list.
+The services' logins may then only use them. Declarations derive from the handler tables of the services.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ class StreamSettings(BaseSettings):
     nats_user: str | None = None
     nats_password: SecretStr | None = None
     stream_replicas: PositiveInt = Field(default=1, description="JetStream replicas of each stream")
-    patience_seconds: PositiveFloat = Field(default=120.0, description="how long NATS may take to come up")
+    patience_seconds: PositiveFloat = Field(default=120.0, description="seconds to wait for NATS")
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What one service publishes and hears: full names of event types."""
+    """The event types that one service consumes, by full name."""
 
     service: str
-    hears: Sequence[str]
+    consumes: Sequence[str]
 
     def consumers(self) -> Mapping[str, list[str]]:
-        """Publisher -> types that this service hears from it."""
+        """The consumed types by publisher."""
         found: dict[str, list[str]] = {}
-        for event_type in sorted(self.hears):
+        for event_type in sorted(self.consumes):
             found.setdefault(publisher(event_type), []).append(event_type)
         return found
 
 
 async def declare(declarations: Iterable[Declaration], settings: StreamSettings) -> None:
-    """Makes what is missing and brings what is there up to date. Repeating it changes nothing; nothing is deleted."""
+    """Creates missing streams and consumers and updates existing ones. Repeatable; deletes nothing."""
     declarations = list(declarations)
     password = settings.nats_password and settings.nats_password.get_secret_value()
     credentials: dict[str, Any] = {"user": settings.nats_user, "password": password} if settings.nats_user else {}
@@ -75,7 +75,7 @@ async def declare(declarations: Iterable[Declaration], settings: StreamSettings)
             finally:
                 await client.close()
         except (Error, OSError) as error:
-            # A cluster that is coming up has connections before it has a leader.
+            # A starting cluster accepts connections before it has a leader.
             if time.monotonic() >= deadline:
                 raise
             log.info("NATS is not ready", error=str(error) or type(error).__name__)
@@ -99,7 +99,7 @@ async def _declare_stream(js: JetStreamContext, service: str, replicas: int) -> 
     except NotFoundError:
         await js.add_stream(stream_config(service, replicas))
     else:
-        # Limits that an operator has changed stay; how many copies there are is this command's to say.
+        # Limits stay as the operator changed them; the number of replicas is set by this command.
         if found.num_replicas != replicas:
             await js.update_stream(found.evolve(num_replicas=replicas))
     log.info("stream", service=service, replicas=replicas)

@@ -1,4 +1,4 @@
-"""What a service's code works with: settings, database, peers, keys."""
+"""What a service's code works with: settings, databases, channels to other services, keys."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class App:
         self.log = structlog.get_logger(name)
         self.outbox = Outbox()
         self.db = self._database(settings.database_url)
-        # Where stale reads do no harm; the primary when no replica is set.
+        # For reads that may be stale; the primary when no replica is configured.
         self.read_db = self._database(settings.read_url) if settings.read_url else self.db
         self.files = IdentityFiles(settings.tls_dir)
         self.channels = Channels(self.files, settings.peers, settings.peer_target)
         self.cipher = FieldCipher.parse(settings.field_keys.get_secret_value(), settings.index_key.get_secret_value())
         self.signing_key = decode_key(settings.signing_key.get_secret_value())
         self.pages = Pages(self.signing_key)
-        self._unfinished: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     def _database(self, url: Any) -> Database:
         return Database(
@@ -49,57 +49,59 @@ class App:
         )
 
     async def start(self) -> None:
-        """Opens what the subclass needs; the database is open, the service does not serve yet."""
+        """Opens what the subclass needs; the database is open, requests are not served yet."""
 
     async def drain(self) -> None:
-        """Called when draining begins: streams that would outlast it are told to end themselves."""
+        """Called when draining begins: ends streams that would last longer than the drain."""
 
     async def stop(self) -> None:
-        """Closes what `start` opened; nothing is served any more."""
+        """Closes what `start` opened; requests are not served any more."""
 
     def bus_gap(self) -> None:
-        """Called after NATS was away: what listeners would have heard is unknown, so caches are emptied."""
+        """Called after NATS was unreachable: subscribers missed events, so caches must be emptied."""
 
     async def run_shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work` to its end even when the client that waits for it goes away; shutdown waits for it too."""
-        return await asyncio.shield(self._begin(work))
+        """Runs `work` to its end even when the waiting client disconnects; shutdown waits for it."""
+        return await asyncio.shield(self._start_task(work))
 
     def run_in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Runs `work` when its client has the answer already; shutdown waits for it, a failure is logged.
+        """Runs `work` after the response; shutdown waits for it, a failure is logged.
 
-        A process that dies does not get to it: what must happen is recorded first, so that a loop finds it.
+        It is lost when the process dies: record work that must be done first, so that a periodic job finds it.
         """
-        self._begin(work).add_done_callback(self._log_failure)
+        self._start_task(work).add_done_callback(self._log_failure)
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _start_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
-        self._unfinished.add(task)
-        task.add_done_callback(self._finished)
+        self._background.add(task)
+        task.add_done_callback(self._remove_task)
         return task
 
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._unfinished.discard(task)
+    def _remove_task(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody waiting is no reason for a warning
+            task.exception()  # marks it as retrieved: without a waiting client asyncio would log a warning
 
     def _log_failure(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.warning("work after an answer failed", error=f"{type(error).__name__}: {error}")
+            self.log.warning("background work failed", error=f"{type(error).__name__}: {error}")
 
     async def finish(self, seconds: float) -> None:
-        """Waits for run_shielded work and what it left for later, at most so long."""
+        """Waits for shielded and background work, at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._unfinished:
-                    await asyncio.wait(self._unfinished)
+                while self._background:
+                    await asyncio.wait(self._background)
 
     async def open(self) -> None:
+        """Opens the databases, then what the subclass needs."""
         await self.db.open()
         if self.read_db is not self.db:
             await self.read_db.open()
         await self.start()
 
     async def close(self) -> None:
+        """Closes everything, the databases last."""
         await self.stop()
         await self.channels.close()
         await self.db.close()

@@ -1,8 +1,8 @@
-"""Writes that must not repeat: the caller's key, the hash of its request and the outcome, kept with the effect.
+"""Writes that must not repeat: the caller's Idempotency-Key, the hash of the request and its result, in one row.
 
-The first request with a key claims it in the transaction of its effect; others with that key wait for its commit and
-then get its outcome. The outcome is the id of what was made, or a refusal that would be given again. Keys belong to
-one caller and one method, and are kept 48 hours.
+The first request with a key claims it in the transaction of its effect. Later requests with that key wait for the
+commit and get the same result: the id of the created resource, or the stored error. A key belongs to one caller and
+one method and is kept 48 hours.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from chassis.database import Database, Row, Transaction, sql
+from chassis.database import Database, Transaction, sql
+from chassis.database.rows import parameters
 from chassis.errors import Conflict, DomainError, Unavailable, restore
 from chassis.rpc.call import Call
 
@@ -25,26 +26,32 @@ KEEP = timedelta(hours=48)
 WAIT_SECONDS = 8.0
 _POLL_SECONDS = 0.05
 
-CLAIM = sql(
+
+class _KeyRow(NamedTuple):
+    body_hash: bytes
+    result_id: UUID | None
+    # The stored error, a serialized google.rpc.Status.
+    refusal: bytes | None
+
+
+_WHERE = "caller = %(caller)s AND method = %(method)s AND key = %(key)s"
+CLAIM_KEY = sql(
     """
     INSERT INTO idempotency_keys (caller, method, key, body_hash)
     VALUES (%(caller)s, %(method)s, %(key)s, %(body_hash)s) ON CONFLICT DO NOTHING RETURNING key
-    """
+    """,
+    value=str,
 )
-FIND = sql(
-    """
-    SELECT body_hash, result_id, refusal FROM idempotency_keys
-    WHERE caller = %(caller)s AND method = %(method)s AND key = %(key)s
-    """
+GET_KEY = sql(
+    f"SELECT body_hash, result_id, refusal FROM idempotency_keys WHERE {_WHERE}",  # noqa: S608 - text above
+    row=_KeyRow,
 )
-SETTLE = sql(
-    """
-    UPDATE idempotency_keys SET result_id = %(result_id)s, refusal = %(refusal)s
-    WHERE caller = %(caller)s AND method = %(method)s AND key = %(key)s
-    """
+STORE_RESULT = sql(
+    f"UPDATE idempotency_keys SET result_id = %(result_id)s WHERE {_WHERE}"  # noqa: S608 - text above
 )
-RELEASE = sql("DELETE FROM idempotency_keys WHERE caller = %(caller)s AND method = %(method)s AND key = %(key)s")
-FORGET = sql("DELETE FROM idempotency_keys WHERE created_at < now() - %(keep)s::interval")
+STORE_ERROR = sql(f"UPDATE idempotency_keys SET refusal = %(error)s WHERE {_WHERE}")  # noqa: S608 - text above
+RELEASE_KEY = sql(f"DELETE FROM idempotency_keys WHERE {_WHERE}")  # noqa: S608 - text above
+DELETE_EXPIRED = sql("DELETE FROM idempotency_keys WHERE created_at < now() - %(keep)s::interval")
 
 
 class KeyReused(Conflict):
@@ -56,7 +63,7 @@ class KeyReused(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One caller's key for one method, and the hash of what was asked."""
+    """One caller's key for one method, and the hash of the request."""
 
     caller: str
     method: str
@@ -64,83 +71,84 @@ class Claim:
     body_hash: bytes
 
     @classmethod
-    def of(cls, call: Call, request: Message) -> Claim:
-        body = request.SerializeToString(deterministic=True)
+    def of(cls, call: Call) -> Claim:
+        """The claim of the call in progress."""
+        assert call.request is not None
+        body = call.request.SerializeToString(deterministic=True)
         return cls(str(call.caller), call.method.path, call.idempotency_key, hashlib.sha256(body).digest())
 
     def where(self) -> dict[str, str]:
+        """Parameters of the key's statements."""
         return {"caller": self.caller, "method": self.method, "key": self.key}
 
 
-async def claim(tx: Transaction, mine: Claim) -> bool:
-    """Claims the key in this transaction; False when it is claimed already (then see `outcome`)."""
-    return await tx.value(CLAIM, body_hash=mine.body_hash, **mine.where()) is not None
+async def claim_key(tx: Transaction, claim: Claim) -> bool:
+    """Claims the key in this transaction; False when it is claimed already (then see `wait_for_result`)."""
+    return await tx.one(CLAIM_KEY, **parameters(claim)) is not None
 
 
-async def store_result(tx: Transaction, mine: Claim, result_id: UUID) -> None:
-    """Keeps the id of what the request made."""
-    await tx.run(SETTLE, result_id=result_id, refusal=None, **mine.where())
+async def store_result(tx: Transaction, claim: Claim, result_id: UUID) -> None:
+    """Stores the id of the created resource under the key."""
+    await tx.run(STORE_RESULT, result_id=result_id, **claim.where())
 
 
-async def store_error(tx: Transaction, mine: Claim, refusal: DomainError) -> None:
-    """Keeps a deterministic refusal; frees the key after one that a retry may overcome."""
-    if refusal.deterministic:
-        await tx.run(SETTLE, result_id=None, refusal=refusal.status().SerializeToString(), **mine.where())
+async def store_error(tx: Transaction, claim: Claim, error: DomainError) -> None:
+    """Stores a deterministic error under the key; releases the key after one that a retry may overcome."""
+    if error.deterministic:
+        await tx.run(STORE_ERROR, error=error.status().SerializeToString(), **claim.where())
     else:
-        await tx.run(RELEASE, **mine.where())
+        await tx.run(RELEASE_KEY, **claim.where())
 
 
-async def wait_for_result(db: Database, mine: Claim) -> UUID | None:
-    """The id that a claimed key led to; None when the key is free. Waits for a request that is still under way.
+async def wait_for_result(db: Database, claim: Claim) -> UUID | None:
+    """The id stored under a claimed key; None when the key is free. Waits while the first request is in progress.
 
-    Raises KeyReused, the kept refusal, or Unavailable when the first request takes too long.
+    Raises KeyReused, the stored error, or Unavailable when the first request takes longer than 8 seconds.
     """
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while True:
-        row = await db.one(FIND, **mine.where())
+        row = await db.one(GET_KEY, **claim.where())
         if row is None:
             return None
-        if (result_id := _read(row, mine)) is not None:
+        if (result_id := _read(row, claim)) is not None:
             return result_id
         if asyncio.get_running_loop().time() > deadline:
-            raise Unavailable("the first request with this Idempotency-Key is still under way")
+            raise Unavailable("the first request with this Idempotency-Key is still in progress")
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _read(row: Row, mine: Claim) -> UUID | None:
-    if bytes(row.body_hash) != mine.body_hash:
+def _read(row: _KeyRow, claim: Claim) -> UUID | None:
+    if row.body_hash != claim.body_hash:
         raise KeyReused
     if row.refusal is not None:
-        raise restore(status_pb2.Status.FromString(bytes(row.refusal)))
-    result_id: UUID | None = row.result_id
-    return result_id
+        raise restore(status_pb2.Status.FromString(row.refusal))
+    return row.result_id
 
 
-async def run_once(db: Database, call: Call, request: Message, work: Callable[[Transaction], Awaitable[UUID]]) -> UUID:
-    """Does `work` in one transaction with its key; returns the id it came to, now or the first time.
+async def run_once(db: Database, claim: Claim, work: Callable[[Transaction], Awaitable[UUID]]) -> UUID:
+    """Runs `work` in one transaction with its key; returns the id that it returns, now or the first time.
 
-    A deterministic refusal of `work` undoes its writes, is kept, and raised now and at each repeat.
+    A deterministic error of `work` undoes its writes, is stored, and is raised now and at each repeat.
     """
-    mine = Claim.of(call, request)
     while True:
-        refused: DomainError | None = None
+        failed: DomainError | None = None
         async with db.transaction() as tx:
-            claimed = await claim(tx, mine)
+            claimed = await claim_key(tx, claim)
             if claimed:
                 try:
                     async with tx.savepoint():
                         result_id = await work(tx)
-                    await store_result(tx, mine, result_id)
-                except DomainError as refusal:
-                    if not refusal.deterministic:
+                    await store_result(tx, claim, result_id)
+                except DomainError as error:
+                    if not error.deterministic:
                         raise
-                    await store_error(tx, mine, refusal)
-                    refused = refusal
-        if refused is not None:
-            raise refused
+                    await store_error(tx, claim, error)
+                    failed = error
+        if failed is not None:
+            raise failed
         if claimed:
             return result_id
-        known = await wait_for_result(db, mine)
+        known = await wait_for_result(db, claim)
         if known is not None:
             return known
 
@@ -148,4 +156,4 @@ async def run_once(db: Database, call: Call, request: Message, work: Callable[[T
 async def purge_expired(db: Database) -> None:
     """Deletes keys that are older than 48 hours."""
     async with db.maintenance() as tx:
-        await tx.run(FORGET, keep=KEEP)
+        await tx.run(DELETE_EXPIRED, keep=KEEP)

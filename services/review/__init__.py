@@ -1,6 +1,6 @@
-"""Reviews: what customers say about what was delivered to them, and what stores answer.
+"""Reviews of delivered items, and the stores' responses.
 
-Owns `review_db`: reviews, ratings of products, and which items were delivered to whom.
+Owns `review_db`: reviews, ratings of products, and the items that each customer may review.
 Publishes ReviewPosted, ReviewUpdated, ReviewResponded.
-Hears OrderDelivered (who may review what) and CustomerErased.
+Consumes OrderDelivered (who may review what) and CustomerErased.
 """

@@ -1,4 +1,4 @@
-"""Reviews and ratings: their rules, refusals and tables."""
+"""Reviews and ratings: their rules and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Index, Integer, PrimaryKeyConstraint, St
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database.tables import service_metadata, type_annotations
-from chassis.errors import AlreadyExists, Conflict
+from services.review.rows import ProductRatingRow
 
 EDITABLE = dt.timedelta(days=7)
 RATINGS = (1, 2, 3, 4, 5)
@@ -20,32 +20,16 @@ _NOW = text("now()")
 _ZERO = text("0")
 
 
-class ItemNotDelivered(Conflict):
-    """The order did not bring the product to the caller, or not yet: one answer, so that it tells nothing of others."""
-
-    def __init__(self) -> None:
-        super().__init__("this order has not brought you this product")
-
-
-class AlreadyReviewed(AlreadyExists):
-    """The item has its review; change that one."""
-
-    def __init__(self, review_id: UUID) -> None:
-        super().__init__("you have reviewed this item already", review_id=str(review_id))
-
-
-class ReviewNotEditable(Conflict):
-    """The time for changes is over."""
-
-    def __init__(self) -> None:
-        super().__init__(f"a review can be changed for {EDITABLE.days} days")
-
-
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """How many reviews of a product have each rating; `counts[0]` has rating 1."""
 
     counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+
+    @classmethod
+    def from_row(cls, row: ProductRatingRow) -> Distribution:
+        """The distribution that a row of `product_ratings` holds."""
+        return cls((row.rated_1, row.rated_2, row.rated_3, row.rated_4, row.rated_5))
 
     @property
     def review_count(self) -> int:
@@ -61,7 +45,7 @@ class Distribution:
 
 
 def is_editable(posted: dt.datetime, now: dt.datetime) -> bool:
-    """Until, and not including, seven days after it was posted."""
+    """Whether less than seven days have passed since the review was posted."""
     return now < posted + EDITABLE
 
 
@@ -73,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 class Review(Base):
-    """One delivered item's review. `customer_id` is NULL, and the texts are empty, once the writer is erased."""
+    """The review of one delivered item. Once its author is erased, `customer_id` is NULL and the texts are empty."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -102,7 +86,7 @@ class Review(Base):
 
 
 class ProductRating(Base):
-    """What the reviews of a product come to, kept in the transaction of each change. `version` counts the changes."""
+    """The ratings of a product, updated in the transaction of each review. `version` counts the updates."""
 
     __tablename__ = "product_ratings"
     __table_args__ = (
@@ -120,7 +104,7 @@ class ProductRating(Base):
 
 
 class DeliveredItem(Base):
-    """A product that an order brought to a customer: what may be reviewed."""
+    """A product that an order delivered to a customer, who may review it."""
 
     __tablename__ = "delivered_items"
     __table_args__ = (
@@ -136,7 +120,7 @@ class DeliveredItem(Base):
 
 
 class ErasedCustomer(Base):
-    """An account that is gone: a delivery that is heard of late must not bring it back."""
+    """An erased account: a delivery event that arrives later must not store its id again."""
 
     __tablename__ = "erased_customers"
 

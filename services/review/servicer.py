@@ -1,84 +1,66 @@
-"""The rpcs of the review service: message in, one use case, message out."""
+"""The rpcs of the review service: request to command, one use case, row to response."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from jainshikanji.review.v1 import review_service_pb2 as messages
+from jainshikanji.review.v1 import review_service_pb2 as pb
 from jainshikanji.review.v1.review_pb2 import Review
 from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceServicer
 
-from chassis import App, current_call
-from chassis.database import Row
-from chassis.errors import InvalidArgument
+from chassis import App, current_caller
 from services.review import usecases, wire
+from services.review.rows import ReviewRow
 
-_DEFAULT_PAGE = 20
+_DEFAULT_PAGE_SIZE = 20
 
 
 class ReviewServicer(ReviewServiceServicer):
-    """Reviews, ratings and answers."""
+    """Reviews, ratings and responses."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def CreateReview(self, request: messages.CreateReviewRequest, context: Any) -> Review:
-        row = await usecases.create_review(
-            self._app,
-            current_call().account,
-            order_id=UUID(request.order_id),
-            product_id=UUID(request.product_id),
-            rating=request.rating,
-            title=request.title.strip(),
-            comment=request.comment.strip(),
-        )
-        return _message(row)
+    async def CreateReview(self, request: pb.CreateReviewRequest, context: Any) -> Review:
+        command = wire.create_review_from_proto(request)
+        return _to_proto(await usecases.create_review(self._app, current_caller(), command))
 
     async def ListProductReviews(
-        self, request: messages.ListProductReviewsRequest, context: Any
-    ) -> messages.ListProductReviewsResponse:
-        page = self._app.pages.open(request, _DEFAULT_PAGE)
-        order = wire.SORTS.from_proto(request.sort) if request.sort else usecases.NEWEST
-        product_id = UUID(request.product_id)
-        rows = await usecases.list_product_reviews(self._app, page, product_id, order=order, rating=request.rating)
-        return messages.ListProductReviewsResponse(
-            reviews=[_message(row) for row in page.trim(rows)],
+        self, request: pb.ListProductReviewsRequest, context: Any
+    ) -> pb.ListProductReviewsResponse:
+        caller, page = current_caller(), self._app.pages.open(request, _DEFAULT_PAGE_SIZE)
+        command = wire.list_product_reviews_from_proto(request)
+        rows = await usecases.list_product_reviews(self._app, caller, command, page)
+        rating = await usecases.get_product_rating(self._app, caller, command.product_id)
+        return pb.ListProductReviewsResponse(
+            reviews=map(_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (str(row.id), str(row.rating))),
-            rating=wire.rating_message(str(product_id), await usecases.product_rating(self._app, product_id)),
+            rating=wire.rating_to_proto(command.product_id, rating),
         )
 
     async def ListCustomerReviews(
-        self, request: messages.ListCustomerReviewsRequest, context: Any
-    ) -> messages.ListCustomerReviewsResponse:
-        page = self._app.pages.open(request, _DEFAULT_PAGE)
-        rows = await usecases.list_customer_reviews(self._app, page, UUID(request.customer_id))
-        return messages.ListCustomerReviewsResponse(
-            reviews=[_message(row) for row in page.trim(rows)],
+        self, request: pb.ListCustomerReviewsRequest, context: Any
+    ) -> pb.ListCustomerReviewsResponse:
+        page = self._app.pages.open(request, _DEFAULT_PAGE_SIZE)
+        rows = await usecases.list_customer_reviews(self._app, current_caller(), UUID(request.customer_id), page)
+        return pb.ListCustomerReviewsResponse(
+            reviews=map(_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (str(row.id),)),
         )
 
-    async def GetReview(self, request: messages.GetReviewRequest, context: Any) -> Review:
-        return _message(await usecases.get_review(self._app, UUID(request.id)))
+    async def GetReview(self, request: pb.GetReviewRequest, context: Any) -> Review:
+        return _to_proto(await usecases.get_review(self._app, current_caller(), UUID(request.id)))
 
-    async def UpdateReview(self, request: messages.UpdateReviewRequest, context: Any) -> Review:
-        changes: dict[str, Any] = {}
-        if request.HasField("rating"):
-            changes["rating"] = request.rating
-        if request.HasField("title"):
-            changes["title"] = request.title.strip()
-        if request.HasField("comment"):
-            changes["comment"] = request.comment.strip()
-        return _message(await usecases.update_review(self._app, current_call().account, UUID(request.id), changes))
+    async def UpdateReview(self, request: pb.UpdateReviewRequest, context: Any) -> Review:
+        command = wire.update_review_from_proto(request)
+        return _to_proto(await usecases.update_review(self._app, current_caller(), command))
 
-    async def RespondToReview(self, request: messages.RespondToReviewRequest, context: Any) -> Review:
-        comment = request.comment.strip()
-        if not comment:
-            raise InvalidArgument("comment", "must not be blank")
-        call = current_call()
-        row = await usecases.respond_to_review(self._app, call.scope, call.account, UUID(request.id), comment)
-        return _message(row)
+    async def RespondToReview(self, request: pb.RespondToReviewRequest, context: Any) -> Review:
+        response = wire.response_from_proto(request)
+        row = await usecases.respond_to_review(self._app, current_caller(), UUID(request.id), response)
+        return _to_proto(row)
 
 
-def _message(row: Row) -> Review:
-    return wire.review_message(row, shows_writer=usecases.knows_writer(current_call().caller, row))
+def _to_proto(row: ReviewRow) -> Review:
+    return wire.review_to_proto(row, shows_author=usecases.may_see_author(current_caller(), row))

@@ -1,175 +1,169 @@
-"""What can be done: one function a verb, one transaction a function."""
+"""What the service does: one function, one verb, one transaction."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from chassis import App, Caller, Scope
+from chassis import App, Caller
 from chassis.clock import now
-from chassis.database import Row, Transaction
+from chassis.database import Transaction
+from chassis.database.rows import arrays, parameters
 from chassis.errors import NotFound
 from chassis.ids import new_id
 from chassis.rpc.pagination import Page
-from services.review import queries as q
-from services.review import wire
-from services.review.model import (
-    RATINGS,
-    AlreadyReviewed,
-    Distribution,
-    ItemNotDelivered,
-    ReviewNotEditable,
-    is_editable,
-)
-
-NEWEST = "newest"
+from services.review import queries, wire
+from services.review.commands import CreateReview, ListProductReviews, UpdateReview
+from services.review.errors import AlreadyReviewed, ItemNotDelivered, ReviewNotEditable
+from services.review.model import EDITABLE, RATINGS, Distribution, is_editable
+from services.review.rows import NewDeliveredItem, NewReview, ProductRatingRow, ReviewRow
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """One product that one order brought to somebody."""
-
-    order_id: UUID
-    product_id: UUID
-    customer_id: UUID
-    store_id: UUID
-    delivered_at: dt.datetime
-
-
-async def create_review(
-    app: App, customer_id: UUID, *, order_id: UUID, product_id: UUID, rating: int, title: str, comment: str
-) -> Row:
+async def create_review(app: App, caller: Caller, command: CreateReview) -> ReviewRow:
     """Posts a review of a delivered item. Raises ItemNotDelivered, AlreadyReviewed."""
     async with app.db.transaction() as tx:
-        items = await tx.all(q.LOCK_DELIVERED, order_id=order_id, customer_id=customer_id)
-        item = next((item for item in items if item.product_id == product_id), None)
+        items = await tx.all(queries.LOCK_DELIVERED_ITEMS, order_id=command.order_id, customer_id=caller.account)
+        item = next((item for item in items if item.product_id == command.product_id), None)
         if item is None:
             raise ItemNotDelivered
-        row = await tx.one(
-            q.INSERT_REVIEW,
+        new = NewReview(
             id=new_id(),
-            product_id=product_id,
-            order_id=order_id,
+            product_id=command.product_id,
+            order_id=command.order_id,
             store_id=item.store_id,
-            customer_id=customer_id,
-            rating=rating,
-            title=title,
-            comment=comment,
+            customer_id=caller.account,
+            rating=command.rating,
+            title=command.title,
+            comment=command.comment,
         )
+        row = await tx.one(queries.INSERT_REVIEW, **parameters(new))
         if row is None:
-            raise AlreadyReviewed(await tx.value(q.REVIEW_OF_ITEM, order_id=order_id, product_id=product_id))
-        ratings = await tx.one(q.COUNT_RATING, product_id=product_id, **count_changes(given=rating))
-        order_rating = await tx.value(q.ORDER_RATING, order_id=order_id)
-        tx.publish(wire.review_posted(row, ratings, order_rating), key=row.id, version=row.version)
+            raise AlreadyReviewed(await _get_review_id(tx, command))
+        rating = await tx.one(queries.ADD_TO_RATING, product_id=row.product_id, **count_changes(added=row.rating))
+        event = wire.review_posted_to_proto(row, _existing(rating), await _get_order_rating(tx, row))
+        tx.publish(event, key=row.id, version=row.version)
         return row
 
 
-async def update_review(app: App, customer_id: UUID, review_id: UUID, changes: dict[str, Any]) -> Row:
-    """Sets rating, title, comment as far as given. Raises NotFound for a review of others, ReviewNotEditable."""
-    known = await get_review(app, review_id)
+async def _get_review_id(tx: Transaction, command: CreateReview) -> UUID:
+    found = await tx.one(queries.GET_REVIEW_ID_OF_ITEM, order_id=command.order_id, product_id=command.product_id)
+    assert found is not None
+    return found
+
+
+async def update_review(app: App, caller: Caller, command: UpdateReview) -> ReviewRow:
+    """Changes an own review. Raises NotFound for a review of another customer, ReviewNotEditable after seven days."""
+    known = await get_review(app, caller, command.review_id)
     async with app.db.transaction() as tx:
-        # In the order of create_review: the order's items first, then the review, then the product's rating.
-        await tx.all(q.LOCK_DELIVERED, order_id=known.order_id, customer_id=customer_id)
-        before = await tx.one(q.LOCK_OWN, review_id=review_id, customer_id=customer_id)
+        # In the order of create_review: first the items of the order, then the review, then the product's rating.
+        await tx.all(queries.LOCK_DELIVERED_ITEMS, order_id=known.order_id, customer_id=caller.account)
+        before = await tx.one(queries.LOCK_OWN_REVIEW, review_id=command.review_id, customer_id=caller.account)
         if before is None:
             raise NotFound
         if not is_editable(before.created_at, now()):
-            raise ReviewNotEditable
-        texts = {"rating": before.rating, "title": before.title, "comment": before.comment, **changes}
-        after = await tx.one(q.CHANGE_REVIEW, review_id=review_id, **texts)
+            raise ReviewNotEditable(EDITABLE)
+        after = await tx.one(
+            queries.UPDATE_REVIEW,
+            review_id=before.id,
+            rating=before.rating if command.rating is None else command.rating,
+            title=before.title if command.title is None else command.title,
+            comment=before.comment if command.comment is None else command.comment,
+        )
         assert after is not None
-        await _announce_change(tx, before, after)
+        changes = count_changes(added=after.rating, removed=before.rating)
+        rating = await tx.one(queries.CHANGE_RATING, product_id=after.product_id, **changes)
+        order_rating = await _get_order_rating(tx, after)
+        event = wire.review_updated_to_proto(after, _existing(rating), order_rating, before.rating)
+        tx.publish(event, key=after.id, version=after.version)
         return after
 
 
-async def _announce_change(tx: Transaction, before: Row, after: Row) -> None:
-    moved = count_changes(given=after.rating, taken=before.rating)
-    ratings = await tx.one(q.MOVE_RATING, product_id=after.product_id, **moved)
-    order_rating = await tx.value(q.ORDER_RATING, order_id=after.order_id)
-    event = wire.review_updated(after, ratings, order_rating, before.rating)
-    tx.publish(event, key=after.id, version=after.version)
-
-
-async def respond_to_review(app: App, scope: Scope, responder_id: UUID, review_id: UUID, comment: str) -> Row:
-    """Gives or replaces the store's answer. Raises NotFound for a review of a store outside the scope."""
+async def respond_to_review(app: App, caller: Caller, review_id: UUID, response: str) -> ReviewRow:
+    """Sets or replaces the store's response. Raises NotFound for a review outside the caller's scope."""
     async with app.db.transaction() as tx:
         row = await tx.one(
-            q.RESPOND,
+            queries.SET_RESPONSE,
             review_id=review_id,
-            everything=scope.everything,
-            tenants=scope.tenants,
-            response=comment,
-            responded_by=responder_id,
+            everything=caller.scope.everything,
+            tenants=caller.scope.tenants,
+            response=response,
+            responded_by=caller.account,
         )
         if row is None:
             raise NotFound
-        tx.publish(wire.review_responded(row), key=row.id, version=row.version)
+        tx.publish(wire.review_responded_to_proto(row), key=row.id, version=row.version)
         return row
 
 
-async def get_review(app: App, review_id: UUID) -> Row:
-    """The review as it is now. Raises NotFound."""
-    row = await app.db.one(q.REVIEW, review_id=review_id)
+async def get_review(app: App, caller: Caller, review_id: UUID) -> ReviewRow:
+    """The review; reviews are public. Raises NotFound."""
+    row = await app.db.one(queries.GET_REVIEW, review_id=review_id)
     if row is None:
         raise NotFound
     return row
 
 
-def knows_writer(caller: Caller, review: Row) -> bool:
-    """Whether the caller may know who wrote the review: the writer, staff of the store, admins."""
+def may_see_author(caller: Caller, review: ReviewRow) -> bool:
+    """Whether the caller may know who wrote the review: the author, staff of the store, admins."""
     if caller.is_admin or (review.customer_id is not None and caller.account_id == review.customer_id):
         return True
     return any(grant.tenant_id == review.store_id for grant in caller.grants)
 
 
-async def list_product_reviews(app: App, page: Page, product_id: UUID, *, order: str, rating: int) -> list[Row]:
-    """Up to one more than the page shows. `rating` 0 means all of them."""
-    parameters: dict[str, Any] = {"product_id": product_id, "limit": page.limit}
-    if rating:
-        parameters["rating"] = rating
+async def list_product_reviews(app: App, caller: Caller, command: ListProductReviews, page: Page) -> list[ReviewRow]:
+    """A page of a product's reviews, with one row more than the page shows."""
+    values: dict[str, Any] = {"product_id": command.product_id, "limit": page.limit}
+    if command.rating:
+        values["rating"] = command.rating
     if page.after is not None:
-        parameters["after_id"] = UUID(page.after[0])
-        if order != NEWEST:
-            parameters["after_rating"] = int(page.after[1])
-    query = q.product_reviews(order=order, rated=bool(rating), following=page.after is not None)
-    return await app.db.all(query, **parameters)
-
-
-async def product_rating(app: App, product_id: UUID) -> Distribution:
-    """What all reviews of the product come to."""
-    return wire.distribution(await app.db.one(q.PRODUCT_RATING, product_id=product_id))
-
-
-async def list_customer_reviews(app: App, page: Page, customer_id: UUID) -> list[Row]:
-    """Up to one more than the page shows, newest first."""
-    parameters: dict[str, Any] = {"customer_id": customer_id, "limit": page.limit}
-    if page.after is not None:
-        parameters["after_id"] = UUID(page.after[0])
-    return await app.db.all(q.customer_reviews(following=page.after is not None), **parameters)
-
-
-async def remember_delivered(tx: Transaction, items: Sequence[Delivered]) -> None:
-    """What may be reviewed from now on. What is known already, or belongs to an erased account, is passed over."""
-    await tx.run(
-        q.REMEMBER_DELIVERED,
-        order_ids=[item.order_id for item in items],
-        product_ids=[item.product_id for item in items],
-        customer_ids=[item.customer_id for item in items],
-        store_ids=[item.store_id for item in items],
-        delivered_at=[item.delivered_at for item in items],
+        values["after_id"] = UUID(page.after[0])
+        if command.order != "newest":
+            values["after_rating"] = int(page.after[1])
+    query = queries.list_product_reviews(
+        order=command.order, has_rating=bool(command.rating), has_cursor=page.after is not None
     )
+    return await app.db.all(query, **values)
 
 
-async def erase_customer(tx: Transaction, customer_id: UUID) -> None:
-    """Ratings stay without their writer; texts, and what the account could still review, go."""
-    await tx.run(q.REMEMBER_ERASED, customer_id=customer_id)
-    await tx.run(q.FORGET_DELIVERED, customer_id=customer_id)
-    await tx.run(q.ERASE_REVIEWS, customer_id=customer_id)
+async def get_product_rating(app: App, caller: Caller, product_id: UUID) -> Distribution:
+    """How many reviews of the product have each rating."""
+    row = await app.db.one(queries.GET_PRODUCT_RATING, product_id=product_id)
+    return Distribution.from_row(row) if row is not None else Distribution()
 
 
-def count_changes(*, given: int, taken: int = 0) -> dict[str, int]:
-    """What a rating that is given, and one that is taken back, do to a product's counts."""
-    return {f"rated_{rating}": (rating == given) - (rating == taken) for rating in RATINGS}
+async def list_customer_reviews(app: App, caller: Caller, customer_id: UUID, page: Page) -> list[ReviewRow]:
+    """A page of a customer's reviews, newest first, with one row more than the page shows."""
+    values: dict[str, Any] = {"customer_id": customer_id, "limit": page.limit}
+    if page.after is not None:
+        values["after_id"] = UUID(page.after[0])
+    return await app.db.all(queries.list_customer_reviews(has_cursor=page.after is not None), **values)
+
+
+async def record_delivered_items(app: App, tx: Transaction, items: Sequence[NewDeliveredItem]) -> None:
+    """Makes items reviewable. Skips items that are known already and those of erased accounts."""
+    await tx.run(queries.INSERT_DELIVERED_ITEMS, **arrays(NewDeliveredItem, items))
+
+
+async def erase_customer(app: App, tx: Transaction, customer_id: UUID) -> None:
+    """Removes the author and the texts of the customer's reviews, and the items still to review; keeps the ratings."""
+    await tx.run(queries.INSERT_ERASED_CUSTOMER, customer_id=customer_id)
+    await tx.run(queries.DELETE_DELIVERED_ITEMS, customer_id=customer_id)
+    await tx.run(queries.ERASE_REVIEWS, customer_id=customer_id)
+
+
+def count_changes(*, added: int, removed: int = 0) -> dict[str, int]:
+    """The changes of a product's counts when one rating is added and another is removed."""
+    return {f"rated_{rating}": (rating == added) - (rating == removed) for rating in RATINGS}
+
+
+def _existing(rating: ProductRatingRow | None) -> ProductRatingRow:
+    assert rating is not None
+    return rating
+
+
+async def _get_order_rating(tx: Transaction, review: ReviewRow) -> int:
+    """The mean rating of the order's reviews, rounded; the order has at least this one."""
+    rating = await tx.one(queries.GET_ORDER_RATING, order_id=review.order_id)
+    assert rating is not None
+    return rating

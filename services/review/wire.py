@@ -1,56 +1,87 @@
-"""Between the contracts and the rows."""
+"""Conversion between messages of the contracts and rows, commands and values of the service."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
+from jainshikanji.customer.v1.events_pb2 import CustomerErased
+from jainshikanji.order.v1.events_pb2 import OrderDelivered
+from jainshikanji.review.v1 import review_service_pb2 as pb
 from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewResponded, ReviewUpdated
 from jainshikanji.review.v1.review_pb2 import ProductRating, RatingCount, Review, ReviewResponse
-from jainshikanji.review.v1.review_service_pb2 import ListProductReviewsRequest
 
 from chassis.enums import EnumMapping
-from chassis.timestamps import timestamp_to_proto
+from chassis.errors import InvalidArgument
+from chassis.timestamps import datetime_from_proto, timestamp_to_proto
+from services.review.commands import CreateReview, ListProductReviews, ReviewOrder, UpdateReview
 from services.review.model import EDITABLE, RATINGS, Distribution
+from services.review.rows import NewDeliveredItem, ProductRatingRow, ReviewRow
 
-SORTS = EnumMapping(ListProductReviewsRequest.Sort)
+SORTS = EnumMapping(pb.ListProductReviewsRequest.Sort)
 
 
-def review_message(row: Any, *, shows_writer: bool) -> Review:
-    """A row of reviews. Who wrote it, and with which order, is shown only where the caller may know."""
+def create_review_from_proto(request: pb.CreateReviewRequest) -> CreateReview:
+    return CreateReview(
+        order_id=UUID(request.order_id),
+        product_id=UUID(request.product_id),
+        rating=request.rating,
+        title=request.title.strip(),
+        comment=request.comment.strip(),
+    )
+
+
+def update_review_from_proto(request: pb.UpdateReviewRequest) -> UpdateReview:
+    return UpdateReview(
+        review_id=UUID(request.id),
+        rating=request.rating if request.HasField("rating") else None,
+        title=request.title.strip() if request.HasField("title") else None,
+        comment=request.comment.strip() if request.HasField("comment") else None,
+    )
+
+
+def list_product_reviews_from_proto(request: pb.ListProductReviewsRequest) -> ListProductReviews:
+    order = cast(ReviewOrder, SORTS.from_proto(request.sort)) if request.sort else "newest"
+    return ListProductReviews(product_id=UUID(request.product_id), order=order, rating=request.rating)
+
+
+def response_from_proto(request: pb.RespondToReviewRequest) -> str:
+    """The text of the response. Raises InvalidArgument when it is blank."""
+    comment = request.comment.strip()
+    if not comment:
+        raise InvalidArgument("comment", "must not be blank")
+    return comment
+
+
+def review_to_proto(row: ReviewRow, *, shows_author: bool) -> Review:
+    """The review; its author and order only for callers who may see them."""
     return Review(
         id=str(row.id),
         product_id=str(row.product_id),
         store_id=str(row.store_id),
-        order_id=str(row.order_id) if shows_writer else "",
-        customer_id=str(row.customer_id or "") if shows_writer else "",
+        order_id=str(row.order_id) if shows_author else "",
+        customer_id=str(row.customer_id or "") if shows_author else "",
         rating=row.rating,
         title=row.title,
         comment=row.comment,
         editable_until=timestamp_to_proto(row.created_at + EDITABLE),
         edited=row.edited_at is not None,
-        response=_response(row),
+        response=_response_to_proto(row),
         created_at=timestamp_to_proto(row.created_at),
         updated_at=timestamp_to_proto(row.updated_at),
     )
 
 
-def _response(row: Any) -> ReviewResponse | None:
+def _response_to_proto(row: ReviewRow) -> ReviewResponse | None:
     if row.response is None:
         return None
     return ReviewResponse(comment=row.response, responded_at=timestamp_to_proto(row.responded_at))
 
 
-def distribution(row: Any) -> Distribution:
-    """A row of product_ratings; none at all for a product without reviews."""
-    if row is None:
-        return Distribution()
-    return Distribution((row.rated_1, row.rated_2, row.rated_3, row.rated_4, row.rated_5))
-
-
-def rating_message(product_id: str, ratings: Distribution) -> ProductRating:
-    """Rating 5 first."""
+def rating_to_proto(product_id: UUID, ratings: Distribution) -> ProductRating:
+    """The ratings of the product, rating 5 first."""
     return ProductRating(
-        product_id=product_id,
+        product_id=str(product_id),
         review_count=ratings.review_count,
         average=str(ratings.average),
         distribution=[
@@ -60,28 +91,47 @@ def rating_message(product_id: str, ratings: Distribution) -> ProductRating:
     )
 
 
-def review_posted(row: Any, rating: Any, order_rating: int) -> ReviewPosted:
+def delivered_items_from_event(event: OrderDelivered) -> list[NewDeliveredItem]:
+    """The products of a delivered order."""
+    return [
+        NewDeliveredItem(
+            order_id=UUID(event.order_id),
+            product_id=UUID(item.product_id),
+            customer_id=UUID(event.customer_id),
+            store_id=UUID(event.store_id),
+            delivered_at=datetime_from_proto("occurredAt", event.occurred_at),
+        )
+        for item in event.items
+    ]
+
+
+def customer_id_from_event(event: CustomerErased) -> UUID:
+    return UUID(event.customer_id)
+
+
+def review_posted_to_proto(row: ReviewRow, rating: ProductRatingRow, order_rating: int) -> ReviewPosted:
     return ReviewPosted(**_facts(row), **_figures(rating, order_rating), occurred_at=timestamp_to_proto(row.created_at))
 
 
-def review_updated(row: Any, rating: Any, order_rating: int, previous: int) -> ReviewUpdated:
+def review_updated_to_proto(
+    row: ReviewRow, rating: ProductRatingRow, order_rating: int, previous_rating: int
+) -> ReviewUpdated:
     return ReviewUpdated(
         **_facts(row),
         **_figures(rating, order_rating),
-        previous_rating=previous,
+        previous_rating=previous_rating,
         occurred_at=timestamp_to_proto(row.updated_at),
     )
 
 
-def review_responded(row: Any) -> ReviewResponded:
+def review_responded_to_proto(row: ReviewRow) -> ReviewResponded:
     facts = _facts(row)
     del facts["rating"]
-    return ReviewResponded(
-        **facts, responder_id=str(row.responded_by), occurred_at=timestamp_to_proto(row.responded_at)
-    )
+    occurred_at = timestamp_to_proto(row.responded_at)
+    return ReviewResponded(**facts, responder_id=str(row.responded_by), occurred_at=occurred_at)
 
 
-def _facts(row: Any) -> dict[str, Any]:
+def _facts(row: ReviewRow) -> dict[str, Any]:
     return {
         "review_id": str(row.id),
         "version": row.version,
@@ -93,8 +143,8 @@ def _facts(row: Any) -> dict[str, Any]:
     }
 
 
-def _figures(rating: Any, order_rating: int) -> dict[str, Any]:
-    ratings = distribution(rating)
+def _figures(rating: ProductRatingRow, order_rating: int) -> dict[str, Any]:
+    ratings = Distribution.from_row(rating)
     return {
         "product_rating_average": str(ratings.average),
         "product_review_count": ratings.review_count,

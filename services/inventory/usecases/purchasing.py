@@ -205,7 +205,7 @@ async def receive_purchase_order(
             await tx.run(q.SET_STATUS, id=order_id, status=rules.RECEIVED, received_date=menu.today(now()), reason=None)
         return order_id
 
-    await idempotency.run_once(app.db, call, request, work)
+    await idempotency.run_once(app.db, idempotency.Claim.of(call), work)
     return await get_purchase_order(app, call.scope, order_id)
 
 

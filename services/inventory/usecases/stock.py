@@ -155,7 +155,7 @@ async def record_movement(
         announce(app, tx, [_change(item, item.current_stock + delta)])
         return movement_id
 
-    await idempotency.run_once(app.db, call, request, work)
+    await idempotency.run_once(app.db, idempotency.Claim.of(call), work)
     return await get_item(app, product_id, store_id)
 
 

@@ -56,7 +56,7 @@ async def give_points(
         return given
 
     if call.idempotency_key:
-        line_id = await idempotency.run_once(app.db, call, request, give)
+        line_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), give)
     else:
         async with app.db.transaction() as tx:
             line_id = await give(tx)

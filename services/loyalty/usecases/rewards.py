@@ -61,7 +61,7 @@ async def redeem_reward(app: LoyaltyApp, call: Call, request: Message, reward_id
     async def redeem(tx: Transaction) -> UUID:
         return await _redeem(app, tx, call.account, reward_id)
 
-    redemption_id = await idempotency.run_once(app.db, call, request, redeem)
+    redemption_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), redeem)
     return await app.db.one(q.REDEMPTION, id=redemption_id)
 
 

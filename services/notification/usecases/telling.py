@@ -181,7 +181,7 @@ async def announce(app: NotificationApp, call: Call, announcement: Announcement,
         return notification_id
 
     if call.idempotency_key:
-        notification_id = await idempotency.run_once(app.db, call, request, write)
+        notification_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), write)
     else:
         async with app.db.transaction() as tx:
             notification_id = await write(tx)

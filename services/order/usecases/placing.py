@@ -56,7 +56,7 @@ NUMBER_ATTEMPTS = 3
 
 async def place(app: OrderApp, call: Call, cart: Cart, request: CreateOrderRequest) -> Order:
     """Places the order, or answers what its key came to before: the order as it is now, or the same refusal."""
-    return await app.run_shielded(_place(app, Claim.of(call, request), cart, request))
+    return await app.run_shielded(_place(app, Claim.of(call), cart, request))
 
 
 async def _place(app: OrderApp, claim: Claim, cart: Cart, request: CreateOrderRequest) -> Order:

@@ -178,7 +178,7 @@ async def initiate(
     # A payment that order has not started yet may be there a moment later: such a refusal is not kept with the key.
     if await app.db.one(q.PAYMENT_BY_ORDER, order_id=order_id) is None:
         raise NotFound
-    payment_id = await idempotency.run_once(app.db, call, request, work)
+    payment_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), work)
     payment = await _read(app, payment_id)
     if payment.status not in OPEN:
         return payment, ""

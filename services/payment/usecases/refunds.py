@@ -70,7 +70,7 @@ async def ask_refund(
             _refuse_below_minimum(app.accounts.named(payment.provider), wanted)
         return await write(app, tx, payment, kept.id, wanted, reason, requested_by=call.caller.account_id, cash=cash)
 
-    refund_id = await idempotency.run_once(app.db, call, request, work)
+    refund_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), work)
     return await app.db.one(q.REFUND, id=refund_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from services.review.model import Distribution, is_editable
 from services.review.usecases import count_changes
-from services.review.wire import SORTS, rating_message
+from services.review.wire import SORTS, rating_to_proto
 
+PRODUCT_ID = UUID("019a0000-0000-7000-8000-000000000001")
 POSTED = dt.datetime(2025, 11, 1, 12, 0, tzinfo=dt.UTC)
 
 
@@ -43,7 +45,7 @@ def test_an_average_lies_between_worst_and_best(counts: tuple[int, int, int, int
 
 
 def test_the_distribution_shows_the_best_first() -> None:
-    message = rating_message("p", Distribution((1, 2, 3, 4, 5)))
+    message = rating_to_proto(PRODUCT_ID, Distribution((1, 2, 3, 4, 5)))
     assert [(entry.rating, entry.review_count) for entry in message.distribution] == [
         (5, 5),
         (4, 4),
@@ -55,9 +57,9 @@ def test_the_distribution_shows_the_best_first() -> None:
 
 
 def test_a_changed_rating_moves_one_count_and_an_equal_one_none() -> None:
-    assert count_changes(given=5, taken=2) == {"rated_1": 0, "rated_2": -1, "rated_3": 0, "rated_4": 0, "rated_5": 1}
-    assert set(count_changes(given=4, taken=4).values()) == {0}
-    assert count_changes(given=1)["rated_1"] == 1
+    assert count_changes(added=5, removed=2) == {"rated_1": 0, "rated_2": -1, "rated_3": 0, "rated_4": 0, "rated_5": 1}
+    assert set(count_changes(added=4, removed=4).values()) == {0}
+    assert count_changes(added=1)["rated_1"] == 1
 
 
 def test_a_review_can_be_changed_for_seven_days_less_one_moment() -> None:
@@ -65,5 +67,5 @@ def test_a_review_can_be_changed_for_seven_days_less_one_moment() -> None:
     assert not is_editable(POSTED, POSTED + dt.timedelta(days=7))
 
 
-def test_every_sort_of_the_contract_has_its_word() -> None:
+def test_every_sort_of_the_contract_is_mapped() -> None:
     assert SORTS.names() == ["newest", "highest", "lowest"]
