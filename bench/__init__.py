@@ -1,14 +1,15 @@
-"""How fast the platform is: side by side with what most teams would build, and with what its parts can do at most.
+"""Benchmark: the platform compared with a FastAPI monolith and with the maximum rates of its components.
 
 python -m bench --fast          (or make bench FAST=1)
 
-stack       a stack of its own with raised rate limits, its key set and its logins
-material    the same catalogue, customers and stock for every contender
-baseline/   the contenders that are not the platform: a FastAPI monolith, with an ORM and with SQL by hand
-floors      what the parts can do at most; recording makes pgbench's part of an order from the platform's own log
-contest     contenders in turns, rounds, medians, spread, ratios
-load, cpu   wrk through the front door; what each process used, as the operating system counts it
-measures/   what is measured, a module each
-findings    sections, figures and goals
-report      a table on screen, JSON in results/, the chart of the README
+stack         a local stack of its own with raised rate limits
+dataset       the same products, customers and stock for every contender
+baseline/     the contenders beside the platform: a FastAPI monolith, with an ORM and with handwritten SQL
+context       what every measure uses: stack, baselines, dataset; waiting for background work
+ceilings      maximum rates of single components; order_script records pgbench's part of an order from PostgreSQL's log
+rounds        contenders in turns, rounds, medians, spread
+load, cpu     load by wrk through the edge; processor time of each process, as the operating system counts it
+measures/     what is measured, one module each
+sections      sections of the report, figures and goals
+report        tables on the terminal, JSON in results/, the chart of the README
 """

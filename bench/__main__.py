@@ -1,6 +1,6 @@
-"""`make bench`, `make bench FAST=1`: measures everything on a stack of its own and leaves nothing behind but results.
+"""`make bench`, `make bench FAST=1`: runs all measures on a stack of its own and removes it afterwards.
 
-Exits with 1 when a run is void because of errors, with 2 when it could not be made, with 130 after Ctrl-C.
+Exit codes: 1 when requests failed and the results are void, 2 when the run was not possible, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import httpx
 import psycopg
 
 from bench import cpu, load, report
-from bench.arena import Arena, running
-from bench.contest import Unlike
-from bench.findings import Section
-from bench.measures import calls, events, own_orders, placing, products, standing, throughput
+from bench.context import BenchContext, running
+from bench.measures import calls, events, order_placement, own_orders, products, startup, throughput
+from bench.rounds import ResponsesDiffer
+from bench.sections import Section
 from bench.stack import Stack, StackFailed
 from devstack.daemons import DaemonFailed
-from devstack.place import ROOT, CannotRun
-from devstack.rest import NoMail, Unexpected
+from devstack.rest import MailNotReceived, UnexpectedResponse
+from devstack.run_directory import ROOT, CannotRun
 from devstack.screen import Screen, console, show_failure
 
 _RUN_DIR = ROOT / ".run-bench"
@@ -34,9 +34,9 @@ _FAILURES = (
     StackFailed,
     DaemonFailed,
     CannotRun,
-    Unlike,
-    Unexpected,
-    NoMail,
+    ResponsesDiffer,
+    UnexpectedResponse,
+    MailNotReceived,
     httpx.HTTPError,
     psycopg.Error,
 )
@@ -51,7 +51,7 @@ def main() -> int:
         load.require_wrk()
         found = _run(fast=fast)
     except KeyboardInterrupt:
-        console.print("\n  interrupted; what was started is stopped and removed")
+        console.print("\n  interrupted; all processes were stopped and their data was removed")
         return 130
     except load.ToolMissing as missing:
         console.print(f"[red]{missing}[/red]")
@@ -61,7 +61,7 @@ def main() -> int:
         return 2
     report.show(found)
     if found.errors:
-        console.print(f"\n[bold red]void[/bold red]: {found.errors} errors; nothing is written")
+        console.print(f"\n[bold red]void[/bold red]: {found.errors} errors; no results were written")
         return 1
     for path in report.write(found):
         console.print(f"  written: {path.relative_to(ROOT)}")
@@ -71,80 +71,80 @@ def main() -> int:
 def _run(*, fast: bool) -> report.Report:
     screen = Screen()
     with screen.working():
-        with screen.step("looking whether the machine is quiet"):
-            others = cpu.used_by_others()
+        with screen.step("checking that the machine is idle"):
+            others = cpu.measure_other_load()
         found = report.Report(fast, others)
-        with _own_stack(screen) as stack:
-            with screen.step("starting and standing idle"):
-                found.sections.append(standing.measure(stack))
-            with _prepared(Arena(stack, fast, screen.tell), screen) as arena:
+        with _start_stack(screen) as stack:
+            with screen.step("start-up and idle memory"):
+                found.sections.append(startup.measure(stack))
+            with _prepared(BenchContext(stack, fast, screen.show_detail), screen) as context:
                 for title, measure in _MEASURES:
                     with screen.step(title):
-                        found.sections.append(measure(arena))
+                        found.sections.append(measure(context))
     return found
 
 
-_MEASURES: tuple[tuple[str, Callable[[Arena], Section]], ...] = (
+_MEASURES: tuple[tuple[str, Callable[[BenchContext], Section]], ...] = (
     ("reading a product", products.measure),
-    ("placing an order, one client", partial(placing.measure, connections=1)),
-    ("placing an order, 16 clients", partial(placing.measure, connections=16)),
-    ("placing an order, 64 clients", partial(placing.measure, connections=64)),
-    ("reading one's own order", own_orders.measure),
-    ("from an accepted order to its consumers", events.measure),
-    ("relay and consumers", throughput.measure),
+    ("placing an order, one client", partial(order_placement.measure, connections=1)),
+    ("placing an order, 16 clients", partial(order_placement.measure, connections=16)),
+    ("placing an order, 64 clients", partial(order_placement.measure, connections=64)),
+    ("reading an own order", own_orders.measure),
+    ("event latency from an order to its consumers", events.measure),
+    ("event throughput of relay and consumers", throughput.measure),
     ("a call between services", calls.measure),
 )
 
 
 @contextmanager
-def _own_stack(screen: Screen) -> Iterator[Stack]:
-    """A fresh stack, gone after the block however that ends."""
-    with _alone(), ExitStack() as last:
-        left = Stack.at(_RUN_DIR)
-        if left.place.exists:
-            with screen.step("removing what an earlier run left"):
-                left.remove()
+def _start_stack(screen: Screen) -> Iterator[Stack]:
+    """A new stack, removed after the block in any case."""
+    with _hold_lock(), ExitStack() as cleanup:
+        previous = Stack.at(_RUN_DIR)
+        if previous.run_directory.exists:
+            with screen.step("removing data of an earlier run"):
+                previous.remove()
         stack = Stack.at(_RUN_DIR)
-        last.callback(_remove, stack, screen)
+        cleanup.callback(_remove, stack, screen)
         with screen.step("starting the platform"):
             stack.up()
         yield stack
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Two benchmarks at once would measure each other."""
+def _hold_lock() -> Iterator[None]:
+    """Only one benchmark at a time: two would measure each other."""
     lock = ROOT / ".cache" / "bench.lock"
     lock.parent.mkdir(exist_ok=True)
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotRun("another benchmark of this checkout is running", "wait for its end") from None
+            raise CannotRun("another benchmark runs in this checkout", "wait until it ends") from None
         yield
 
 
 @contextmanager
-def _prepared(arena: Arena, screen: Screen) -> Iterator[Arena]:
-    """Traces go to a collector, the same goods and people are everywhere, and all contenders run."""
-    with running(arena.collector()):
-        with screen.step("services with a collector for their traces"):
-            arena.stack.restart_services({"OTLP_ENDPOINT": arena.collector_url})
+def _prepared(context: BenchContext, screen: Screen) -> Iterator[BenchContext]:
+    """Starts the trace collector, fills all databases with the same data, and starts the baselines."""
+    with running(context.make_collector()):
+        with screen.step("restarting services with a trace collector"):
+            context.stack.restart_services({"OTLP_ENDPOINT": context.collector_url})
         with screen.step("products, stock and customers"):
-            arena.material.prepare()
-        with screen.step("the contenders"):
-            arena.start_baselines()
+            context.dataset.prepare()
+        with screen.step("starting the baselines"):
+            context.start_baselines()
         try:
-            yield arena
+            yield context
         finally:
-            arena.stop_baselines()
+            context.stop_baselines()
 
 
 def _remove(stack: Stack, screen: Screen) -> None:
-    """A second Ctrl-C does not stop the tidying up."""
+    """Ignores Ctrl-C, so that the clean-up finishes."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with screen.step("stopping and removing everything"):
+        with screen.step("stopping the stack and removing its data"):
             stack.remove()
     finally:
         signal.signal(signal.SIGINT, before)

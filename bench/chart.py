@@ -1,4 +1,4 @@
-"""The README's chart: how many times faster than the FastAPI monolith with an ORM, as bars in SVG."""
+"""The README's chart: request rates as multiples of the FastAPI monolith with an ORM, as bars in SVG."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _STYLE = """
 """
 
 
-def draw(content: dict[str, Any]) -> str:
-    """An SVG of the races in the results; legible on light and on dark pages."""
-    races = [section for section in content["sections"] if _is_race(section["results"])]
-    longest = max(result["ratio"] for race in races for result in _shown(race["results"]))
+def draw_chart(content: dict[str, Any]) -> str:
+    """An SVG of all comparisons with FastAPI in the results, for light and dark pages."""
+    comparisons = [section for section in content["sections"] if _is_comparison(section["results"])]
+    longest = max(result["ratio"] for comparison in comparisons for result in _select_results(comparison["results"]))
     height, parts = 0, []
-    for race in races:
-        parts += list(_race(race, height, (_WIDTH - _LEFT - _RIGHT) / longest))
-        height += _TITLE + len(_shown(race["results"])) * (_BAR + _GAP) + _GAP
+    for comparison in comparisons:
+        parts += list(_draw_comparison(comparison, height, (_WIDTH - _LEFT - _RIGHT) / longest))
+        height += _TITLE + len(_select_results(comparison["results"])) * (_BAR + _GAP) + _GAP
     note = (
         f"× the rate of FastAPI with the SQLAlchemy ORM; {content['machine']['cores']} cores, load generator included"
     )
@@ -46,19 +46,19 @@ def draw(content: dict[str, Any]) -> str:
     )
 
 
-def _is_race(results: Sequence[dict[str, Any]]) -> bool:
+def _is_comparison(results: Sequence[dict[str, Any]]) -> bool:
     return bool(results) and results[0]["contender"].startswith("FastAPI")
 
 
-def _shown(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without Envoy alone: its bar would make all others short."""
+def _select_results(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All contenders except Envoy alone, whose bar would shorten all others."""
     return [result for result in results if not result["contender"].startswith("Envoy")]
 
 
-def _race(race: dict[str, Any], top: float, scale: float) -> Iterator[str]:
-    yield f'<text class="title" x="0" y="{top + 20}">{escape(race["title"])}</text>'
-    for place, result in enumerate(_shown(race["results"])):
-        y = top + _TITLE + place * (_BAR + _GAP)
+def _draw_comparison(comparison: dict[str, Any], top: float, scale: float) -> Iterator[str]:
+    yield f'<text class="title" x="0" y="{top + 20}">{escape(comparison["title"])}</text>'
+    for row, result in enumerate(_select_results(comparison["results"])):
+        y = top + _TITLE + row * (_BAR + _GAP)
         kind, width = "ours" if result["contender"].startswith("platform") else "other", result["ratio"] * scale
         yield f'<text x="{_LEFT - 10}" y="{y + 13.5}" text-anchor="end">{escape(result["contender"])}</text>'
         yield f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="3"/>'

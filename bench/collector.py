@@ -1,4 +1,4 @@
-"""A trace collector that forgets: services export their sampled spans as in production, and nobody looks at them.
+"""A trace collector that discards spans, so that services export their sampled spans as in production.
 
 python -m bench.collector --port 4317
 """
@@ -15,25 +15,25 @@ import grpc
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
-class _Anything(grpc.GenericRpcHandler):
-    """Answers every export with an empty message, which means that all of it was taken."""
+class _DiscardingHandler(grpc.GenericRpcHandler):
+    """Answers every export with an empty message: all spans are accepted."""
 
     def service(self, handler_call_details: Any) -> Any:
         if handler_call_details.method != EXPORT:
             return None
-        return grpc.unary_unary_rpc_method_handler(_take)
+        return grpc.unary_unary_rpc_method_handler(_discard)
 
 
-def _take(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+def _discard(_request: bytes, _context: grpc.ServicerContext) -> bytes:
     return b""
 
 
 def main() -> None:
-    line = argparse.ArgumentParser(prog="python -m bench.collector", description=__doc__)
-    line.add_argument("--port", type=int, required=True)
-    port = line.parse_args().port
+    parser = argparse.ArgumentParser(prog="python -m bench.collector", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    server.add_generic_rpc_handlers((_Anything(),))
+    server.add_generic_rpc_handlers((_DiscardingHandler(),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     signal.signal(signal.SIGTERM, lambda *_: server.stop(None))

@@ -1,7 +1,7 @@
-"""Load by wrk: a closed loop of connections, each with one request under way.
+"""Load by wrk: a closed loop of connections, each with one request in progress.
 
-A script is Lua that defines `request`; the one here adds what is common. wrk counts every answer of 400 and more and
-every broken connection, and one of either makes a run void.
+A script is Lua that defines `request`; this module adds the report at the end. wrk counts responses with status 400 and
+above and broken connections; a single one makes a run void.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DONE = """
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    'RESULT {"requests": %%d, "seconds": %%.6f, "bytes": %%d, "refused": %%d, "broken": %%d, "p50": %%d, "p90": %%d, '
+    'RESULT {"requests": %%d, "seconds": %%.6f, "bytes": %%d, "failed": %%d, "broken": %%d, "p50": %%d, "p90": %%d, '
       .. '"p99": %%d, "worst": %%d}\\n',
     summary.requests, summary.duration / 1e6, summary.bytes, errors.status,
     errors.connect + errors.read + errors.write + errors.timeout,
@@ -30,24 +30,24 @@ end
 
 
 class ToolMissing(RuntimeError):
-    """A program that the benchmark needs is not there; the text says how to get it."""
+    """A program that the benchmark needs is not installed; the text says how to install it."""
 
 
 class LoadFailed(RuntimeError):
-    """wrk could not do its work, as when nobody listens."""
+    """wrk failed, for example because no server accepts connections."""
 
-    def __init__(self, url: str, said: str) -> None:
-        super().__init__(f"wrk failed at {url}: {said.strip()}")
+    def __init__(self, url: str, output: str) -> None:
+        super().__init__(f"wrk failed at {url}: {output.strip()}")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What one run came to. Latencies in milliseconds."""
+    """Result of one run. Latencies in milliseconds."""
 
     requests: int
     seconds: float
     bytes: int
-    refused: int
+    failed: int
     broken: int
     p50: float
     p90: float
@@ -58,13 +58,13 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def errors(self) -> int:
-        """Refused and broken requests. A run without any answer is an error too."""
-        return self.refused + self.broken + (self.requests == 0)
+        """Requests with an error status or a broken connection. A run without any response is an error too."""
+        return self.failed + self.broken + (self.requests == 0)
 
 
 def require_wrk() -> str:
@@ -106,6 +106,6 @@ def _children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def table(values: Sequence[str]) -> str:
+def format_lua_table(values: Sequence[str]) -> str:
     """A Lua table of strings."""
     return "{" + ",".join(f'"{value}"' for value in values) + "}"

@@ -1,4 +1,4 @@
-"""What a run came to: tables on screen, JSON in results/, the figures of docs/performance.md and the README's chart."""
+"""The report: tables on the terminal, JSON in results/, the figures of docs/performance.md, the README's chart."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench import chart
-from bench.contest import Result
-from bench.findings import Goal, Section
-from devstack.place import ROOT
+from bench.rounds import Result
+from bench.sections import Goal, Section
+from devstack.run_directory import ROOT
 from devstack.screen import console
 
 RESULTS = ROOT / "bench" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
 CHART = ROOT / "docs" / "performance.svg"
-# Above this share others disturb the figures.
+# Above this share of the machine, unrelated programs disturb the results.
 QUIET = 0.1
 _BEGIN, _END = "<!-- figures, written by make bench -->", "<!-- end of figures -->"
 _PACKAGES = (
@@ -36,10 +36,10 @@ _PACKAGES = (
 
 @dataclass
 class Report:
-    """All sections of one run, and the machine that it ran on."""
+    """All sections of one run, and the machine."""
 
     fast: bool
-    # Share of the machine that was in use before anything was started.
+    # Share of the machine that was in use before the benchmark started.
     others_before: float
     sections: list[Section] = field(default_factory=list)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -54,7 +54,7 @@ class Report:
 
     @property
     def others(self) -> float:
-        """Share of the machine that others used, in the worst race."""
+        """Largest share of the machine that unrelated programs used."""
         return max((self.others_before, *(section.others for section in self.sections)))
 
     @property
@@ -79,36 +79,36 @@ class Report:
 
 
 def write(report: Report) -> list[Path]:
-    """Results, chart and figures; returns what was written."""
+    """Writes results, chart and figures; returns their paths."""
     content = report.as_json()
     RESULTS.mkdir(exist_ok=True)
     results = RESULTS / f"{content['mode']}.json"
     results.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    CHART.write_text(chart.draw(content))
+    CHART.write_text(chart.draw_chart(content))
     text = DOCUMENT.read_text()
     head, rest = text.split(_BEGIN)
-    DOCUMENT.write_text(f"{head}{_BEGIN}\n\n{figures(content)}\n{_END}{rest.split(_END)[1]}")
+    DOCUMENT.write_text(f"{head}{_BEGIN}\n\n{format_figures(content)}\n{_END}{rest.split(_END)[1]}")
     return [results, CHART, DOCUMENT]
 
 
-# --- On screen --------------------------------------------------------------------------------------------------------
+# --- On the terminal --------------------------------------------------------------------------------------------------
 
 
 def show(report: Report) -> None:
     for section in report.sections:
         console.print(f"\n[bold]{escape(section.title)}[/bold]")
         if section.results:
-            console.print(_race(section))
+            console.print(_make_comparison_table(section))
         for figure in section.figures:
             console.print(f"  {escape(figure.name)}: [bold]{figure.value:,.2f}[/bold] {escape(figure.unit)}")
         for note in section.notes:
             console.print(f"  [dim]{escape(note)}[/dim]")
     console.print("\n[bold]goals[/bold]")
-    console.print(_goals(report.goals))
+    console.print(_make_goals_table(report.goals))
     _show_disturbance(report)
 
 
-def _race(section: Section) -> Table:
+def _make_comparison_table(section: Section) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2))
     for name in ("contender", section.unit, "±", "×", "CPU µs", "p50 ms", "p99 ms", "others", "errors"):
         table.add_column(name, justify="left" if name == "contender" else "right")
@@ -132,45 +132,52 @@ def _cells(section: Section, result: Result) -> Iterable[str]:
     )
 
 
-def _goals(goals: Iterable[Goal]) -> Table:
+def _make_goals_table(goals: Iterable[Goal]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2))
     for name in ("what", "is", "goal", "", "aim", ""):
         table.add_column(name, justify="left" if name == "what" else "right")
     for goal in goals:
-        aim = goal.words(goal.aim) if goal.aim is not None else ""
+        aim = goal.format_bound(goal.aim) if goal.aim is not None else ""
         value = f"{goal.value:,.2f}" if goal.value < 100 else f"{goal.value:,.0f}"  # noqa: PLR2004 - digits to show
-        table.add_row(escape(goal.what), value, goal.words(goal.target), _mark(goal.met), aim, _mark(goal.aim_met))
+        table.add_row(
+            escape(goal.what),
+            value,
+            goal.format_bound(goal.target),
+            _format_mark(goal.met),
+            aim,
+            _format_mark(goal.aim_met),
+        )
     return table
 
 
-def _mark(met: bool | None) -> str:
+def _format_mark(met: bool | None) -> str:
     return "" if met is None else "[green]met[/green]" if met else "[red]missed[/red]"
 
 
 def _show_disturbance(report: Report) -> None:
     if not report.is_quiet:
         console.print(
-            f"\n[yellow]This machine was not quiet: others used up to {report.others:.0%} of it. Ratios suffer less"
-            " than rates, as contenders took turns; for figures to keep, run it on an idle machine.[/yellow]"
+            f"\n[yellow]This machine was not idle: other programs used up to {report.others:.0%} of it. Ratios are less"
+            " affected than rates, because contenders ran in turns. For final figures use an idle machine.[/yellow]"
         )
 
 
 # --- In docs/performance.md -------------------------------------------------------------------------------------------
 
 
-def figures(content: dict[str, Any]) -> str:
-    """The results as Markdown: ratios first, for rates are of one machine."""
+def format_figures(content: dict[str, Any]) -> str:
+    """The results as Markdown. Ratios come first, because rates depend on the machine."""
     machine = content["machine"]
-    quiet = "an otherwise idle machine" if machine["quiet"] else _busy(machine)
+    quiet = "an otherwise idle machine" if machine["quiet"] else _describe_load(machine)
     lines = [f"`make bench{' FAST=1' if content['mode'] == 'fast' else ''}`, {machine['cores']} cores, {quiet}.", ""]
     for section in content["sections"]:
         if section["results"]:
-            lines += [f"**{section['title']}**", "", *_race_rows(section), ""]
+            lines += [f"**{section['title']}**", "", *_comparison_rows(section), ""]
     lines += ["| goal | is | goal | | aim | |", "| --- | --- | --- | --- | --- | --- |"]
     for goal in (goal for section in content["sections"] for goal in section["goals"]):
         lines.append(
-            f"| {goal['what']} | {goal['value']:,.4g} | {goal['goal']} | {_word(goal['met'])}"
-            f" | {goal.get('aim', '')} | {_word(goal.get('aim_met'))} |"
+            f"| {goal['what']} | {goal['value']:,.4g} | {goal['goal']} | {_format_met(goal['met'])}"
+            f" | {goal.get('aim', '')} | {_format_met(goal.get('aim_met'))} |"
         )
     lines += ["", "| figure | |", "| --- | --- |"]
     for figure in (figure for section in content["sections"] for figure in section["figures"]):
@@ -178,7 +185,7 @@ def figures(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _race_rows(section: dict[str, Any]) -> list[str]:
+def _comparison_rows(section: dict[str, Any]) -> list[str]:
     rows = [f"| contender | × | ± | {section['unit']} | CPU µs each |", "| --- | --- | --- | --- | --- |"]
     return rows + [
         f"| {result['contender']} | {result['ratio']:.2f} | {result['spread']:.0%} | {result['per_second']:,.0f}"
@@ -187,9 +194,9 @@ def _race_rows(section: dict[str, Any]) -> list[str]:
     ]
 
 
-def _busy(machine: dict[str, Any]) -> str:
-    return f"a machine on which others used up to {machine['others_at_most']:.0%} meanwhile"
+def _describe_load(machine: dict[str, Any]) -> str:
+    return f"a machine on which other programs used up to {machine['others_at_most']:.0%}"
 
 
-def _word(met: bool | None) -> str:
+def _format_met(met: bool | None) -> str:
     return "" if met is None else "met" if met else "**missed**"

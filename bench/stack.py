@@ -1,4 +1,4 @@
-"""The platform that is measured: a stack of its own, started as a user would, with the rate limits out of the way."""
+"""The stack that is measured: started by the user's commands, with rate limits that do not apply."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ import httpx
 import psutil
 
 from devstack.certificates import SERVICES
-from devstack.daemons import Daemon, resident_bytes
-from devstack.edge import http_status
+from devstack.daemons import Daemon, measure_memory
+from devstack.edge import get_http_status
 from devstack.health import is_serving
-from devstack.place import ROOT, Place
 from devstack.ports import free_port
 from devstack.rest import Rest
+from devstack.run_directory import ROOT, RunDirectory
 from devstack.services import Processes
 
-# The design document's limits are for people; a load generator is all of them at one address.
+# The limits are per client; a load generator sends the requests of all clients from one address.
 LIMITS = dict.fromkeys(("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUTE", "GUESSES_PER_MINUTE"), "1000000000")
 _READY_SECONDS = 60.0
 
 
 class StackFailed(RuntimeError):
-    """The stack did not do as it was told; the text ends with what it printed."""
+    """A command of the stack failed; the text ends with its output."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack of the devstack, in a directory of its own."""
+    """A local stack in a directory of its own."""
 
-    place: Place
+    run_directory: RunDirectory
     edge_port: int
 
     @classmethod
     def at(cls, run_dir: Path) -> Stack:
-        """The stack of a directory; with the port that it had, or a free one."""
-        place = Place(run_dir)
-        noted = place.note("edge_port")
-        return cls(place, int(noted) if noted else free_port())
+        """The stack of a directory, with its previous port or a free one."""
+        run_directory = RunDirectory(run_dir)
+        noted = run_directory.read_note("edge_port")
+        return cls(run_directory, int(noted) if noted else free_port())
 
     @cached_property
     def processes(self) -> Processes:
-        return Processes(self.place, self.edge_port)
+        return Processes(self.run_directory, self.edge_port)
 
     @property
     def url(self) -> str:
@@ -61,10 +61,10 @@ class Stack:
 
     @property
     def directory(self) -> Path:
-        return self.place.run_dir
+        return self.run_directory.path
 
-    def command(self, *command: str) -> float:
-        """Runs a command as a user would, such as `make up`; returns the seconds that it took."""
+    def run_command(self, *command: str) -> float:
+        """Runs a command of the user, such as `make up`; returns its duration in seconds."""
         environment = {**os.environ, **LIMITS, "RUN_DIR": str(self.directory), "EDGE_PORT": str(self.edge_port)}
         begun = time.monotonic()
         run = subprocess.run(
@@ -75,22 +75,22 @@ class Stack:
         return time.monotonic() - begun
 
     def up(self) -> float:
-        return self.command(sys.executable, "-m", "devstack", "up")
+        return self.run_command(sys.executable, "-m", "devstack", "up")
 
     def down(self) -> float:
-        return self.command(sys.executable, "-m", "devstack", "down")
+        return self.run_command(sys.executable, "-m", "devstack", "down")
 
     def remove(self) -> None:
-        """Stops everything that has a pid file here, contenders too, and deletes the directory."""
+        """Stops every process with a pid file here, baselines included, and deletes the directory."""
         known = self.processes.all()
-        for pid_file in self.place.pid_file("any").parent.glob("*.json"):
+        for pid_file in self.run_directory.pid_file("any").parent.glob("*.json"):
             name = pid_file.stem
             if name not in known:
-                Daemon(name, [], log=self.place.log(name), pid_file=pid_file).stop()
-        self.command(sys.executable, "-m", "devstack", "clean")
+                Daemon(name, [], log=self.run_directory.log(name), pid_file=pid_file).stop()
+        self.run_command(sys.executable, "-m", "devstack", "clean")
 
     def restart_services(self, settings: Mapping[str, str]) -> None:
-        """Starts all nine services anew with further settings, named without their prefixes."""
+        """Restarts all nine services with further settings, named without their prefixes."""
         daemons = [self._service(name, settings) for name in SERVICES]
         for daemon in daemons:
             daemon.signal_stop()
@@ -105,16 +105,16 @@ class Stack:
         daemon.environment = {**daemon.environment, **further}
         return daemon
 
-    def replica(self, name: str, settings: Mapping[str, str]) -> tuple[Daemon, int]:
-        """One more process of a service with settings of its own, started and ready; and its port on the mesh."""
-        daemon = self.processes.service(name)
+    def start_replica(self, name: str, settings: Mapping[str, str]) -> tuple[Daemon, int]:
+        """Starts a second replica of a service with its own settings; returns it and its gRPC port when ready."""
+        daemon = self.processes.make_service(name)
         ports = {key: free_port() for key in ("GRPC_PORT", "HEALTH_PORT", "METRICS_PORT")}
         further = {**settings, **{key: str(port) for key, port in ports.items()}}
         extra = Daemon(
             f"{name}-2",
             daemon.command,
-            log=self.place.log(f"{name}-2"),
-            pid_file=self.place.pid_file(f"{name}-2"),
+            log=self.run_directory.log(f"{name}-2"),
+            pid_file=self.run_directory.pid_file(f"{name}-2"),
             environment={**daemon.environment, **{f"{name.upper()}_{key}": value for key, value in further.items()}},
             directory=daemon.directory,
         )
@@ -124,9 +124,9 @@ class Stack:
 
     def wait_healthy(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while http_status(self.edge_port, "/healthz") != httpx.codes.OK or not self._all_serve():
+        while get_http_status(self.edge_port, "/healthz") != httpx.codes.OK or not self._all_serve():
             if time.monotonic() > deadline:
-                raise StackFailed("the nine services are not ready; see make logs")
+                raise StackFailed("the nine services are not ready; see `make logs`")
             time.sleep(0.1)
 
     def _all_serve(self) -> bool:
@@ -135,11 +135,11 @@ class Stack:
     def process(self, name: str) -> psutil.Process | None:
         return self.processes.all()[name].process()
 
-    def memory(self) -> dict[str, float]:
+    def measure_memory_by_service(self) -> dict[str, float]:
         """Megabytes (PSS) of each service."""
         found = {}
         for name in SERVICES:
             process = self.process(name)
             with suppress(psutil.NoSuchProcess):
-                found[name] = resident_bytes(process) / 1e6 if process else 0.0
+                found[name] = measure_memory(process) / 1e6 if process else 0.0
         return found

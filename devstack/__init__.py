@@ -1,1 +1,1 @@
-"""The embedded stack: PostgreSQL, NATS, nine services, gateway, mailbox and Envoy, all from wheels, no Docker."""
+"""The local stack: PostgreSQL, NATS, nine services, payment gateway, mailbox and Envoy, from wheels, without Docker."""

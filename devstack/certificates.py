@@ -1,4 +1,4 @@
-"""The certificates of a development mesh: an authority of its own and one identity per service, as files.
+"""Certificates of the local stack: a certificate authority and one identity per service, as files.
 
 authority = Authority(Path("/tmp/somewhere"))
 authority.issue("order")     # /tmp/somewhere/order/{ca,cert,key}.pem
@@ -21,8 +21,8 @@ _IDENTITY_DAYS = 90
 _RENEW = datetime.timedelta(days=14)
 
 
-def name_of(identity: str) -> str:
-    """The name that peers check: spiffe://jainshikanji.local/ns/jain-shikanji/sa/order."""
+def make_spiffe_uri(identity: str) -> str:
+    """The URI that the other side verifies: spiffe://jainshikanji.local/ns/jain-shikanji/sa/order."""
     from chassis.process.settings import TRUST_DOMAIN
     from chassis.security.certificates import spiffe_id
 
@@ -30,7 +30,7 @@ def name_of(identity: str) -> str:
 
 
 class Authority:
-    """Signs identities below one directory. Two authorities do not trust each other, so a test can make a stranger."""
+    """Signs identities in one directory. Certificates of another authority are not trusted, which tests use."""
 
     def __init__(self, directory: Path) -> None:
         # Imported here: the chassis takes a second to load, and most commands of the stack issue no certificate.
@@ -46,32 +46,32 @@ class Authority:
             write_private(certificate, self._mesh.pair.certificate)
 
     def issue_all(self, identities: Iterable[str] = IDENTITIES) -> None:
-        """Makes what is missing or expires within two weeks."""
+        """Issues the identities that are missing or expire within two weeks."""
         for identity in identities:
             self.issue(identity)
 
     def issue(self, identity: str) -> Path:
-        """The directory of the identity with ca.pem, cert.pem and key.pem; made, or renewed when it soon expires."""
+        """Directory with ca.pem, cert.pem and key.pem of the identity, issued or renewed when needed."""
         directory = self.directory / identity
-        if not self._is_good(directory, identity):
+        if not self._is_valid(directory, identity):
             pair = self._mesh.issue(
                 identity,
-                uri=name_of(identity),
+                uri=make_spiffe_uri(identity),
                 dns_names=[identity, "localhost"],
                 addresses=["127.0.0.1"],
                 days=_IDENTITY_DAYS,
             )
-            # The certificate comes last: whoever sees it finds the key that belongs to it.
+            # The certificate is written last: a reader that finds it finds its key too.
             write_private(directory / "ca.pem", self._mesh.pair.certificate)
             write_private(directory / "key.pem", pair.key)
             write_private(directory / "cert.pem", pair.certificate)
         return directory
 
-    def _is_good(self, directory: Path, identity: str) -> bool:
+    def _is_valid(self, directory: Path, identity: str) -> bool:
         from chassis.security.certificates import Pair
 
         try:
             pair = Pair((directory / "cert.pem").read_bytes(), (directory / "key.pem").read_bytes())
         except FileNotFoundError:
             return False
-        return self._mesh.has_issued(pair, uri=name_of(identity), good_for=_RENEW)
+        return self._mesh.has_issued(pair, uri=make_spiffe_uri(identity), good_for=_RENEW)

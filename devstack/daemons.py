@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them: pid files that cannot name a stranger, logs, orderly ends."""
+"""Background processes that outlive the command that started them: pid files, logs, graceful stop."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import TypedDict
 
 import psutil
 
-from devstack.files import tail, write_private
+from devstack.files import read_tail, write_private
 
 _POLL_SECONDS = 0.02
-# Passed on from the caller's environment; what else a process of the stack sees is written by the stack.
+# Variables that processes of the stack inherit; all others are set by the stack.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
 _LOG_LINES_SHOWN = 15
 
 
 class DaemonFailed(RuntimeError):
-    """A process ended, or did not become ready in time. Says where its log is and how the log ends."""
+    """A process ended, or did not become ready in time. Carries the path and the last lines of its log."""
 
     def __init__(self, name: str, what: str, log: Path, advice: str = "") -> None:
         self.name, self.what, self.log, self.advice = name, what, log, advice
-        self.last_lines = tail(log, _LOG_LINES_SHOWN)
+        self.last_lines = read_tail(log, _LOG_LINES_SHOWN)
         super().__init__(f"{name} {what}; log: {log}" + "".join(f"\n    {line}" for line in self.last_lines))
 
 
@@ -40,7 +40,7 @@ class _Identity(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Account:
-    """The operating system's user that a process runs as."""
+    """The operating system user that a process runs as."""
 
     name: str
     uid: int
@@ -49,9 +49,9 @@ class Account:
 
 @dataclass
 class Daemon:
-    """One detached process: started once, found again by a later command, ended by nobody else's hand.
+    """One detached process: started once, found by later commands through its pid file.
 
-    The pid file holds the kernel's start time beside the pid, so a recycled pid is recognised and left alone.
+    The pid file holds the process start time beside the pid, so that a reused pid is recognised and not signalled.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Daemon:
     _child: subprocess.Popen[bytes] | None = None
 
     def process(self) -> psutil.Process | None:
-        """The live process, or None when it never ran, has ended, or its pid belongs to somebody else now."""
+        """The running process, or None when it never ran, has ended, or its pid was reused."""
         if self._child is not None:
             self._child.poll()
         return read_pid_file(self.pid_file)
@@ -75,7 +75,7 @@ class Daemon:
         return self.process() is not None
 
     def start(self) -> bool:
-        """Starts the process unless it runs. True when it was started. Its output is appended to the log."""
+        """Starts the process unless it is running; returns whether it was started. Output is appended to the log."""
         if self.running:
             return False
         for path in (self.log, self.pid_file):
@@ -88,16 +88,16 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A session of its own: Ctrl-C in the terminal of `make up` does not reach it.
+                # A new session, so that Ctrl-C in the terminal of `make up` does not reach it.
                 start_new_session=True,
                 close_fds=True,
-                **as_account(self.account),
+                **make_popen_identity(self.account),
             )
         write_pid_file(self.pid_file, self._child.pid)
         return True
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float, advice: str = "") -> None:
-        """Returns when `ready` says so. Raises DaemonFailed when the process ends first or after `timeout` seconds."""
+        """Waits until `ready` is true. Raises DaemonFailed when the process ends first or `timeout` has passed."""
         deadline = time.monotonic() + timeout
         while not ready():
             self.require_running(advice)
@@ -106,19 +106,19 @@ class Daemon:
             time.sleep(_POLL_SECONDS)
 
     def require_running(self, advice: str = "") -> None:
-        """Raises DaemonFailed with how the process ended, when it has."""
+        """Raises DaemonFailed when the process has ended."""
         if not self.running:
-            raise DaemonFailed(self.name, self._how_it_ended(), self.log, advice)
+            raise DaemonFailed(self.name, self._describe_end(), self.log, advice)
 
     def signal_stop(self) -> None:
-        """Asks the process to end and returns at once."""
+        """Sends the stop signal without waiting."""
         process = self.process()
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(self.stop_signal)
 
     def wait_stopped(self, timeout: float) -> bool:
-        """Waits for the end, at most `timeout` seconds, then kills. True when it ended by itself."""
+        """Waits at most `timeout` seconds, then kills. Returns whether the process ended without SIGKILL."""
         process = self.process()
         if process is None:
             self.pid_file.unlink(missing_ok=True)
@@ -126,32 +126,32 @@ class Daemon:
         deadline = time.monotonic() + timeout
         while self.running and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        orderly = not self.running
-        if not orderly:
+        graceful = not self.running
+        if not graceful:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
             while self.running:
                 time.sleep(_POLL_SECONDS)
         self.pid_file.unlink(missing_ok=True)
-        return orderly
+        return graceful
 
     def stop(self, timeout: float = 15.0) -> bool:
-        """Ends the process in order; kills it after `timeout` seconds. True when no kill was needed."""
+        """Stops the process; kills it after `timeout` seconds. Returns whether it ended without SIGKILL."""
         self.signal_stop()
         return self.wait_stopped(timeout)
 
-    def _how_it_ended(self) -> str:
+    def _describe_end(self) -> str:
         code = self._child.poll() if self._child is not None else None
         if code is None:
             return "has ended"
         if code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
+            return f"was terminated by {signal.Signals(-code).name}"
         return f"ended with exit code {code}"
 
 
 @contextlib.contextmanager
 def suspended(*daemons: Daemon) -> Iterator[None]:
-    """Those that run stand still during the block; what is sent to them waits."""
+    """Suspends the running daemons during the block (SIGSTOP)."""
     processes = [process for daemon in daemons if (process := daemon.process()) is not None]
     try:
         for process in processes:
@@ -163,24 +163,24 @@ def suspended(*daemons: Daemon) -> Iterator[None]:
 
 
 def write_pid_file(path: Path, pid: int) -> None:
-    """Remembers a process with its start time. A process that ended already leaves no file."""
+    """Records a process with its start time. Writes no file for a process that has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        write_private(path, json.dumps({"pid": pid, "started": start_mark(pid)}))
+        write_private(path, json.dumps({"pid": pid, "started": read_start_mark(pid)}))
 
 
 def read_pid_file(path: Path) -> psutil.Process | None:
-    """The process that the file names, if it is still the same one and not a zombie."""
+    """The process of the file, if it still is the same one and no zombie."""
     try:
-        noted = json.loads(path.read_text())
-        process = psutil.Process(noted["pid"])
-        same = start_mark(process.pid) == noted["started"]
+        recorded = json.loads(path.read_text())
+        process = psutil.Process(recorded["pid"])
+        same = read_start_mark(process.pid) == recorded["started"]
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (FileNotFoundError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
         return None
 
 
-def start_mark(pid: int) -> str:
-    """What tells this process from another one that gets the same pid later, also after a reboot."""
+def read_start_mark(pid: int) -> str:
+    """Start time that distinguishes this process from a later one with the same pid, also after a reboot."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.parent.parent.joinpath("self").exists():
         return str(psutil.Process(pid).create_time())
@@ -193,8 +193,8 @@ def start_mark(pid: int) -> str:
     return f"{ticks}@{boot.read_text().strip() if boot.exists() else ''}"
 
 
-def resident_bytes(process: psutil.Process) -> int:
-    """Memory of a process and its children in bytes; pages that processes share are divided among them (PSS)."""
+def measure_memory(process: psutil.Process) -> int:
+    """Memory of a process and its children in bytes; shared pages are divided among processes (PSS)."""
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
         for member in [process, *process.children(recursive=True)]:
@@ -214,13 +214,13 @@ def _proportional_bytes(process: psutil.Process) -> int:
     return int(process.memory_info().rss)
 
 
-def as_account(account: Account | None) -> _Identity:
-    """Arguments of Popen that make a process run as the account; none when it is ours."""
+def make_popen_identity(account: Account | None) -> _Identity:
+    """Arguments of Popen that run a process as the account; empty for the current user."""
     if account is None or account.uid == os.geteuid():
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def inherited() -> dict[str, str]:
-    """The part of this process's environment that its daemons get."""
+def inherit_environment() -> dict[str, str]:
+    """The variables of this process that its daemons inherit."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -1,4 +1,4 @@
-"""Files that must be whole or absent, and secrets that only their owner may read."""
+"""Files written atomically and readable by their owner only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, content: str | bytes) -> None:
-    """Writes a file in one step, readable by its owner only. A reader sees the old content or the new, never half."""
+    """Replaces a file atomically; only its owner can read it. A reader sees the old or the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -22,8 +22,8 @@ def write_private(path: Path, content: str | bytes) -> None:
         raise
 
 
-def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a log; empty when there is none."""
+def read_tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a log; empty when the file does not exist."""
     if not path.is_file():
         return []
     with path.open("rb") as file:

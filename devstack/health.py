@@ -1,4 +1,4 @@
-"""Whether a service says of itself that it is ready, by its plaintext health port."""
+"""Readiness of a service, by the gRPC health check on its plaintext port."""
 
 from __future__ import annotations
 

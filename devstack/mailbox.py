@@ -1,18 +1,18 @@
-"""The local stack's post office: a real SMTP server, and the mails it took, to be read in a browser or by a test.
+"""The mailbox of the local stack: an SMTP server that stores all mails, readable in a browser and by tests.
 
     python -m devstack.mailbox --smtp-port 2525 --http-port 8025 --dir .run/mailbox
 
-Nothing leaves the machine: every mail that is handed in is kept, the newest `--keep` of them, and survives a restart.
+No mail leaves the machine. The newest `--keep` mails are stored and survive a restart.
 Over HTTP, on loopback only:
 
-    GET    /                  every mail, readable, newest first
-    GET    /messages?to=…     the same as JSON, for one recipient or for all
-    GET    /messages/{id}     one mail as JSON; 404 when there is none
-    DELETE /messages          empties the mailbox
-    GET    /health            200 as soon as mails are taken
+    GET    /                  all mails as HTML, newest first
+    GET    /messages?to=…     the same as JSON; `to` selects a recipient
+    GET    /messages/{id}     one mail as JSON, or 404
+    DELETE /messages          deletes all mails
+    GET    /health            200 when the server accepts mails
 
-Two kinds of address show how a sender copes with refusals: `bounce@…` and `bounce+…@…` are refused for good (550),
-`busy@…` and `busy+…@…` for now (451).
+Two kinds of address test the error handling of a sender: `bounce@…` and `bounce+…@…` are rejected permanently (550),
+`busy@…` and `busy+…@…` temporarily (451).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _NEWEST = """
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail as it was handed in. `to` is the envelope's: where it really goes."""
+    """One received mail. `to` holds the recipients of the SMTP envelope."""
 
     id: str
     received_at: float
@@ -68,7 +68,7 @@ class Mail:
     message: EmailMessage
 
     def as_json(self) -> dict[str, Any]:
-        """Everything a reader needs. `text` and `html` are empty when the mail has no such part."""
+        """The mail as JSON. `text` and `html` are empty when the mail has no such part."""
         return {
             "id": self.id,
             "receivedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.received_at)),
@@ -87,51 +87,51 @@ class Mail:
 
 
 class Mailbox:
-    """The mails of one directory, in an SQLite file."""
+    """The mails of one directory, stored in SQLite."""
 
     def __init__(self, directory: Path, keep: int = KEEP) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._keep = keep
         self._mails = sqlite3.connect(directory / "mails.sqlite", isolation_level=None)
-        # A crash of the machine may lose the last mails, nothing else.
+        # A crash of the machine may lose the last mails only.
         self._mails.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {_SCHEMA}")
 
-    def put(self, recipients: list[str], content: bytes) -> str:
-        """Keeps a mail and drops the oldest beyond the bound; returns its id. Raises sqlite3.Error on a full disk."""
+    def store(self, recipients: list[str], content: bytes) -> str:
+        """Stores a mail, deletes the oldest beyond the limit, returns the id. Raises sqlite3.Error on a full disk."""
         mail_id = uuid4().hex
-        put = self._mails.execute(
+        inserted = self._mails.execute(
             "INSERT INTO mails (id, received_at, recipients, content) VALUES (?, ?, ?, ?)",
             (mail_id, time.time(), "\n".join(recipients), content),
         )
-        self._mails.execute("DELETE FROM mails WHERE number <= ?", ((put.lastrowid or 0) - self._keep,))
+        self._mails.execute("DELETE FROM mails WHERE number <= ?", ((inserted.lastrowid or 0) - self._keep,))
         return mail_id
 
-    def newest(self, to: str = "", limit: int = KEEP) -> list[Mail]:
-        """Mails, newest first; only those to the address when one is given, in whatever case it is written."""
-        return [_mail(*row) for row in self._mails.execute(_NEWEST, {"to": to.strip(), "limit": limit})]
+    def list_newest(self, to: str = "", limit: int = KEEP) -> list[Mail]:
+        """Mails, newest first; only those to the address `to`, if given (case-insensitive)."""
+        return [_parse_mail(*row) for row in self._mails.execute(_NEWEST, {"to": to.strip(), "limit": limit})]
 
     def get(self, mail_id: str) -> Mail | None:
         """The mail, or None."""
         row = self._mails.execute(
             "SELECT id, received_at, recipients, content FROM mails WHERE id = ?", (mail_id,)
         ).fetchone()
-        return _mail(*row) if row else None
+        return _parse_mail(*row) if row else None
 
     def clear(self) -> None:
-        """Empties the mailbox."""
+        """Deletes all mails."""
         self._mails.execute("DELETE FROM mails")
 
 
-def _mail(mail_id: str, received_at: float, recipients: str, content: bytes) -> Mail:
+def _parse_mail(mail_id: str, received_at: float, recipients: str, content: bytes) -> Mail:
     return Mail(mail_id, received_at, recipients.split("\n"), message_from_bytes(content, policy=policy.default))
 
 
-# An address as nearly every sender writes it.
+# The common form of an address; others are parsed by aiosmtpd.
 _PLAIN_ADDRESS = re.compile(r"\s*<([\w.+=-]{1,64}@[\w.-]{1,253})>\s*(.*)", re.ASCII | re.DOTALL)
 
 
 class Server(SMTP):
-    """Reads plain addresses by itself: by the grammar of `email` they take nearly half of its working time."""
+    """Parses plain addresses by a regular expression: the parser of `email` takes nearly half of the processor time."""
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         plain = _PLAIN_ADDRESS.fullmatch(arg)
@@ -139,7 +139,7 @@ class Server(SMTP):
 
 
 class Receiver:
-    """What the SMTP server does with a mail."""
+    """SMTP handler: stores accepted mails."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -147,7 +147,7 @@ class Receiver:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd finds it by this name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Takes every recipient but those that stand for a refusal."""
+        """Accepts every recipient except the two kinds of test address."""
         local_part = address.partition("@")[0].partition("+")[0].lower()
         if local_part == "bounce":
             return "550 5.1.1 no such mailbox"
@@ -157,21 +157,21 @@ class Receiver:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
-        """Keeps the mail."""
+        """Stores the mail."""
         content = envelope.content
         assert isinstance(content, bytes)
         try:
-            mail_id = self._mailbox.put(list(envelope.rcpt_tos), content)
+            mail_id = self._mailbox.store(list(envelope.rcpt_tos), content)
         except sqlite3.Error as error:
-            return f"452 4.3.1 not kept: {error}"
-        return f"250 2.0.0 kept as {mail_id}"
+            return f"452 4.3.1 not stored: {error}"
+        return f"250 2.0.0 stored as {mail_id}"
 
 
-def application(mailbox: Mailbox) -> Starlette:
-    """The mailbox over HTTP. It answers only to loopback names, so that no web page can read it by DNS rebinding."""
+def create_application(mailbox: Mailbox) -> Starlette:
+    """The mailbox over HTTP. Accepts loopback host names only, as protection against DNS rebinding."""
 
     async def show(request: Request) -> Response:
-        page = _page(mailbox.newest(request.query_params.get("to", ""), limit=SHOWN))
+        page = _render_page(mailbox.list_newest(request.query_params.get("to", ""), limit=SHOWN))
         return HTMLResponse(
             page, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
         )
@@ -180,7 +180,7 @@ def application(mailbox: Mailbox) -> Starlette:
         if request.method == "DELETE":
             mailbox.clear()
             return JSONResponse({})
-        return JSONResponse([mail.as_json() for mail in mailbox.newest(request.query_params.get("to", ""))])
+        return JSONResponse([mail.as_json() for mail in mailbox.list_newest(request.query_params.get("to", ""))])
 
     async def message(request: Request) -> Response:
         mail = mailbox.get(request.path_params["id"])
@@ -211,17 +211,17 @@ pre { white-space: pre-wrap; background: #fafafa; padding: .8rem; border-radius:
 """
 
 
-def _page(mails: list[Mail]) -> str:
-    shown = "".join(_entry(mail) for mail in mails) or "<p>No mail yet.</p>"
+def _render_page(mails: list[Mail]) -> str:
+    shown = "".join(_render_mail(mail) for mail in mails) or "<p>No mail yet.</p>"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Mailbox</title><style>{_STYLE}</style>"
-        f"<h1>Mailbox</h1><p>The newest {SHOWN} mails. Nothing here has left this machine.</p>{shown}"
+        f"<h1>Mailbox</h1><p>The newest {SHOWN} mails. No mail leaves this machine.</p>{shown}"
     )
 
 
-def _entry(mail: Mail) -> str:
+def _render_mail(mail: Mail) -> str:
     facts = mail.as_json()
-    # A mail is a stranger's text: escaped here, and its HTML shown in a frame that may do nothing.
+    # Mails are untrusted: text is escaped, HTML is shown in a sandboxed frame.
     frame = f'<iframe sandbox srcdoc="{html.escape(facts["html"])}"></iframe>' if facts["html"] else ""
     return (
         f"<details id={mail.id}><summary><b>{html.escape(facts['subject'])}</b> "
@@ -241,18 +241,18 @@ async def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
     )
     async with smtp:
         config = uvicorn.Config(
-            application(mailbox), host=LOOPBACK, port=http_port, log_level="warning", access_log=False
+            create_application(mailbox), host=LOOPBACK, port=http_port, log_level="warning", access_log=False
         )
         await uvicorn.Server(config).serve()
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
+    """Parses the command line and serves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--http-port", type=int, required=True)
-    parser.add_argument("--dir", type=Path, required=True, help="where the mails are kept")
-    parser.add_argument("--keep", type=int, default=KEEP, help=f"how many mails are kept; {KEEP}")
+    parser.add_argument("--dir", type=Path, required=True, help="directory of the mails")
+    parser.add_argument("--keep", type=int, default=KEEP, help=f"maximum number of stored mails; default {KEEP}")
     options = parser.parse_args()
     os.umask(0o077)
     try:

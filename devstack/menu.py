@@ -1,4 +1,4 @@
-"""What the demo sells, where, and by whose hands: invented data with real prices of the trade."""
+"""Demo data: menu, stores, staff and customers. All names are invented."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# GST classes in basis points: restaurant service, and packed goods.
+# GST rates in basis points: restaurant service, packed goods.
 RESTAURANT_TAX = 500
 PACKED_TAX = 1200
 
@@ -23,7 +23,7 @@ CATEGORIES = {
 
 @dataclass(frozen=True)
 class Dish:
-    """A product of the menu. Prices in rupees without GST; `stock` is what each store starts with."""
+    """A product of the menu. Prices in rupees without GST; `stock` is the opening stock of each store."""
 
     slug: str
     name: str
@@ -42,8 +42,8 @@ class Dish:
     options: tuple[Json, ...] = field(default=())
 
 
-def _choice(name: str, kind: str, *options: tuple[str, str], required: bool = False) -> Json:
-    """A customization; options are (name, whole rupees more); the first is the default where one must be chosen."""
+def _make_customization(name: str, kind: str, *options: tuple[str, str], required: bool = False) -> Json:
+    """A customization with options (name, extra rupees). If `required`, the first option is the default."""
     return {
         "name": name,
         "type": kind,
@@ -59,11 +59,13 @@ def _choice(name: str, kind: str, *options: tuple[str, str], required: bool = Fa
     }
 
 
-_SIZE = _choice("Size", "RADIO", ("Regular 250 ml", "0"), ("Large 400 ml", "30"), required=True)
-_SUGAR = _choice("Sugar", "SELECT", ("Regular", "0"), ("Less sugar", "0"), ("No sugar", "0"), required=True)
-_EXTRAS = _choice("Extras", "CHECKBOX", ("Chia seeds", "15"), ("Fresh mint", "10"), ("Crushed ice", "0"))
-_TOPPINGS = _choice("Toppings", "CHECKBOX", ("Sev", "10"), ("Curd", "15"), ("Pomegranate", "20"))
-_BREAD = _choice("Bread", "RADIO", ("4 phulka", "0"), ("2 butter roti", "20"), ("2 thepla", "25"), required=True)
+_SIZE = _make_customization("Size", "RADIO", ("Regular 250 ml", "0"), ("Large 400 ml", "30"), required=True)
+_SUGAR = _make_customization("Sugar", "SELECT", ("Regular", "0"), ("Less sugar", "0"), ("No sugar", "0"), required=True)
+_EXTRAS = _make_customization("Extras", "CHECKBOX", ("Chia seeds", "15"), ("Fresh mint", "10"), ("Crushed ice", "0"))
+_TOPPINGS = _make_customization("Toppings", "CHECKBOX", ("Sev", "10"), ("Curd", "15"), ("Pomegranate", "20"))
+_BREAD = _make_customization(
+    "Bread", "RADIO", ("4 phulka", "0"), ("2 butter roti", "20"), ("2 thepla", "25"), required=True
+)
 
 MENU = (
     Dish("classic-shikanji", "Classic Shikanji", "shikanji", "69", "Lemon, black salt and roasted cumin over ice.",
@@ -206,7 +208,7 @@ OUTLETS = (
     ),
 )
 
-# Who works in each store: job and name. Emails are job.store@jainshikanji.example.
+# Staff of each store: job and name. Emails are <job>.<store>@shikanji.example.
 STAFF = (
     ("MANAGER", "Meera Shah"),
     ("CHEF", "Chirag Jain"),

@@ -19,18 +19,18 @@ from devstack.ports import LOOPBACK, free_port, is_free
 
 _START_SECONDS = 15.0
 _MAX_STORE = "4GB"
-# The largest event is far below; a larger message is a mistake.
+# The largest event is much smaller.
 _MAX_PAYLOAD = "1MB"
 
 
 class NatsUnusable(RuntimeError):
-    """The server cannot be started on this machine; the text says what to do."""
+    """The server cannot run on this machine; the text says what to do."""
 
 
 class Nats:
-    """A NATS server on loopback whose streams and log lie below one directory.
+    """A NATS server on loopback with its streams and log in one directory.
 
-    `port` is used when given; without it a free one is taken. `log` and `pid_file` may lie elsewhere.
+    Without `port` it uses its previous port or a free one. `log` and `pid_file` may be outside of the directory.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Nats:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log = log or self.directory / "nats.log"
         self._pid_file = pid_file or self.directory / "nats.pid"
-        self.port = port or self._port_of_last_time() or free_port()
+        self.port = port or self._read_previous_port() or free_port()
         self._config = self.directory / "nats.conf"
         self.daemon = Daemon(
             "nats",
-            [str(_program()), "--config", str(self._config)],
+            [str(_find_program()), "--config", str(self._config)],
             log=self.log,
             pid_file=self._pid_file,
         )
@@ -58,11 +58,11 @@ class Nats:
         return self.daemon.running
 
     def start(self) -> None:
-        """Starts the server and returns when JetStream is ready. Raises DaemonFailed with the log's end when not."""
+        """Starts the server and waits until JetStream is ready. Raises DaemonFailed with the end of the log."""
         if self.running:
             return
         if not is_free(self.port):
-            raise NatsUnusable(f"port {self.port} on {LOOPBACK} is taken; stop what listens there")
+            raise NatsUnusable(f"port {self.port} on {LOOPBACK} is in use; stop the program that listens there")
         self._config.write_text(
             f"""# Written at each start.
 server_name: devstack
@@ -75,10 +75,10 @@ jetstream {{
 """
         )
         self.daemon.start()
-        self.daemon.wait_ready(self.answers, _START_SECONDS)
+        self.daemon.wait_ready(self.is_ready, _START_SECONDS)
 
     def stop(self, timeout: float = 15.0) -> None:
-        """Stops the server; streams stay."""
+        """Stops the server; streams are kept."""
         if not self.daemon.stop(timeout):
             raise DaemonFailed("nats", f"did not stop within {timeout:.0f} s and was killed", self.log)
 
@@ -87,15 +87,15 @@ jetstream {{
         self.daemon.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def answers(self) -> bool:
-        """Whether the server greets a client and offers JetStream."""
+    def is_ready(self) -> bool:
+        """Whether the server accepts clients and offers JetStream."""
         with contextlib.suppress(OSError, ValueError):
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 greeting = connection.makefile("rb").readline()
             return bool(json.loads(greeting.removeprefix(b"INFO ")).get("jetstream"))
         return False
 
-    def _port_of_last_time(self) -> int | None:
+    def _read_previous_port(self) -> int | None:
         config = self.directory / "nats.conf"
         if not config.exists():
             return None
@@ -103,8 +103,8 @@ jetstream {{
         return port if read_pid_file(self._pid_file) or is_free(port) else None
 
 
-def _program() -> Path:
-    # The wheel puts the program beside the interpreter.
+def _find_program() -> Path:
+    # The wheel installs the program beside the Python interpreter.
     beside = Path(sys.executable).with_name("nats-server")
     found = beside if beside.exists() else shutil.which("nats-server")
     if found is None:

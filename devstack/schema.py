@@ -1,4 +1,4 @@
-"""All nine schemas brought to their newest revision, in one process and before any service starts."""
+"""Migrates the nine databases in one process, before any service starts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import hashlib
 import psycopg
 
 from devstack.certificates import SERVICES
-from devstack.place import ROOT
 from devstack.postgres import Postgres
+from devstack.run_directory import ROOT
 
 
-def fingerprint() -> str:
-    """Changes with every migration of this checkout. Cheap: it imports nothing of the services."""
+def compute_fingerprint() -> str:
+    """A hash of all migration files. Fast, because it imports no service."""
     content = hashlib.sha256()
     for path in sorted(ROOT.glob("services/*/migrations/versions/*.py")):
         content.update(f"{path.relative_to(ROOT)}\0".encode())
@@ -20,11 +20,11 @@ def fingerprint() -> str:
     return content.hexdigest()
 
 
-def behind(postgres: Postgres) -> list[str]:
-    """Services whose database is not at the newest revision that this checkout has."""
+def list_outdated(postgres: Postgres) -> list[str]:
+    """Services whose database is not at the newest revision of this checkout."""
     from chassis.database.migrations import head
 
-    return [service for service in SERVICES if _revision(postgres.url(service)) != head(service)]
+    return [service for service in SERVICES if _read_revision(postgres.url(service)) != head(service)]
 
 
 def migrate(postgres: Postgres, service: str) -> None:
@@ -34,7 +34,7 @@ def migrate(postgres: Postgres, service: str) -> None:
     apply(service, postgres.url(service))
 
 
-def _revision(url: str) -> str | None:
+def _read_revision(url: str) -> str | None:
     with psycopg.connect(url) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -1,4 +1,4 @@
-"""What a person sees while the stack works: a line for each thing done, what is under way, and failures with advice."""
+"""Terminal output: a line per finished step, a spinner with running steps, failures with advice."""
 
 from __future__ import annotations
 
@@ -15,38 +15,44 @@ from rich.status import Status
 
 from devstack.daemons import DaemonFailed
 from devstack.nats import NatsUnusable
-from devstack.place import CannotRun, explain_os_error
 from devstack.postgres import PostgresUnusable
+from devstack.run_directory import CannotRun, explain_os_error
 
 console = Console(highlight=False)
 
-# What logs say when something outside of the program is wrong, and what helps.
-_SIGNS = (
+# Patterns of logs that have a cause outside of the program, and advice.
+_ADVICE = (
     (
         r"no space left on device|disk full|check free disk space",
-        "the disk is full: make room, or set RUN_DIR to a directory on another disk",
+        "the disk is full: free disk space, or set RUN_DIR to a directory on another disk",
     ),
-    (r"address already in use|port .* is taken", "another program took the port: `make down`, then `make up`"),
-    (r"out of memory|cannot allocate memory|SIGKILL", "memory ran out, or somebody killed it: the stack needs 1.5 GB"),
-    (r"permission denied", "check who owns the run directory; `make clean` starts from nothing"),
-    (r"setting [A-Z_]+:", "a setting is wrong or missing: look at your environment and at devstack/services.py"),
-    (r"ModuleNotFoundError|ImportError", "the packages do not fit the code: remove .venv and run `make up` again"),
+    (r"address already in use|port .* is (taken|in use)", "another program uses the port: `make down`, then `make up`"),
+    (
+        r"out of memory|cannot allocate memory|SIGKILL",
+        "out of memory, or the process was killed: the stack needs 1.5 GB",
+    ),
+    (r"permission denied", "check the owner of the run directory; `make clean` deletes it"),
+    (r"setting [A-Z_]+:", "a setting is invalid or missing: check environment variables and devstack/services.py"),
+    (
+        r"ModuleNotFoundError|ImportError",
+        "installed packages do not match the code: remove .venv and run `make up` again",
+    ),
     (r"too many open files", "raise the limit: `ulimit -n 4096`"),
 )
-_USUAL = "`make up` again starts only what is missing; `make logs` follows all logs"
+_DEFAULT_ADVICE = "`make up` starts missing processes; `make logs` follows all logs"
 
 
 class Screen:
-    """Lines of progress; a spinner with the names of what is under way, where there is a terminal."""
+    """Prints finished steps; on a terminal also a spinner with the running steps."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: list[str] = []
+        self._running: list[str] = []
         self._status: Status | None = None
 
     @contextmanager
     def working(self) -> Iterator[Screen]:
-        """Shows the spinner for as long as the block runs."""
+        """Shows the spinner during the block."""
         with console.status("") as status:
             self._status = status
             try:
@@ -56,7 +62,7 @@ class Screen:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """One thing to do: shown while it runs, with its time when it is done. Steps may overlap."""
+        """Shows a step while it runs and prints its duration at the end. Steps may overlap."""
         started = time.monotonic()
         self._change(add=name)
         try:
@@ -68,26 +74,26 @@ class Screen:
         self._change(remove=name)
         console.print(f"  [green]✓[/green] {escape(name)} [dim]{time.monotonic() - started:.1f} s[/dim]")
 
-    def tell(self, text: str) -> None:
-        """What is being waited for, beside the steps' names."""
+    def show_detail(self, text: str) -> None:
+        """Shows a detail beside the names of the running steps."""
         self._show(text)
 
     def _change(self, add: str = "", remove: str = "") -> None:
         with self._lock:
             if add:
-                self._under_way.append(add)
+                self._running.append(add)
             if remove:
-                self._under_way.remove(remove)
+                self._running.remove(remove)
         self._show("")
 
     def _show(self, text: str) -> None:
         if self._status is not None:
-            names = ", ".join(self._under_way)
+            names = ", ".join(self._running)
             self._status.update(escape(f"{names} {text}" if text else names))
 
 
 def show_failure(error: BaseException) -> None:
-    """What happened, where the log is with its last lines, and what to do."""
+    """Prints the error, the path and last lines of its log, and advice."""
     what, advice, lines = _describe(error)
     body = [f"[bold]{escape(what)}[/bold]"]
     if isinstance(error, DaemonFailed):
@@ -99,20 +105,20 @@ def show_failure(error: BaseException) -> None:
 
 def _describe(error: BaseException) -> tuple[str, str, list[str]]:
     if isinstance(error, DaemonFailed):
-        said = "\n".join([error.what, *error.last_lines])
-        return f"{error.name} {error.what}", error.advice or _advice(said), error.last_lines
+        text = "\n".join([error.what, *error.last_lines])
+        return f"{error.name} {error.what}", error.advice or _find_advice(text), error.last_lines
     if isinstance(error, CannotRun):
-        return str(error), error.advice or _USUAL, []
+        return str(error), error.advice or _DEFAULT_ADVICE, []
     if isinstance(error, OSError):
         what, advice = explain_os_error(error)
-        return what, advice or _USUAL, []
+        return what, advice or _DEFAULT_ADVICE, []
     if isinstance(error, PostgresUnusable | NatsUnusable):
-        return str(error), _advice(str(error)), []
-    return f"{type(error).__name__}: {error}", _advice(str(error)), []
+        return str(error), _find_advice(str(error)), []
+    return f"{type(error).__name__}: {error}", _find_advice(str(error)), []
 
 
-def _advice(text: str) -> str:
-    for sign, advice in _SIGNS:
+def _find_advice(text: str) -> str:
+    for sign, advice in _ADVICE:
         if re.search(sign, text, re.IGNORECASE):
             return advice
-    return _USUAL
+    return _DEFAULT_ADVICE

@@ -1,4 +1,4 @@
-"""How each process of the stack is started: command, environment, and how one sees that it is ready."""
+"""The processes of a local stack: command, environment and ports of each."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from collections.abc import Callable
 from functools import cached_property
 
 from devstack.certificates import SERVICES, Authority
-from devstack.daemons import Daemon, inherited
+from devstack.daemons import Daemon, inherit_environment
 from devstack.edge import Edge
 from devstack.nats import Nats
-from devstack.place import ROOT, Place, random_key
-from devstack.ports import LOOPBACK, PortBook
+from devstack.ports import LOOPBACK, PortStore
 from devstack.postgres import Postgres
+from devstack.run_directory import ROOT, RunDirectory, make_random_key
 
 TOKEN_ISSUER = "https://auth.jainshikanji.local"  # noqa: S105 - an issuer's name
 TOKEN_AUDIENCE = "jainshikanji-api"  # noqa: S105 - an audience's name
 GATEWAY_KEY_ID = "rzp_test_devstack"
 MAIL_FROM = "Jain Shikanji <orders@jainshikanji.example>"
-_PLENTY = "100000"
+_UNLIMITED = "100000"
 
 
 class Processes:
-    """Every process of one stack, by name. Making this object starts nothing."""
+    """All processes of one stack, by name. Creating this object starts none of them."""
 
-    def __init__(self, place: Place, edge_port: int) -> None:
-        self.place = place
+    def __init__(self, run_directory: RunDirectory, edge_port: int) -> None:
+        self.run_directory = run_directory
         self.edge_port = edge_port
-        self.ports: PortBook = place.ports()
-        self._secrets = place.secrets()
+        self.ports: PortStore = run_directory.ports()
+        self._secrets = run_directory.secrets()
         self.postgres = Postgres(
-            place.run_dir / "postgres",
+            run_directory.path / "postgres",
             port=self.ports.port("postgres"),
-            log=place.log("postgres"),
-            pid_file=place.pid_file("postgres"),
+            log=run_directory.log("postgres"),
+            pid_file=run_directory.pid_file("postgres"),
         )
         self.nats = Nats(
-            place.run_dir / "nats",
+            run_directory.path / "nats",
             port=self.ports.port("nats"),
-            log=place.log("nats"),
-            pid_file=place.pid_file("nats"),
+            log=run_directory.log("nats"),
+            pid_file=run_directory.pid_file("nats"),
         )
-        self.authority_dir = place.run_dir / "certificates"
+        self.authority_dir = run_directory.path / "certificates"
 
     @property
     def edge_url(self) -> str:
@@ -62,17 +62,17 @@ class Processes:
 
     @cached_property
     def mailbox(self) -> Daemon:
-        return self._python(
+        return self._make_python_daemon(
             "mailbox",
             "devstack.mailbox",
             f"--smtp-port={self.ports.port('mailbox-smtp')}",
             f"--http-port={self.ports.port('mailbox-http')}",
-            f"--dir={self.place.run_dir / 'mailbox'}",
+            f"--dir={self.run_directory.path / 'mailbox'}",
         )
 
     @cached_property
     def gateway(self) -> Daemon:
-        return self._python(
+        return self._make_python_daemon(
             "gateway",
             "devstack.gateway",
             f"--port={self.ports.port('gateway')}",
@@ -80,22 +80,25 @@ class Processes:
             f"--key-id={GATEWAY_KEY_ID}",
             f"--key-secret={self._secrets.get('gateway-key')}",
             f"--webhook-secret={self._secrets.get('gateway-webhook')}",
-            f"--state={self.place.run_dir / 'gateway.sqlite3'}",
+            f"--state={self.run_directory.path / 'gateway.sqlite3'}",
         )
 
     @cached_property
     def services(self) -> dict[str, Daemon]:
-        return {name: self.service(name) for name in SERVICES}
+        return {name: self.make_service(name) for name in SERVICES}
 
     @cached_property
     def edge(self) -> Edge:
-        place = self.place
+        run_directory = self.run_directory
         return Edge(
-            place.run_dir / "edge", self._edge_settings(), log=place.log("edge"), pid_file=place.pid_file("edge")
+            run_directory.path / "edge",
+            self._edge_settings(),
+            log=run_directory.log("edge"),
+            pid_file=run_directory.pid_file("edge"),
         )
 
     def all(self) -> dict[str, Daemon]:
-        """Every process, in the order in which one would start them by hand."""
+        """All processes, in start order."""
         return {
             "postgres": self.postgres.daemon,
             "nats": self.nats.daemon,
@@ -106,18 +109,18 @@ class Processes:
         }
 
     def port_names(self, name: str) -> tuple[str, ...]:
-        """The ports that a process listens on, by their names in the book. The edge's own is EDGE_PORT."""
+        """Names of the stored ports of a process. The edge also listens on EDGE_PORT."""
         if name in SERVICES:
             return (name, f"{name}-health", f"{name}-metrics")
         return {"mailbox": ("mailbox-smtp", "mailbox-http"), "edge": ("jwks",)}.get(name, (name,))
 
-    def service(self, name: str) -> Daemon:
-        daemon = self._python(name, f"services.{name}")
+    def make_service(self, name: str) -> Daemon:
+        daemon = self._make_python_daemon(name, f"services.{name}")
         daemon.environment = {**daemon.environment, **self.service_environment(name)}
         return daemon
 
     def service_environment(self, name: str) -> dict[str, str]:
-        """What `python -m services.<name>` reads, beside what every process inherits."""
+        """Environment variables of `python -m services.<name>`, in addition to the inherited ones."""
         settings = {
             "ENVIRONMENT": "development",
             "DATABASE_URL": self.postgres.url(name),
@@ -128,41 +131,41 @@ class Processes:
             "HEALTH_PORT": str(self.ports.port(f"{name}-health")),
             "METRICS_PORT": str(self.ports.port(f"{name}-metrics")),
             "TLS_DIR": str(self.authority_dir / name),
-            "PEERS": self._peers(),
-            "FIELD_KEYS": self._secrets.get(f"{name}-field-keys", lambda: f"1:{random_key()}"),
+            "PEERS": self._service_addresses(),
+            "FIELD_KEYS": self._secrets.get(f"{name}-field-keys", lambda: f"1:{make_random_key()}"),
             "INDEX_KEY": self._secrets.get(f"{name}-index-key"),
             "SIGNING_KEY": self._secrets.get(f"{name}-signing-key"),
             "DRAIN_SECONDS": "8",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "info"),
-            **self._telemetry(),
+            **self._tracing_settings(),
             **self._own_settings(name),
         }
         return {f"{name.upper()}_{key}": value for key, value in settings.items()}
 
     @staticmethod
-    def _telemetry() -> dict[str, str]:
-        """Every request is traced when OTLP_TARGET, host:port, names a collector."""
+    def _tracing_settings() -> dict[str, str]:
+        """Traces every request when OTLP_TARGET (host:port) names a collector."""
         target = os.environ.get("OTLP_TARGET")
         return {"OTLP_ENDPOINT": f"http://{target}", "TRACE_RATIO": "1"} if target else {}
 
     def operator_environment(self, name: str) -> dict[str, str]:
-        """What an operator's command line for a service reads: the mesh and a certificate for it, and no secret."""
-        mesh = {"TLS_DIR": str(self.authority_dir / "operator"), "PEERS": self._peers()}
+        """Environment of an operator's command line for a service: addresses and a certificate, no secrets."""
+        mesh = {"TLS_DIR": str(self.authority_dir / "operator"), "PEERS": self._service_addresses()}
         return {f"{name.upper()}_{key}": value for key, value in mesh.items()}
 
-    def _peers(self) -> str:
-        return json.dumps({peer: f"dns:///{LOOPBACK}:{self.ports.port(peer)}" for peer in SERVICES})
+    def _service_addresses(self) -> str:
+        return json.dumps({name: f"dns:///{LOOPBACK}:{self.ports.port(name)}" for name in SERVICES})
 
     def _own_settings(self, name: str) -> dict[str, str]:
         own: dict[str, Callable[[], dict[str, str]]] = {
             "customer": lambda: {
                 "TOKEN_ISSUER": TOKEN_ISSUER,
                 "TOKEN_AUDIENCE": TOKEN_AUDIENCE,
-                # One address stands for everybody here.
-                "LOGIN_ATTEMPTS_PER_ADDRESS": _PLENTY,
-                "REGISTRATIONS_PER_ADDRESS": _PLENTY,
-                "CODE_ATTEMPTS_PER_ADDRESS": _PLENTY,
-                "MAILS_PER_ADDRESS": _PLENTY,
+                # All local clients have one address.
+                "LOGIN_ATTEMPTS_PER_ADDRESS": _UNLIMITED,
+                "REGISTRATIONS_PER_ADDRESS": _UNLIMITED,
+                "CODE_ATTEMPTS_PER_ADDRESS": _UNLIMITED,
+                "MAILS_PER_ADDRESS": _UNLIMITED,
             },
             "payment": lambda: {
                 "RAZORPAY_URL": self.gateway_url,
@@ -180,7 +183,7 @@ class Processes:
         return own[name]() if name in own else {}
 
     def _edge_settings(self) -> dict[str, object]:
-        """What differs from the cluster's edge; see `EdgeSettings` in envoy/render.py."""
+        """Settings that differ from the edge in a cluster; see `EdgeSettings` in envoy/render.py."""
         settings: dict[str, object] = {
             "node_id": "devstack",
             "listen_address": LOOPBACK,
@@ -193,7 +196,7 @@ class Processes:
             "cookies": "loopback",
             "origins": [f"http://localhost:{port}" for port in (3000, 5173, self.edge_port)] + [self.edge_url],
             "health_seconds": 0.5,
-            # One address stands for everybody here.
+            # All local clients have one address.
             "guesses_per_minute": 600,
         }
         if target := os.environ.get("OTLP_TARGET"):
@@ -201,12 +204,12 @@ class Processes:
         limits = ("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUTE", "GUESSES_PER_MINUTE")
         return settings | {name.lower(): int(os.environ[name]) for name in limits if os.environ.get(name)}
 
-    def _python(self, name: str, module: str, *arguments: str) -> Daemon:
+    def _make_python_daemon(self, name: str, module: str, *arguments: str) -> Daemon:
         return Daemon(
             name,
             [sys.executable, "-m", module, *arguments],
-            log=self.place.log(name),
-            pid_file=self.place.pid_file(name),
-            environment={**inherited(), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"},
+            log=self.run_directory.log(name),
+            pid_file=self.run_directory.pid_file(name),
+            environment={**inherit_environment(), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"},
             directory=ROOT,
         )

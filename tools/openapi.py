@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the public REST routes, made from the contracts alone."""
+"""Generates the OpenAPI 3.1 document of the public REST routes from the contracts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Document:
-    """Builds one document; schemas are added as routes need them."""
+    """Builds the document; schemas are added when a route refers to them."""
 
     def __init__(self, image: Image, version: str) -> None:
         self._image, self._version = image, version
@@ -76,10 +76,10 @@ class Document:
             "operationId": f"{rpc.service}_{rpc.method.name}",
             "tags": [_tag(rpc)],
             "summary": _first_sentence(rpc.comment),
-            "description": f"{rpc.comment}\n\n{_callers(rpc)}",
+            "description": f"{rpc.comment}\n\n{_describe_callers(rpc)}",
             "x-callers": rpc.callers,
             "parameters": self._parameters(rpc, in_path, with_query=not body),
-            "responses": {"200": self._answer(rpc), "default": self._error()},
+            "responses": {"200": self._success_response(rpc), "default": self._error_response()},
         }
         if "PUBLIC" in rpc.callers:
             operation["security"] = []
@@ -103,7 +103,7 @@ class Document:
                     "name": "Idempotency-Key",
                     "in": "header",
                     "required": True,
-                    "description": "A repeated request with the same key gets the first response for 48 hours.",
+                    "description": "A repeated request with the same key gets the first response, for 48 hours.",
                     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
                 }
             )
@@ -135,18 +135,18 @@ class Document:
         schema = self._message(rpc.method.input_type[1:], request, without=in_path)
         return {"required": True, "content": {"application/json": {"schema": schema}}}
 
-    def _answer(self, rpc: Rpc) -> Schema:
+    def _success_response(self, rpc: Rpc) -> Schema:
         if rpc.method.output_type == HTTP_BODY:
             media = EVENT_STREAM if rpc.method.server_streaming else "*/*"
-            return {"description": "Raw bytes.", "content": {media: {"schema": {"type": "string"}}}}
+            return {"description": "The content.", "content": {media: {"schema": {"type": "string"}}}}
         schema = self._reference(rpc.method.output_type)
         return {"description": "Success.", "content": {"application/json": {"schema": schema}}}
 
     @staticmethod
-    def _error() -> Schema:
+    def _error_response() -> Schema:
         schema = {"$ref": f"#/components/schemas/{_schema_name(STATUS)}"}
         return {
-            "description": "Error. `details` has an ErrorInfo with a stable `reason`.",
+            "description": "Error. `details` contains an ErrorInfo with a stable `reason`.",
             "content": {"application/json": {"schema": schema}},
         }
 
@@ -213,10 +213,10 @@ class Document:
         return {"type": "number", "format": "double", **_limits(rules.double, _NUMBER)}
 
 
-DESCRIPTION = """Back end of a restaurant group. The status of every success is 200. The body of every error is a
-`google.rpc.Status`: a `code`, a `message` for people and `details` with an `ErrorInfo` whose `reason` is stable
-(docs/api/reasons.md lists them).
-Amounts are `Money` in minor units (paise), as a string. Unknown JSON fields are ignored, unknown query parameters
+DESCRIPTION = """Back end of a restaurant group. Successful responses have status 200. Errors have one format,
+`google.rpc.Status`: a `code`, a readable `message`, and `details` with an `ErrorInfo` whose `reason` is stable
+(docs/api/reasons.md).
+Amounts are `Money`: whole minor units (paise) as a string. Unknown JSON fields are ignored, unknown query parameters
 are rejected."""
 
 _NUMBER = {"gte": "minimum", "lte": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
@@ -244,7 +244,7 @@ def _string_rules(rules: Any) -> Schema:
 
 
 def _is_required(field: F) -> bool:
-    """Whether the field must be sent: its zero value breaks a rule that applies to zero values too."""
+    """Whether a request without the field is rejected: its zero value violates a rule."""
     rules = rules_of(field)
     if rules.required:
         return True
@@ -262,11 +262,11 @@ def _rejects_zero(rules: Any) -> bool:
         or rules.repeated.min_items
         or 0 in rules.enum.not_in
         or (getattr(rules.enum, "in") and 0 not in getattr(rules.enum, "in"))
-        or (number is not None and not _holds_zero(number))
+        or (number is not None and not _allows_zero(number))
     )
 
 
-def _holds_zero(rules: Any) -> bool:
+def _allows_zero(rules: Any) -> bool:
     return not (
         (rules.HasField("gt") and rules.gt >= 0)
         or (rules.HasField("gte") and rules.gte > 0)
@@ -277,16 +277,14 @@ def _holds_zero(rules: Any) -> bool:
     )
 
 
-def _callers(rpc: Rpc) -> str:
+def _describe_callers(rpc: Rpc) -> str:
     if "PUBLIC" in rpc.callers:
         return "**Callers:** everyone."
-    restriction = {
-        "FIELD": "; the request must name their own account or store",
-        "RESOURCE": "; only their own resources",
-    }.get(rpc.scope, "")
-    if restriction and "ADMIN" in rpc.callers:
-        restriction += ", except ADMIN"
-    return f"**Callers:** {', '.join(rpc.callers)}{restriction}."
+    narrowed = {
+        "FIELD": "; only for themselves or their stores, as named in the request",
+        "RESOURCE": "; only their own objects",
+    }
+    return f"**Callers:** {', '.join(rpc.callers)}{narrowed.get(rpc.scope, '')}."
 
 
 def _tag(rpc: Rpc) -> str:
@@ -294,7 +292,7 @@ def _tag(rpc: Rpc) -> str:
 
 
 def _schema_name(full_name: str) -> str:
-    """`jainshikanji.order.v1.Order` is `order.Order`."""
+    """The name of a schema: `order.Order` for `jainshikanji.order.v1.Order`."""
     parts = full_name.split(".")
     if parts[0] == "jainshikanji":
         return ".".join([parts[1], *parts[3:]])

@@ -1,14 +1,14 @@
-"""What most teams would build: one FastAPI process with one database, no proxy, no events under way.
+"""The baseline: a FastAPI monolith with one database, without proxy and without event delivery.
 
-It serves the three routes that the benchmark compares, with the platform's JSON, its checks and its tables:
+It serves the three routes of the benchmark with the JSON, the checks and the tables of the platform:
 
     GET  /api/products/{id}     public
-    GET  /api/orders/{id}       the caller's own, by the platform's own access tokens
-    POST /api/orders            cash on delivery, without coupon or points; everything in one transaction
+    GET  /api/orders/{id}       own orders, with the platform's access tokens
+    POST /api/orders            cash on delivery, without coupon or points; one transaction
 
-`orm.py` is written with SQLAlchemy's asynchronous ORM, `raw.py` with psycopg and SQL by hand on the same schema. Both
-verify the token, validate the body, keep the idempotency key, guard the stock, price and tax as the platform does, and
-write order, items, history, payment, stock movements and outbox. Nobody publishes the outbox or hears it.
+`orm.py` uses SQLAlchemy's asynchronous ORM, `raw.py` psycopg and handwritten SQL on the same schema. Both verify the
+token, validate the body, store the idempotency key, check stock, compute prices and tax as the platform does, and write
+order, items, history, payment, stock movements and outbox. No relay publishes the outbox.
 
     python -m bench.baseline orm --port 9000 --database-url postgresql://… --jwks keys.json
 """

@@ -9,29 +9,29 @@ import uvicorn
 
 
 def main() -> None:
-    line = argparse.ArgumentParser(prog="python -m bench.baseline", description=__doc__)
-    line.add_argument("variant", choices=["orm", "raw"])
-    line.add_argument("--port", type=int, required=True)
-    line.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; as many as cores when unset")
-    line.add_argument("--database-url", required=True)
-    line.add_argument("--jwks", required=True, help="a file with the key set that access tokens are verified with")
-    line.add_argument("--issuer", required=True)
-    line.add_argument("--audience", required=True)
-    given = line.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m bench.baseline", description=__doc__)
+    parser.add_argument("variant", choices=["orm", "raw"])
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; default: one per core")
+    parser.add_argument("--database-url", required=True)
+    parser.add_argument("--jwks", required=True, help="file with the JSON Web Key Set that verifies access tokens")
+    parser.add_argument("--issuer", required=True)
+    parser.add_argument("--audience", required=True)
+    options = parser.parse_args()
     os.environ.update(
-        BASELINE_VARIANT=given.variant,
-        BASELINE_DATABASE_URL=given.database_url,
-        BASELINE_JWKS=given.jwks,
-        BASELINE_TOKEN_ISSUER=given.issuer,
-        BASELINE_TOKEN_AUDIENCE=given.audience,
+        BASELINE_VARIANT=options.variant,
+        BASELINE_DATABASE_URL=options.database_url,
+        BASELINE_JWKS=options.jwks,
+        BASELINE_TOKEN_ISSUER=options.issuer,
+        BASELINE_TOKEN_AUDIENCE=options.audience,
     )
-    # uvloop and httptools where installed; the access log stays on, as the platform logs its requests too.
+    # uvicorn uses uvloop and httptools when installed. The access log is on, because the platform logs requests too.
     uvicorn.run(
-        "bench.baseline.app:create",
+        "bench.baseparser.app:create",
         factory=True,
-        port=given.port,
-        workers=given.workers,
-        # A worker that is slow under load is not to be killed for it.
+        port=options.port,
+        workers=options.workers,
+        # uvicorn must not kill a worker that is slow under load.
         timeout_worker_healthcheck=60,
     )
 

@@ -1,4 +1,4 @@
-"""Who calls: the platform's own access tokens, verified here as its edge does."""
+"""Authentication with the platform's access tokens, verified as at its edge."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _ALGORITHM = "EdDSA"
 
 
 @cache
-def _keys() -> dict[str, jwt.PyJWK]:
+def _read_keys() -> dict[str, jwt.PyJWK]:
     published = json.loads(settings().jwks.read_text())["keys"]
     return {key["kid"]: jwt.PyJWK(key, algorithm=_ALGORITHM) for key in published}
 
 
-async def _caller(authorization: Annotated[str, Header()] = "") -> UUID:
-    """The account whose token it is; 401 without a valid one. Not a plain function: that would run in a thread."""
+async def _authenticate(authorization: Annotated[str, Header()] = "") -> UUID:
+    """The account of the token; 401 without a valid one. Async, because FastAPI runs plain functions in threads."""
     token = authorization.removeprefix("Bearer ")
     try:
-        key = _keys()[jwt.get_unverified_header(token)["kid"]]
+        key = _read_keys()[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
@@ -38,4 +38,4 @@ async def _caller(authorization: Annotated[str, Header()] = "") -> UUID:
     return UUID(claims["sub"])
 
 
-Caller = Annotated[UUID, Depends(_caller)]
+Caller = Annotated[UUID, Depends(_authenticate)]

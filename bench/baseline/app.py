@@ -1,4 +1,4 @@
-"""The ASGI application; each worker of uvicorn makes its own."""
+"""The ASGI application; each uvicorn worker creates one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes with SQLAlchemy's asynchronous ORM: a session a request, relationships loaded on purpose."""
+"""The routes with SQLAlchemy's asynchronous ORM: one session per request, explicit loading of relationships."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ async def connected(app: FastAPI) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+async def _open_session(request: Request) -> AsyncIterator[AsyncSession]:
     async with request.app.state.sessions() as session:
         yield session
 
 
-Session = Annotated[AsyncSession, Depends(_session)]
+Session = Annotated[AsyncSession, Depends(_open_session)]
 _WITH_OPTIONS = selectinload(Product.customizations).selectinload(Customization.options)
 
 
@@ -71,15 +71,15 @@ async def get_product(product_id: UUID, session: Session) -> payloads.ProductOut
     )
     if product is None:
         raise HTTPException(404, "not found")
-    return _product(product)
+    return _product_to_json(product)
 
 
 @router.get("/api/orders/{order_id}", response_model_exclude_none=True)
 async def get_order(order_id: UUID, session: Session, caller: Caller) -> payloads.OrderOut:
-    return _order(await _own_order(session, order_id, caller))
+    return _order_to_json(await _read_own_order(session, order_id, caller))
 
 
-async def _own_order(session: AsyncSession, order_id: UUID, caller: UUID) -> Order:
+async def _read_own_order(session: AsyncSession, order_id: UUID, caller: UUID) -> Order:
     order = await session.scalar(
         select(Order).options(selectinload(Order.items)).where(Order.id == order_id, Order.customer_id == caller)
     )
@@ -95,7 +95,7 @@ async def _own_order(session: AsyncSession, order_id: UUID, caller: UUID) -> Ord
 async def create_order(
     body: payloads.NewOrder, session: Session, caller: Caller, idempotency_key: Annotated[str, Header(max_length=255)]
 ) -> payloads.OrderOut:
-    """The whole order in one transaction."""
+    """Places the order in one transaction."""
     body_hash = hashlib.sha256(body.model_dump_json().encode()).digest()
     async with session.begin():
         claimed = await session.scalar(
@@ -106,42 +106,42 @@ async def create_order(
         )
         if claimed is None:
             return await _replay(session, caller, idempotency_key, body_hash)
-        order = await _place(session, caller, body)
+        order = await _place_order(session, caller, body)
         kept = await session.get_one(IdempotencyKey, (str(caller), PLACING, idempotency_key))
         kept.result_id = order.id
-    return _order(order)
+    return _order_to_json(order)
 
 
 async def _replay(session: AsyncSession, caller: UUID, key: str, body_hash: bytes) -> payloads.OrderOut:
     kept = await session.get_one(IdempotencyKey, (str(caller), PLACING, key))
     if kept.body_hash != body_hash or kept.result_id is None:
-        raise rules.Refused("KEY_REUSED")
-    return _order(await _own_order(session, kept.result_id, caller))
+        raise rules.Conflict("KEY_REUSED")
+    return _order_to_json(await _read_own_order(session, kept.result_id, caller))
 
 
-async def _place(session: AsyncSession, caller: UUID, body: payloads.NewOrder) -> Order:
-    moment = rules.now()
+async def _place_order(session: AsyncSession, caller: UUID, body: payloads.NewOrder) -> Order:
+    moment = rules.read_clock()
     customer = await session.get(Customer, caller)
     if customer is None or not customer.is_active:
-        raise rules.Refused("ACCOUNT_INACTIVE")
-    address = await _address(session, customer, body.address_id)
-    store, zone = await _serving_store(session, body.store_id, address, moment)
-    products = await _products(session, body, moment)
-    order = _new_order(caller, customer, address, store, moment, body)
-    _price(order, body, products, store, zone, address)
+        raise rules.Conflict("ACCOUNT_INACTIVE")
+    address = await _read_address(session, customer, body.address_id)
+    store, zone = await _read_store(session, body.store_id, address, moment)
+    products = await _read_products(session, body, moment)
+    order = _make_order(caller, customer, address, store, moment, body)
+    _compute_prices(order, body, products, store, zone, address)
     if order.subtotal < store.min_order_value:
-        raise rules.Refused("BELOW_MIN_ORDER_VALUE")
+        raise rules.Conflict("BELOW_MIN_ORDER_VALUE")
     longest = [product.prep_time_minutes for product in products.values()]
-    order.estimated_delivery_time = rules.estimate(moment, longest, zone.estimated_time_minutes if zone else 0)
+    order.estimated_delivery_time = rules.estimate_delivery(moment, longest, zone.estimated_time_minutes if zone else 0)
     session.add(order)
     await _take_stock(session, order)
-    session.add(_payment(order))
-    session.add_all(_events(order))
+    session.add(_make_payment(order))
+    session.add_all(_make_events(order))
     await session.flush()
     return order
 
 
-async def _address(session: AsyncSession, customer: Customer, address_id: UUID | None) -> Address | None:
+async def _read_address(session: AsyncSession, customer: Customer, address_id: UUID | None) -> Address | None:
     if address_id is None:
         return None
     address = await session.get(Address, address_id)
@@ -150,29 +150,29 @@ async def _address(session: AsyncSession, customer: Customer, address_id: UUID |
     return address
 
 
-async def _serving_store(
+async def _read_store(
     session: AsyncSession, store_id: UUID, address: Address | None, moment: datetime
 ) -> tuple[Store, Zone | None]:
-    """The store, open now, and for a delivery its zone that lists the postal code."""
+    """The store, which must be open, and for a delivery its zone with the postal code."""
     store = await session.scalar(
         select(Store).options(selectinload(Store.hours), selectinload(Store.zones)).where(Store.id == store_id)
     )
     if store is None or not store.is_active:
         raise HTTPException(404, "not found")
     if not store.is_accepting_orders:
-        raise rules.Refused("STORE_NOT_ACCEPTING_ORDERS")
+        raise rules.Conflict("STORE_NOT_ACCEPTING_ORDERS")
     hours = [(hours.day_of_week, hours.open_time, hours.close_time) for hours in store.hours]
     if not rules.is_open(hours, store.time_zone, moment):
-        raise rules.Refused("STORE_CLOSED")
+        raise rules.Conflict("STORE_CLOSED")
     if address is None:
         return store, None
     for zone in store.zones:
         if zone.is_active and address.postal_code in zone.postal_codes:
             return store, zone
-    raise rules.Refused("OUT_OF_DELIVERY_AREA")
+    raise rules.Conflict("OUT_OF_DELIVERY_AREA")
 
 
-async def _products(session: AsyncSession, body: payloads.NewOrder, moment: datetime) -> dict[UUID, Product]:
+async def _read_products(session: AsyncSession, body: payloads.NewOrder, moment: datetime) -> dict[UUID, Product]:
     found = await session.scalars(
         select(Product).options(_WITH_OPTIONS).where(Product.id.in_({line.product_id for line in body.lines}))
     )
@@ -183,11 +183,11 @@ async def _products(session: AsyncSession, body: payloads.NewOrder, moment: date
             raise HTTPException(400, "productId is not a product")
         on_sale = product.is_available and product.deleted_at is None
         if not on_sale or not rules.is_on_schedule(product.scheduled_availability, moment):
-            raise rules.Refused("PRODUCT_UNAVAILABLE")
+            raise rules.Conflict("PRODUCT_UNAVAILABLE")
     return products
 
 
-def _new_order(
+def _make_order(
     caller: UUID,
     customer: Customer,
     address: Address | None,
@@ -198,7 +198,7 @@ def _new_order(
     return Order(
         id=new_id(),
         version=2,
-        order_number=rules.new_order_number(moment),
+        order_number=rules.make_order_number(moment),
         customer_id=caller,
         customer_name=f"{customer.first_name} {customer.last_name}",
         customer_email=customer.email,
@@ -209,7 +209,7 @@ def _new_order(
         payment_status="pending",
         payment_method=body.payment_method.lower(),
         delivery_type=body.fulfilment_type.lower().replace("_", "-"),
-        delivery_address=_address_json(address) if address else None,
+        delivery_address=_address_to_json(address) if address else None,
         delivery_instructions=body.delivery_instructions or None,
         special_instructions=body.special_instructions or None,
         accepted_at=moment,
@@ -222,7 +222,7 @@ def _new_order(
     )
 
 
-def _price(
+def _compute_prices(
     order: Order,
     body: payloads.NewOrder,
     products: dict[UUID, Product],
@@ -234,27 +234,27 @@ def _price(
     subtotal, taxes = 0, []
     for position, line in enumerate(body.lines, 1):
         product = products[line.product_id]
-        chosen = _choose(product, line.option_ids)
-        unit_price = rules.paise(product.price) + sum(rules.paise(option.price_modifier) for _, option in chosen)
-        tax = rules.tax_on(unit_price * line.quantity, product.tax_rate_basis_points, interstate=interstate)
-        order.items.append(_item(position, line, product, chosen, unit_price, tax))
+        chosen = _choose_options(product, line.option_ids)
+        unit_price = rules.to_paise(product.price) + sum(rules.to_paise(option.price_modifier) for _, option in chosen)
+        tax = rules.compute_tax(unit_price * line.quantity, product.tax_rate_basis_points, interstate=interstate)
+        order.items.append(_make_item(position, line, product, chosen, unit_price, tax))
         subtotal += unit_price * line.quantity
         taxes.append(tax)
-    free_above = rules.paise(store.free_delivery_above) if store.free_delivery_above is not None else None
-    fee = rules.fee_for(subtotal, rules.paise(zone.delivery_fee), free_above) if zone else 0
-    delivery_tax = rules.tax_on(fee, rules.DELIVERY_TAX if fee else 0, interstate=interstate)
+    free_above = rules.to_paise(store.free_delivery_above) if store.free_delivery_above is not None else None
+    fee = rules.compute_fee(subtotal, rules.to_paise(zone.delivery_fee), free_above) if zone else 0
+    delivery_tax = rules.compute_tax(fee, rules.DELIVERY_TAX if fee else 0, interstate=interstate)
     tax_total = sum(tax.amount for tax in taxes) + delivery_tax.amount
-    order.subtotal, order.delivery_fee, order.tax = map(rules.rupees, (subtotal, fee, tax_total))
+    order.subtotal, order.delivery_fee, order.tax = map(rules.to_rupees, (subtotal, fee, tax_total))
     order.discount = order.loyalty_discount = Decimal(0)
-    order.total = rules.rupees(subtotal + fee + tax_total)
+    order.total = rules.to_rupees(subtotal + fee + tax_total)
     order.delivery_tax_rate = delivery_tax.rate
     order.delivery_cgst, order.delivery_sgst, order.delivery_igst = map(
-        rules.rupees, (delivery_tax.cgst, delivery_tax.sgst, delivery_tax.igst)
+        rules.to_rupees, (delivery_tax.cgst, delivery_tax.sgst, delivery_tax.igst)
     )
 
 
-def _choose(product: Product, option_ids: list[UUID]) -> list[tuple[Customization, Option]]:
-    """What the line asks for; the default where one must be chosen and none is."""
+def _choose_options(product: Product, option_ids: list[UUID]) -> list[tuple[Customization, Option]]:
+    """The chosen options; the default of a required customization without a choice."""
     wanted, chosen = set(option_ids), []
     for customization in product.customizations:
         options = [option for option in customization.options if option.id in wanted]
@@ -271,7 +271,7 @@ def _choose(product: Product, option_ids: list[UUID]) -> list[tuple[Customizatio
     return chosen
 
 
-def _item(
+def _make_item(
     position: int,
     line: payloads.CartLine,
     product: Product,
@@ -285,20 +285,20 @@ def _item(
         product_name=product.name,
         product_sku=product.sku,
         category=product.category,
-        unit_price=rules.rupees(unit_price),
+        unit_price=rules.to_rupees(unit_price),
         quantity=line.quantity,
-        subtotal=rules.rupees(unit_price * line.quantity),
+        subtotal=rules.to_rupees(unit_price * line.quantity),
         discount=Decimal(0),
         tax_rate=tax.rate,
-        cgst=rules.rupees(tax.cgst),
-        sgst=rules.rupees(tax.sgst),
-        igst=rules.rupees(tax.igst),
+        cgst=rules.to_rupees(tax.cgst),
+        sgst=rules.to_rupees(tax.sgst),
+        igst=rules.to_rupees(tax.igst),
         customizations=[
             {
                 "customization": customization.name,
                 "option_id": str(option.id),
                 "name": option.name,
-                "price_modifier": rules.paise(option.price_modifier),
+                "price_modifier": rules.to_paise(option.price_modifier),
             }
             for customization, option in chosen
         ],
@@ -307,7 +307,7 @@ def _item(
 
 
 async def _take_stock(session: AsyncSession, order: Order) -> None:
-    """All lines or none. Rows are locked in one order, so that two orders never wait for each other."""
+    """Reserves all lines or none. Rows are locked in one order, so that two orders cannot deadlock."""
     pieces: Counter[UUID] = Counter()
     for item in order.items:
         pieces[item.product_id] += item.quantity
@@ -320,7 +320,7 @@ async def _take_stock(session: AsyncSession, order: Order) -> None:
     stock = {row.product_id: row for row in rows}
     for product_id, quantity in pieces.items():
         if product_id not in stock or stock[product_id].current_stock < quantity:
-            raise rules.Refused("OUT_OF_STOCK")
+            raise rules.Conflict("OUT_OF_STOCK")
         stock[product_id].current_stock -= quantity
         session.add(
             StockMovement(
@@ -334,7 +334,7 @@ async def _take_stock(session: AsyncSession, order: Order) -> None:
         )
 
 
-def _payment(order: Order) -> Payment:
+def _make_payment(order: Order) -> Payment:
     payment_id = new_id()
     return Payment(
         id=payment_id,
@@ -348,7 +348,7 @@ def _payment(order: Order) -> Payment:
     )
 
 
-def _events(order: Order) -> list[OutboxEvent]:
+def _make_events(order: Order) -> list[OutboxEvent]:
     facts = {
         "orderId": str(order.id),
         "orderNumber": order.order_number,
@@ -367,7 +367,7 @@ def _events(order: Order) -> list[OutboxEvent]:
 # --- Rows to JSON -----------------------------------------------------------------------------------------------------
 
 
-def _product(product: Product) -> payloads.ProductOut:
+def _product_to_json(product: Product) -> payloads.ProductOut:
     money = payloads.Money.of
     return payloads.ProductOut(
         id=product.id,
@@ -394,10 +394,10 @@ def _product(product: Product) -> payloads.ProductOut:
         unit=(product.unit or "unspecified").upper(),
         shelf_life_days=product.shelf_life_days or 0,
         storage_instructions=product.storage_instructions or "",
-        nutrition=_nutrition(product),
+        nutrition=_nutrition_to_json(product),
         images=product.images,
         video_url=product.video_url or "",
-        is_available=product.is_available and rules.is_on_schedule(product.scheduled_availability, rules.now()),
+        is_available=product.is_available and rules.is_on_schedule(product.scheduled_availability, rules.read_clock()),
         is_featured=product.is_featured,
         rating_hundredths=int(product.rating * 100),
         review_count=product.review_count,
@@ -430,7 +430,7 @@ def _product(product: Product) -> payloads.ProductOut:
     )
 
 
-def _nutrition(product: Product) -> payloads.NutritionOut | None:
+def _nutrition_to_json(product: Product) -> payloads.NutritionOut | None:
     grams = (product.protein_g, product.carbs_g, product.fat_g, product.fiber_g)
     if product.calories is None and product.sodium_mg is None and all(value is None for value in grams):
         return None
@@ -445,7 +445,7 @@ def _nutrition(product: Product) -> payloads.NutritionOut | None:
     )
 
 
-def _order(order: Order) -> payloads.OrderOut:
+def _order_to_json(order: Order) -> payloads.OrderOut:
     return payloads.OrderOut(
         id=order.id,
         version=order.version,
@@ -460,8 +460,8 @@ def _order(order: Order) -> payloads.OrderOut:
         payment_status=order.payment_status.upper(),
         payment_method=order.payment_method.upper(),
         fulfilment_type=order.delivery_type.upper().replace("-", "_"),
-        items=[_item_out(item) for item in order.items],
-        amounts=_amounts(order),
+        items=[_item_to_json(item) for item in order.items],
+        amounts=_amounts_to_json(order),
         delivery_address=payloads.AddressOut.model_validate(order.delivery_address) if order.delivery_address else None,
         delivery_instructions=order.delivery_instructions or "",
         special_instructions=order.special_instructions or "",
@@ -479,7 +479,7 @@ def _order(order: Order) -> payloads.OrderOut:
     )
 
 
-def _item_out(item: OrderItem) -> payloads.OrderItemOut:
+def _item_to_json(item: OrderItem) -> payloads.OrderItemOut:
     money = payloads.Money.of
     return payloads.OrderItemOut(
         id=item.id,
@@ -491,7 +491,7 @@ def _item_out(item: OrderItem) -> payloads.OrderItemOut:
         quantity=item.quantity,
         subtotal=money(item.subtotal),
         discount=money(item.discount),
-        tax=_tax(item.tax_rate, item.subtotal - item.discount, item.cgst, item.sgst, item.igst),
+        tax=_tax_to_json(item.tax_rate, item.subtotal - item.discount, item.cgst, item.sgst, item.igst),
         chosen_options=[
             payloads.ChosenOption(
                 customization=option["customization"],
@@ -505,21 +505,21 @@ def _item_out(item: OrderItem) -> payloads.OrderItemOut:
     )
 
 
-def _tax(rate: int, taxable: Decimal, cgst: Decimal, sgst: Decimal, igst: Decimal) -> payloads.LineTax:
+def _tax_to_json(rate: int, taxable: Decimal, cgst: Decimal, sgst: Decimal, igst: Decimal) -> payloads.LineTax:
     money = payloads.Money.of
     return payloads.LineTax(
         rate_basis_points=rate, taxable=money(taxable), cgst=money(cgst), sgst=money(sgst), igst=money(igst)
     )
 
 
-def _amounts(order: Order) -> payloads.Amounts:
+def _amounts_to_json(order: Order) -> payloads.Amounts:
     money, nothing = payloads.Money.of, Decimal(0)
     return payloads.Amounts(
         subtotal=money(order.subtotal),
         discount=money(order.discount),
         loyalty_discount=money(order.loyalty_discount),
         delivery_fee=money(order.delivery_fee),
-        delivery_tax=_tax(
+        delivery_tax=_tax_to_json(
             order.delivery_tax_rate, order.delivery_fee, order.delivery_cgst, order.delivery_sgst, order.delivery_igst
         ),
         cgst=money(sum((item.cgst for item in order.items), nothing) + order.delivery_cgst),
@@ -530,7 +530,7 @@ def _amounts(order: Order) -> payloads.Amounts:
     )
 
 
-def _address_json(address: Address) -> dict[str, object]:
+def _address_to_json(address: Address) -> dict[str, object]:
     location = None
     if address.latitude is not None and address.longitude is not None:
         location = {"latitude": float(address.latitude), "longitude": float(address.longitude)}

@@ -1,4 +1,4 @@
-"""JSON in and out, as the platform has it."""
+"""Request and response bodies, as in the platform."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Money(Payload):
         return cls(minor_units=str(amount if isinstance(amount, int) else int(amount * 100)))
 
 
-# --- In ---------------------------------------------------------------------------------------------------------------
+# --- Requests ---------------------------------------------------------------------------------------------------------
 
 
 class CartLine(Payload):
@@ -53,7 +53,7 @@ class NewOrder(Payload):
         return self
 
 
-# --- Out --------------------------------------------------------------------------------------------------------------
+# --- Responses --------------------------------------------------------------------------------------------------------
 
 
 class OptionOut(Payload):

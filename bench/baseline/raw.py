@@ -1,4 +1,4 @@
-"""The same routes on the same schema with psycopg and SQL by hand: no ORM, no model on the way out."""
+"""The same routes on the same schema with psycopg and handwritten SQL: no ORM, no response model."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ async def connected(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _connection(request: Request) -> AsyncIterator[AsyncConnection[DictRow]]:
+async def _open_connection(request: Request) -> AsyncIterator[AsyncConnection[DictRow]]:
     async with request.app.state.pool.connection() as connection:
         yield connection
 
 
-Connection = Annotated[AsyncConnection[DictRow], Depends(_connection)]
+Connection = Annotated[AsyncConnection[DictRow], Depends(_open_connection)]
 
 
-def _json(content: Row) -> Response:
+def _respond(content: Row) -> Response:
     return Response(json.dumps(content, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
 
 
-async def _one(connection: AsyncConnection[DictRow], query: str, parameters: Row) -> Row | None:
+async def _fetch_one(connection: AsyncConnection[DictRow], query: str, parameters: Row) -> Row | None:
     return await (await connection.execute(query.encode(), parameters)).fetchone()
 
 
@@ -85,22 +85,22 @@ _ORDER = """
 
 @router.get("/api/products/{product_id}")
 async def get_product(product_id: UUID, connection: Connection) -> Response:
-    row = await _one(connection, _PRODUCT, {"id": product_id})
+    row = await _fetch_one(connection, _PRODUCT, {"id": product_id})
     if row is None:
         raise HTTPException(404, "not found")
-    return _json(_product(row))
+    return _respond(_product_to_json(row))
 
 
 @router.get("/api/orders/{order_id}")
 async def get_order(order_id: UUID, connection: Connection, caller: Caller) -> Response:
-    return _json(await _own_order(connection, order_id, caller))
+    return _respond(await _read_own_order(connection, order_id, caller))
 
 
-async def _own_order(connection: AsyncConnection[DictRow], order_id: UUID, caller: UUID) -> Row:
-    row = await _one(connection, _ORDER, {"id": order_id, "caller": caller})
+async def _read_own_order(connection: AsyncConnection[DictRow], order_id: UUID, caller: UUID) -> Row:
+    row = await _fetch_one(connection, _ORDER, {"id": order_id, "caller": caller})
     if row is None:
         raise HTTPException(404, "not found")
-    return _order(row, row["items"])
+    return _order_to_json(row, row["items"])
 
 
 # --- Placing ----------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ _STORE = """
     FROM stores WHERE id = %(id)s
 """
 _PRODUCTS = f"SELECT *, {_OPTIONS} FROM products WHERE id = ANY(%(ids)s)"  # noqa: S608 - a constant
-# All lines or none: the caller counts the rows. Locked in one order, so that two orders never wait for each other.
+# Reserves all lines or none: the caller counts the rows. Locked in one order, so that two orders cannot deadlock.
 _TAKE = """
     WITH wanted AS (
         SELECT * FROM unnest(%(product_ids)s::uuid[], %(quantities)s::int[]) AS w(product_id, quantity)
@@ -191,65 +191,71 @@ async def create_order(
     caller: Caller,
     idempotency_key: Annotated[str, Header(max_length=255)],
 ) -> Response:
-    """The whole order in one transaction."""
+    """Places the order in one transaction."""
     claim = {"caller": str(caller), "method": PLACING, "key": idempotency_key}
     body_hash = hashlib.sha256(body.model_dump_json().encode()).digest()
     async with connection.transaction():
-        if await _one(connection, _CLAIM, {**claim, "body_hash": body_hash}) is None:
+        if await _fetch_one(connection, _CLAIM, {**claim, "body_hash": body_hash}) is None:
             return await _replay(connection, caller, claim, body_hash)
-        order, items = await _place(connection, caller, body)
+        order, items = await _place_order(connection, caller, body)
         await connection.execute(_SETTLE, {**claim, "result_id": order["id"]})
-    return _json(_order(order, items))
+    return _respond(_order_to_json(order, items))
 
 
 async def _replay(connection: AsyncConnection[DictRow], caller: UUID, claim: Row, body_hash: bytes) -> Response:
-    kept = await _one(connection, _KEPT, claim)
+    kept = await _fetch_one(connection, _KEPT, claim)
     if kept is None or bytes(kept["body_hash"]) != body_hash or kept["result_id"] is None:
-        raise rules.Refused("KEY_REUSED")
-    return _json(await _own_order(connection, kept["result_id"], caller))
+        raise rules.Conflict("KEY_REUSED")
+    return _respond(await _read_own_order(connection, kept["result_id"], caller))
 
 
-async def _place(connection: AsyncConnection[DictRow], caller: UUID, body: payloads.NewOrder) -> tuple[Row, list[Any]]:
-    moment = rules.now()
-    customer = await _one(connection, _CUSTOMER, {"caller": caller, "address_id": body.address_id})
+async def _place_order(
+    connection: AsyncConnection[DictRow], caller: UUID, body: payloads.NewOrder
+) -> tuple[Row, list[Any]]:
+    moment = rules.read_clock()
+    customer = await _fetch_one(connection, _CUSTOMER, {"caller": caller, "address_id": body.address_id})
     if customer is None or not customer["is_active"]:
-        raise rules.Refused("ACCOUNT_INACTIVE")
+        raise rules.Conflict("ACCOUNT_INACTIVE")
     address = customer["address"]
     if body.address_id is not None and address is None:
         raise HTTPException(404, "not found")
-    store = await _serving_store(connection, body.store_id, address, moment)
-    products = await _products(connection, body, moment)
-    order, items = _priced(caller, customer, store, moment, body, products)
+    store = await _read_store(connection, body.store_id, address, moment)
+    products = await _read_products(connection, body, moment)
+    order, items = _make_order(caller, customer, store, moment, body, products)
     await _take_stock(connection, order, body)
-    await connection.execute(_INSERT_ORDER.encode(), {**order, "delivery_address": _jsonb(order["delivery_address"])})
+    await connection.execute(
+        _INSERT_ORDER.encode(), {**order, "delivery_address": _to_jsonb(order["delivery_address"])}
+    )
     about = {"order_id": order["id"], "caller": caller}
     await connection.execute(_INSERT_ITEMS, {**about, "items": Jsonb(items)})
     await connection.execute(_INSERT_TIMELINE, about)
     payment = {"id": new_id(), "method": order["payment_method"], "amount": order["total"]}
     await connection.execute(_INSERT_PAYMENT, {**about, **payment})
-    await connection.execute(_INSERT_EVENTS, _events(order, items))
+    await connection.execute(_INSERT_EVENTS, _make_events(order, items))
     return order, items
 
 
-async def _serving_store(
+async def _read_store(
     connection: AsyncConnection[DictRow], store_id: UUID, address: Row | None, moment: datetime
 ) -> Row:
-    """The store, open now; for a delivery with the zone that lists the postal code."""
+    """The store, which must be open; for a delivery with the zone that has the postal code."""
     postal_code = address["postal_code"] if address else ""
-    store = await _one(connection, _STORE, {"id": store_id, "postal_code": postal_code})
+    store = await _fetch_one(connection, _STORE, {"id": store_id, "postal_code": postal_code})
     if store is None or not store["is_active"]:
         raise HTTPException(404, "not found")
     if not store["is_accepting_orders"]:
-        raise rules.Refused("STORE_NOT_ACCEPTING_ORDERS")
+        raise rules.Conflict("STORE_NOT_ACCEPTING_ORDERS")
     hours = [(day, time.fromisoformat(opens), time.fromisoformat(closes)) for day, opens, closes in store["hours"]]
     if not rules.is_open(hours, store["time_zone"], moment):
-        raise rules.Refused("STORE_CLOSED")
+        raise rules.Conflict("STORE_CLOSED")
     if address is not None and store["zone"] is None:
-        raise rules.Refused("OUT_OF_DELIVERY_AREA")
+        raise rules.Conflict("OUT_OF_DELIVERY_AREA")
     return store
 
 
-async def _products(connection: AsyncConnection[DictRow], body: payloads.NewOrder, moment: datetime) -> dict[UUID, Row]:
+async def _read_products(
+    connection: AsyncConnection[DictRow], body: payloads.NewOrder, moment: datetime
+) -> dict[UUID, Row]:
     wanted = list({line.product_id for line in body.lines})
     rows = await (await connection.execute(_PRODUCTS.encode(), {"ids": wanted})).fetchall()
     products = {row["id"]: row for row in rows}
@@ -259,24 +265,24 @@ async def _products(connection: AsyncConnection[DictRow], body: payloads.NewOrde
             raise HTTPException(400, "productId is not a product")
         on_sale = product["is_available"] and product["deleted_at"] is None
         if not on_sale or not rules.is_on_schedule(product["scheduled_availability"], moment):
-            raise rules.Refused("PRODUCT_UNAVAILABLE")
+            raise rules.Conflict("PRODUCT_UNAVAILABLE")
     return products
 
 
-def _priced(
+def _make_order(
     caller: UUID, customer: Row, store: Row, moment: datetime, body: payloads.NewOrder, products: dict[UUID, Row]
 ) -> tuple[Row, list[Any]]:
-    """The order's row, and its items as arrays with amounts in paise."""
+    """The row of the order, and its items as arrays with amounts in paise."""
     address, zone = customer["address"], store["zone"]
     interstate = address is not None and address["state"].casefold() != store["state"].casefold()
     items: list[Any] = []
     subtotal, tax_total, longest = 0, 0, 0
     for line in body.lines:
         product = products[line.product_id]
-        chosen = _choose(product, line.option_ids)
-        unit_price = rules.paise(product["price"]) + sum(option["price_modifier"] for option in chosen)
+        chosen = _choose_options(product, line.option_ids)
+        unit_price = rules.to_paise(product["price"]) + sum(option["price_modifier"] for option in chosen)
         line_total = unit_price * line.quantity
-        tax = rules.tax_on(line_total, product["tax_rate_basis_points"], interstate=interstate)
+        tax = rules.compute_tax(line_total, product["tax_rate_basis_points"], interstate=interstate)
         items.append(
             [
                 str(new_id()),
@@ -299,16 +305,16 @@ def _priced(
         subtotal += line_total
         tax_total += tax.amount
         longest = max(longest, product["prep_time_minutes"])
-    if subtotal < rules.paise(store["min_order_value"]):
-        raise rules.Refused("BELOW_MIN_ORDER_VALUE")
-    free_above = rules.paise(store["free_delivery_above"]) if store["free_delivery_above"] is not None else None
-    fee = rules.fee_for(subtotal, zone["fee"], free_above) if address else 0
-    delivery_tax = rules.tax_on(fee, rules.DELIVERY_TAX if fee else 0, interstate=interstate)
+    if subtotal < rules.to_paise(store["min_order_value"]):
+        raise rules.Conflict("BELOW_MIN_ORDER_VALUE")
+    free_above = rules.to_paise(store["free_delivery_above"]) if store["free_delivery_above"] is not None else None
+    fee = rules.compute_fee(subtotal, zone["fee"], free_above) if address else 0
+    delivery_tax = rules.compute_tax(fee, rules.DELIVERY_TAX if fee else 0, interstate=interstate)
     tax_total += delivery_tax.amount
     order = {
         "id": new_id(),
         "version": 2,
-        "order_number": rules.new_order_number(moment),
+        "order_number": rules.make_order_number(moment),
         "customer_id": caller,
         "customer_name": f"{customer['first_name']} {customer['last_name']}",
         "customer_email": customer["email"],
@@ -318,21 +324,21 @@ def _priced(
         "status": "confirmed",
         "payment_status": "pending",
         "payment_method": body.payment_method.lower(),
-        "subtotal": rules.rupees(subtotal),
-        "tax": rules.rupees(tax_total),
-        "delivery_fee": rules.rupees(fee),
+        "subtotal": rules.to_rupees(subtotal),
+        "tax": rules.to_rupees(tax_total),
+        "delivery_fee": rules.to_rupees(fee),
         "discount": Decimal(0),
         "loyalty_discount": Decimal(0),
-        "total": rules.rupees(subtotal + fee + tax_total),
+        "total": rules.to_rupees(subtotal + fee + tax_total),
         "delivery_tax_rate": delivery_tax.rate,
-        "delivery_cgst": rules.rupees(delivery_tax.cgst),
-        "delivery_sgst": rules.rupees(delivery_tax.sgst),
-        "delivery_igst": rules.rupees(delivery_tax.igst),
-        "delivery_address": _address(address) if address else None,
+        "delivery_cgst": rules.to_rupees(delivery_tax.cgst),
+        "delivery_sgst": rules.to_rupees(delivery_tax.sgst),
+        "delivery_igst": rules.to_rupees(delivery_tax.igst),
+        "delivery_address": _address_to_json(address) if address else None,
         "delivery_type": body.fulfilment_type.lower().replace("_", "-"),
         "delivery_instructions": body.delivery_instructions or None,
         "special_instructions": body.special_instructions or None,
-        "estimated_delivery_time": rules.estimate(moment, [longest], zone["minutes"] if address else 0),
+        "estimated_delivery_time": rules.estimate_delivery(moment, [longest], zone["minutes"] if address else 0),
         "accepted_at": moment,
         "created_at": moment,
         "updated_at": moment,
@@ -340,8 +346,8 @@ def _priced(
     return order, items
 
 
-def _choose(product: Row, option_ids: list[UUID]) -> list[Row]:
-    """What the line asks for; the default where one must be chosen and none is."""
+def _choose_options(product: Row, option_ids: list[UUID]) -> list[Row]:
+    """The chosen options; the default of a required customization without a choice."""
     wanted, chosen = {str(option_id) for option_id in option_ids}, []
     for customization in product["customizations"] or ():
         options = [option for option in customization["options"] if option["id"] in wanted]
@@ -380,10 +386,10 @@ async def _take_stock(connection: AsyncConnection[DictRow], order: Row, body: pa
         },
     )
     if taken.rowcount != len(pieces):
-        raise rules.Refused("OUT_OF_STOCK")
+        raise rules.Conflict("OUT_OF_STOCK")
 
 
-def _events(order: Row, items: list[Any]) -> Row:
+def _make_events(order: Row, items: list[Any]) -> Row:
     facts = {
         "orderId": str(order["id"]),
         "orderNumber": order["order_number"],
@@ -396,27 +402,27 @@ def _events(order: Row, items: list[Any]) -> Row:
     return {"key": str(order["id"]), "created": Jsonb({**facts, "items": lines}), "confirmed": Jsonb(facts)}
 
 
-def _jsonb(value: Row | None) -> Jsonb | None:
+def _to_jsonb(value: Row | None) -> Jsonb | None:
     return Jsonb(value) if value is not None else None
 
 
 # --- Rows to JSON -----------------------------------------------------------------------------------------------------
 
 
-def _money(amount: Decimal | int) -> Row:
+def _money_to_json(amount: Decimal | int) -> Row:
     return {"currencyCode": "INR", "minorUnits": str(amount if isinstance(amount, int) else int(amount * 100))}
 
 
-def _moment(moment: datetime | None) -> str | None:
+def _format_time(moment: datetime | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
-def _present(content: Row) -> Row:
+def _drop_none(content: Row) -> Row:
     return {name: value for name, value in content.items() if value is not None}
 
 
-def _product(row: Row) -> Row:
-    return _present(
+def _product_to_json(row: Row) -> Row:
+    return _drop_none(
         {
             "id": str(row["id"]),
             "name": row["name"],
@@ -424,8 +430,8 @@ def _product(row: Row) -> Row:
             "description": row["description"] or "",
             "shortDescription": row["short_description"] or "",
             "sku": row["sku"] or "",
-            "price": _money(row["price"]),
-            "originalPrice": _money(row["original_price"]) if row["original_price"] is not None else None,
+            "price": _money_to_json(row["price"]),
+            "originalPrice": _money_to_json(row["original_price"]) if row["original_price"] is not None else None,
             "category": row["category"],
             "subcategory": row["subcategory"] or "",
             "tags": row["tags"] or [],
@@ -442,10 +448,11 @@ def _product(row: Row) -> Row:
             "unit": (row["unit"] or "unspecified").upper(),
             "shelfLifeDays": row["shelf_life_days"] or 0,
             "storageInstructions": row["storage_instructions"] or "",
-            "nutrition": _nutrition(row),
+            "nutrition": _nutrition_to_json(row),
             "images": row["images"],
             "videoUrl": row["video_url"] or "",
-            "isAvailable": row["is_available"] and rules.is_on_schedule(row["scheduled_availability"], rules.now()),
+            "isAvailable": row["is_available"]
+            and rules.is_on_schedule(row["scheduled_availability"], rules.read_clock()),
             "isFeatured": row["is_featured"],
             "ratingHundredths": int(row["rating"] * 100),
             "reviewCount": row["review_count"],
@@ -453,14 +460,14 @@ def _product(row: Row) -> Row:
             "metaDescription": row["meta_description"] or "",
             "taxRateBasisPoints": row["tax_rate_basis_points"],
             "etag": str(row["version"]),
-            "createdAt": _moment(row["created_at"]),
-            "updatedAt": _moment(row["updated_at"]),
-            "customizations": [_customization(item) for item in row["customizations"] or ()],
+            "createdAt": _format_time(row["created_at"]),
+            "updatedAt": _format_time(row["updated_at"]),
+            "customizations": [_customization_to_json(item) for item in row["customizations"] or ()],
         }
     )
 
 
-def _customization(item: Row) -> Row:
+def _customization_to_json(item: Row) -> Row:
     return {
         "id": item["id"],
         "name": item["name"],
@@ -471,7 +478,7 @@ def _customization(item: Row) -> Row:
             {
                 "id": option["id"],
                 "name": option["name"],
-                "priceModifier": _money(option["price_modifier"]),
+                "priceModifier": _money_to_json(option["price_modifier"]),
                 "isDefault": option["is_default"],
                 "displayOrder": option["display_order"],
             }
@@ -480,15 +487,15 @@ def _customization(item: Row) -> Row:
     }
 
 
-def _nutrition(row: Row) -> Row | None:
+def _nutrition_to_json(row: Row) -> Row | None:
     grams = {"proteinMg": "protein_g", "carbsMg": "carbs_g", "fatMg": "fat_g", "fiberMg": "fiber_g"}
     facts = {"calories": row["calories"], "sodiumMg": row["sodium_mg"]}
     facts |= {name: int(row[column] * 1000) if row[column] is not None else None for name, column in grams.items()}
-    return _present(facts) or None
+    return _drop_none(facts) or None
 
 
-def _order(row: Row, items: list[Any]) -> Row:
-    return _present(
+def _order_to_json(row: Row, items: list[Any]) -> Row:
+    return _drop_none(
         {
             "id": str(row["id"]),
             "version": row["version"],
@@ -503,18 +510,18 @@ def _order(row: Row, items: list[Any]) -> Row:
             "paymentStatus": row["payment_status"].upper(),
             "paymentMethod": row["payment_method"].upper(),
             "fulfilmentType": row["delivery_type"].upper().replace("-", "_"),
-            "items": [_item(item) for item in items],
-            "amounts": _amounts(row, items),
+            "items": [_item_to_json(item) for item in items],
+            "amounts": _amounts_to_json(row, items),
             "deliveryAddress": row["delivery_address"],
             "deliveryInstructions": row["delivery_instructions"] or "",
             "specialInstructions": row["special_instructions"] or "",
-            "estimatedDeliveryAt": _moment(row["estimated_delivery_time"]),
-            "acceptedAt": _moment(row["accepted_at"]),
-            "preparingAt": _moment(row.get("preparing_at")),
-            "readyAt": _moment(row.get("ready_at")),
-            "dispatchedAt": _moment(row.get("dispatched_at")),
-            "deliveredAt": _moment(row.get("delivered_at")),
-            "cancelledAt": _moment(row.get("cancelled_at")),
+            "estimatedDeliveryAt": _format_time(row["estimated_delivery_time"]),
+            "acceptedAt": _format_time(row["accepted_at"]),
+            "preparingAt": _format_time(row.get("preparing_at")),
+            "readyAt": _format_time(row.get("ready_at")),
+            "dispatchedAt": _format_time(row.get("dispatched_at")),
+            "deliveredAt": _format_time(row.get("delivered_at")),
+            "cancelledAt": _format_time(row.get("cancelled_at")),
             "assignedStaffId": str(row.get("assigned_staff_id") or ""),
             "deliveryPersonId": str(row.get("delivery_person_id") or ""),
             "cancellationReason": "UNSPECIFIED",
@@ -522,13 +529,13 @@ def _order(row: Row, items: list[Any]) -> Row:
             "loyaltyPointsEarned": 0,
             "loyaltyPointsRedeemed": 0,
             "couponCode": "",
-            "createdAt": _moment(row["created_at"]),
-            "updatedAt": _moment(row["updated_at"]),
+            "createdAt": _format_time(row["created_at"]),
+            "updatedAt": _format_time(row["updated_at"]),
         }
     )
 
 
-def _item(item: list[Any]) -> Row:
+def _item_to_json(item: list[Any]) -> Row:
     (
         item_id, product_id, name, sku, category, unit_price, quantity, subtotal, discount, rate, cgst, sgst, igst,
         chosen, special_instructions,
@@ -539,17 +546,17 @@ def _item(item: list[Any]) -> Row:
         "productName": name,
         "productSku": sku or "",
         "category": category or "",
-        "unitPrice": _money(unit_price),
+        "unitPrice": _money_to_json(unit_price),
         "quantity": quantity,
-        "subtotal": _money(subtotal),
-        "discount": _money(discount),
-        "tax": _tax(rate, subtotal - discount, cgst, sgst, igst),
+        "subtotal": _money_to_json(subtotal),
+        "discount": _money_to_json(discount),
+        "tax": _tax_to_json(rate, subtotal - discount, cgst, sgst, igst),
         "chosenOptions": [
             {
                 "customization": option["customization"],
                 "optionId": option["option_id"],
                 "name": option["name"],
-                "priceModifier": _money(option["price_modifier"]),
+                "priceModifier": _money_to_json(option["price_modifier"]),
             }
             for option in chosen
         ],
@@ -557,34 +564,36 @@ def _item(item: list[Any]) -> Row:
     }
 
 
-def _tax(rate: int, taxable: Decimal | int, cgst: Decimal | int, sgst: Decimal | int, igst: Decimal | int) -> Row:
+def _tax_to_json(
+    rate: int, taxable: Decimal | int, cgst: Decimal | int, sgst: Decimal | int, igst: Decimal | int
+) -> Row:
     return {
         "rateBasisPoints": rate,
-        "taxable": _money(taxable),
-        "cgst": _money(cgst),
-        "sgst": _money(sgst),
-        "igst": _money(igst),
+        "taxable": _money_to_json(taxable),
+        "cgst": _money_to_json(cgst),
+        "sgst": _money_to_json(sgst),
+        "igst": _money_to_json(igst),
     }
 
 
-def _amounts(row: Row, items: list[Any]) -> Row:
-    delivery = [rules.paise(row[f"delivery_{kind}"]) for kind in ("cgst", "sgst", "igst")]
+def _amounts_to_json(row: Row, items: list[Any]) -> Row:
+    delivery = [rules.to_paise(row[f"delivery_{kind}"]) for kind in ("cgst", "sgst", "igst")]
     cgst, sgst, igst = (sum(item[place] for item in items) + delivery[place - 10] for place in (10, 11, 12))
     return {
-        "subtotal": _money(row["subtotal"]),
-        "discount": _money(row["discount"]),
-        "loyaltyDiscount": _money(row["loyalty_discount"]),
-        "deliveryFee": _money(row["delivery_fee"]),
-        "deliveryTax": _tax(row["delivery_tax_rate"], row["delivery_fee"], *delivery),
-        "cgst": _money(cgst),
-        "sgst": _money(sgst),
-        "igst": _money(igst),
-        "tax": _money(row["tax"]),
-        "total": _money(row["total"]),
+        "subtotal": _money_to_json(row["subtotal"]),
+        "discount": _money_to_json(row["discount"]),
+        "loyaltyDiscount": _money_to_json(row["loyalty_discount"]),
+        "deliveryFee": _money_to_json(row["delivery_fee"]),
+        "deliveryTax": _tax_to_json(row["delivery_tax_rate"], row["delivery_fee"], *delivery),
+        "cgst": _money_to_json(cgst),
+        "sgst": _money_to_json(sgst),
+        "igst": _money_to_json(igst),
+        "tax": _money_to_json(row["tax"]),
+        "total": _money_to_json(row["total"]),
     }
 
 
-def _address(row: Row) -> Row:
+def _address_to_json(row: Row) -> Row:
     content = {
         "addressLine1": row["address_line1"],
         "addressLine2": row["address_line2"] or "",

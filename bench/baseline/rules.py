@@ -1,4 +1,4 @@
-"""What both variants decide alike: opening hours, prices, tax, order numbers. Amounts are whole paise."""
+"""Rules of both variants: opening hours, prices, tax, order numbers. Amounts are whole paise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BASIS = 10_000
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class Refused(HTTPException):
+class Conflict(HTTPException):
     """409 with a reason."""
 
     def __init__(self, reason: str) -> None:
@@ -36,16 +36,16 @@ class Tax:
         return self.cgst + self.sgst + self.igst
 
 
-def paise(amount: Decimal) -> int:
+def to_paise(amount: Decimal) -> int:
     return int(amount * 100)
 
 
-def rupees(amount: int) -> Decimal:
+def to_rupees(amount: int) -> Decimal:
     return Decimal(amount).scaleb(-2)
 
 
-def tax_on(taxable: int, rate: int, *, interstate: bool) -> Tax:
-    """Half up per line: IGST across states, else CGST and SGST of half the rate each."""
+def compute_tax(taxable: int, rate: int, *, interstate: bool) -> Tax:
+    """Rounded half up per line: IGST between states, else CGST and SGST with half the rate each."""
     if interstate:
         return Tax(rate, taxable, igst=_half_up(taxable * rate, _BASIS))
     half = _half_up(taxable * rate, 2 * _BASIS)
@@ -57,7 +57,7 @@ def _half_up(numerator: int, denominator: int) -> int:
 
 
 def is_open(hours: Iterable[tuple[int, time, time]], zone: str, moment: datetime) -> bool:
-    """Whether one of the (day, opens, closes) holds the moment; an interval may cross midnight. Sunday is 0."""
+    """Whether an interval (day, opens, closes) contains the time; it may cross midnight. Sunday is 0."""
     local = moment.astimezone(ZoneInfo(zone))
     today, now = local.isoweekday() % 7, local.time()
     for day, opens, closes in hours:
@@ -70,25 +70,25 @@ def is_open(hours: Iterable[tuple[int, time, time]], zone: str, moment: datetime
 
 
 def is_on_schedule(schedule: dict[str, str] | None, moment: datetime) -> bool:
-    """Whether a product may be ordered on this day."""
+    """Whether a product is sold on this day."""
     if not schedule:
         return True
     today = moment.astimezone(ZoneInfo("Asia/Kolkata")).date().isoformat()
     return (schedule.get("startDate") or today) <= today <= (schedule.get("endDate") or today)
 
 
-def fee_for(subtotal: int, fee: int, free_above: int | None) -> int:
+def compute_fee(subtotal: int, fee: int, free_above: int | None) -> int:
     return 0 if free_above is not None and subtotal >= free_above else fee
 
 
-def estimate(moment: datetime, preparation_minutes: Iterable[int], travel_minutes: int) -> datetime:
+def estimate_delivery(moment: datetime, preparation_minutes: Iterable[int], travel_minutes: int) -> datetime:
     return moment + timedelta(minutes=max(preparation_minutes) + travel_minutes)
 
 
-def new_order_number(moment: datetime) -> str:
+def make_order_number(moment: datetime) -> str:
     bits = secrets.randbits(40)
     return f"ORD{moment:%y%m%d}" + "".join(_ALPHABET[bits >> 5 * place & 31] for place in range(8))
 
 
-def now() -> datetime:
+def read_clock() -> datetime:
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Settings, from the environment of `python -m bench.baseline`."""
+"""Settings of the baseline, read from environment variables."""
 
 from __future__ import annotations
 

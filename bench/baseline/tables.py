@@ -1,4 +1,4 @@
-"""The tables of the three routes in one database: the platform's, without what its services need among themselves."""
+"""The platform's tables behind the three routes, in one database, without columns for calls between services."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 def new_id() -> UUID:
-    """UUIDv7: inserts stay at the end of each index, as in the platform."""
+    """UUIDv7: inserts go to the end of each index, as in the platform."""
     return UUID(int=uuid_utils.uuid7().int)
 
 
 class Table(DeclarativeBase):
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it so
+    type_annotation_map = {  # noqa: RUF012 - required by SQLAlchemy
         UUID: Uuid(),
         datetime: DateTime(timezone=True),
         str: Text(),
@@ -151,7 +151,7 @@ class Stock(Table):
     __table_args__ = (
         UniqueConstraint("product_id", "store_id"),
         CheckConstraint("current_stock >= 0"),
-        # As tuned for the platform: on current_stock no update could be HOT.
+        # As in the platform: with an index on current_stock no update could be HOT.
         {"postgresql_with": {"fillfactor": 70}},
     )
 

@@ -1,1 +1,1 @@
-"""What is measured. A measure takes the arena and returns a section of the report."""
+"""The measures: each takes the benchmark context and returns a section of the report."""

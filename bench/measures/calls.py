@@ -1,4 +1,4 @@
-"""A call from one service to another: mutual TLS, a deadline, and every interceptor on both sides."""
+"""A call between services: mutual TLS, a deadline, all interceptors on both sides."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceSt
 from jainshikanji.inventory.v1.product_service_pb2 import GetProductRequest
 from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStub
 
-from bench.arena import Arena
-from bench.findings import Figure, Goal, Section
-from bench.material import product_id
+from bench.context import BenchContext
+from bench.dataset import make_product_id
+from bench.sections import Figure, Goal, Section
 from chassis.rpc.channels import Channels
 from chassis.security.tls import IdentityFiles
 from devstack.ports import LOOPBACK
@@ -22,46 +22,50 @@ from devstack.ports import LOOPBACK
 _WARM_UP = 200
 
 
-def measure(arena: Arena) -> Section:
-    """One client: of an rpc that a cache answers, as the edge calls it, and of one with a statement, as order does."""
-    calls = 2_000 if arena.fast else 10_000
-    cached, asked = uvloop.run(_time(arena, calls))
+def measure(context: BenchContext) -> Section:
+    """One client. The edge calls an rpc that is answered from a cache; order calls one with a SQL statement."""
+    calls = 2_000 if context.fast else 10_000
+    cached, asked = uvloop.run(_measure(context, calls))
     return Section(
         "a call between services, one client",
         figures=[
-            Figure("GetProduct, from inventory's cache, p50", _percentile(cached, 50), "ms"),
-            Figure("GetProduct, from inventory's cache, p99", _percentile(cached, 99), "ms"),
-            Figure("GetOrderingCustomer, p50", _percentile(asked, 50), "ms"),
-            Figure("GetOrderingCustomer, p99", _percentile(asked, 99), "ms"),
+            Figure("GetProduct, from inventory's cache, p50", _compute_percentile(cached, 50), "ms"),
+            Figure("GetProduct, from inventory's cache, p99", _compute_percentile(cached, 99), "ms"),
+            Figure("GetOrderingCustomer, p50", _compute_percentile(asked, 50), "ms"),
+            Figure("GetOrderingCustomer, p99", _compute_percentile(asked, 99), "ms"),
         ],
-        goals=[Goal("call between services, p50", _percentile(cached, 50), 0.8, 0.7, unit="ms", at_least=False)],
+        goals=[
+            Goal("call between services, p50", _compute_percentile(cached, 50), 0.8, 0.7, unit="ms", at_least=False)
+        ],
     )
 
 
-async def _time(arena: Arena, calls: int) -> tuple[list[float], list[float]]:
-    customer = arena.material.customers[0]
-    product = GetProductRequest(id=product_id(1))
+async def _measure(context: BenchContext, calls: int) -> tuple[list[float], list[float]]:
+    customer = context.dataset.customers[0]
+    product = GetProductRequest(id=make_product_id(1))
     account = GetOrderingCustomerRequest(customer_id=customer.session.customer_id, address_id=customer.address_id)
-    edge, order = _peers(arena, "edge"), _peers(arena, "order")
+    edge, order = _peers(context, "edge"), _peers(context, "order")
     try:
         return (
-            await _latencies(lambda: edge.stub("inventory", ProductServiceStub).GetProduct(product), calls),
-            await _latencies(lambda: order.stub("customer", CustomerServiceStub).GetOrderingCustomer(account), calls),
+            await _measure_latencies(lambda: edge.stub("inventory", ProductServiceStub).GetProduct(product), calls),
+            await _measure_latencies(
+                lambda: order.stub("customer", CustomerServiceStub).GetOrderingCustomer(account), calls
+            ),
         )
     finally:
         await edge.close()
         await order.close()
 
 
-def _peers(arena: Arena, caller: str) -> Channels:
-    """The services as this caller reaches them, with its certificate."""
-    processes = arena.stack.processes
+def _peers(context: BenchContext, caller: str) -> Channels:
+    """Channels to the services with this caller's certificate."""
+    processes = context.stack.processes
     targets = {name: f"dns:///{LOOPBACK}:{processes.ports.port(name)}" for name in ("inventory", "customer")}
     return Channels(IdentityFiles(processes.authority_dir / caller), targets, "")
 
 
-async def _latencies(call: Callable[[], Awaitable[object]], calls: int) -> list[float]:
-    """Milliseconds of each call, one after another; a refused one raises."""
+async def _measure_latencies(call: Callable[[], Awaitable[object]], calls: int) -> list[float]:
+    """Milliseconds of each call, in sequence. Raises when a call fails."""
     found = []
     for number in range(_WARM_UP + calls):
         begun = time.perf_counter()
@@ -71,5 +75,5 @@ async def _latencies(call: Callable[[], Awaitable[object]], calls: int) -> list[
     return found
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def _compute_percentile(values: list[float], percent: int) -> float:
     return quantiles(values, n=100)[percent - 1]

@@ -1,4 +1,4 @@
-"""Reading an order of one's own: the token is verified, and nobody else's order is found."""
+"""Reading an own order: the token is verified, and the query is limited to the caller's orders."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 
 from bench import load
-from bench.arena import ORM, PLATFORM, Arena
-from bench.contest import ANSWERS_PER_CONNECTION, Contender, compete
-from bench.findings import Goal, Section, named, ratio
-from bench.material import BASELINE, BASELINE_DATABASE
+from bench.context import ORM, PLATFORM, BenchContext
+from bench.dataset import BASELINE, BASELINE_DATABASE
+from bench.rounds import RESPONSES_PER_CONNECTION, Contender, run_rounds
+from bench.sections import Goal, Section, compute_ratio, find_result
 
 CONNECTIONS = 16
 _EACH = 50
@@ -30,42 +30,44 @@ end
 """
 
 
-def measure(arena: Arena) -> Section:
-    """The newest orders of each customer, by chance."""
-    postgres = arena.stack.processes.postgres
-    contenders = [*arena.monoliths(), arena.platform()]
-    own = _orders(arena, postgres.url("order"))
-    others = _orders(arena, postgres.url(BASELINE, BASELINE_DATABASE))
+def measure(context: BenchContext) -> Section:
+    """Reads random ones of the newest orders of each customer."""
+    postgres = context.stack.processes.postgres
+    contenders = [*context.monoliths(), context.platform()]
+    own = _read_newest_orders(context, postgres.url("order"))
+    others = _read_newest_orders(context, postgres.url(BASELINE, BASELINE_DATABASE))
     seeds = iter(range(1, 1000))
 
     def run(contender: Contender, seconds: float) -> load.Load:
         owners = own if contender.name == PLATFORM else others
         tokens = dict(
-            zip((each.session.customer_id for each in arena.material.customers), arena.material.tokens(), strict=True)
+            zip((each.session.customer_id for each in context.dataset.customers), context.dataset.tokens(), strict=True)
         )
         script = _SCRIPT % {
             "seed": next(seeds),
-            "paths": load.table([str(order_id) for _, order_id in owners]),
-            "tokens": load.table([tokens[str(customer_id)] for customer_id, _ in owners]),
+            "paths": load.format_lua_table([str(order_id) for _, order_id in owners]),
+            "tokens": load.format_lua_table([tokens[str(customer_id)] for customer_id, _ in owners]),
         }
-        return load.run(contender.url, script, connections=CONNECTIONS, seconds=seconds, directory=arena.directory)
+        return load.run(contender.url, script, connections=CONNECTIONS, seconds=seconds, directory=context.directory)
 
-    rounds, seconds = (3, 1.0) if arena.fast else (5, 6.0)
-    answers = ANSWERS_PER_CONNECTION * CONNECTIONS
-    results = compete(contenders, run, rounds=rounds, seconds=seconds, answers=answers, tell=arena.tell)
-    cpu = named(results, PLATFORM).cpu / named(results, ORM).cpu
+    rounds, seconds = (3, 1.0) if context.fast else (5, 6.0)
+    responses = RESPONSES_PER_CONNECTION * CONNECTIONS
+    results = run_rounds(
+        contenders, run, rounds=rounds, seconds=seconds, responses=responses, show_detail=context.show_detail
+    )
+    cpu = find_result(results, PLATFORM).cpu / find_result(results, ORM).cpu
     return Section(
         f"one's own order, {CONNECTIONS} connections",
         results=results,
         goals=[
-            Goal("one's own order", ratio(results, PLATFORM, ORM), 2.0),
+            Goal("one's own order", compute_ratio(results, PLATFORM, ORM), 2.0),
             Goal("its processor time", cpu, 0.6, at_least=False),
         ],
     )
 
 
-def _orders(arena: Arena, url: str) -> list[tuple[UUID, UUID]]:
-    accounts = [UUID(customer.session.customer_id) for customer in arena.material.customers]
+def _read_newest_orders(context: BenchContext, url: str) -> list[tuple[UUID, UUID]]:
+    accounts = [UUID(customer.session.customer_id) for customer in context.dataset.customers]
     with psycopg.connect(url) as connection:
         found: list[tuple[UUID, UUID]] = connection.execute(_NEWEST, (accounts, _EACH)).fetchall()
     return found

@@ -1,4 +1,4 @@
-"""Options in, a gateway that listens on loopback out."""
+"""Command line of the local payment gateway."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 
 import devstack.gateway
-from devstack.gateway.app import application
+from devstack.gateway.app import create_application
 from devstack.gateway.settings import Faults, Settings
 
 
@@ -23,15 +23,15 @@ def main() -> None:
     parser.add_argument("--key-id", required=True)
     parser.add_argument("--key-secret", required=True)
     parser.add_argument("--webhook-secret", required=True)
-    parser.add_argument("--state", type=Path, help="SQLite file; without it a restart forgets everything")
-    for switch in fields(Faults):
-        name = "--" + switch.name.replace("_", "-")
-        if isinstance(switch.default, bool):
+    parser.add_argument("--state", type=Path, help="SQLite file; default: data is kept in memory only")
+    for fault in fields(Faults):
+        name = "--" + fault.name.replace("_", "-")
+        if isinstance(fault.default, bool):
             parser.add_argument(name, action="store_true")
         else:
-            parser.add_argument(name, type=int, default=switch.default)
+            parser.add_argument(name, type=int, default=fault.default)
     options = parser.parse_args()
-    faults = Faults(**{switch.name: getattr(options, switch.name) for switch in fields(Faults)})
+    faults = Faults(**{fault.name: getattr(options, fault.name) for fault in fields(Faults)})
     if options.state:
         options.state.parent.mkdir(parents=True, exist_ok=True)
     settings = Settings(
@@ -43,12 +43,12 @@ def main() -> None:
         faults=faults,
     )
     uvicorn.run(
-        application(settings),
+        create_application(settings),
         host=options.host,
         port=options.port,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=1,  # a silent gateway has callers that nobody will ever answer
+        timeout_graceful_shutdown=1,  # with the fault `silent`, some requests never get a response
     )
 
 

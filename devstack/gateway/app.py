@@ -1,4 +1,4 @@
-"""The three faces as one application."""
+"""The ASGI application with all routes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from devstack.gateway.bank import Bank
-from devstack.gateway.checkout import checkout_routes
-from devstack.gateway.control import control_routes
-from devstack.gateway.razorpay import razorpay_routes
+from devstack.gateway.checkout import make_checkout_routes
+from devstack.gateway.control import make_control_routes
+from devstack.gateway.gateway import Gateway
+from devstack.gateway.razorpay import make_razorpay_routes
 from devstack.gateway.settings import Settings
 
 
-def application(settings: Settings) -> Starlette:
-    """The ASGI application. Its lifespan delivers webhooks and closes the books."""
-    bank = Bank(settings)
+def create_application(settings: Settings) -> Starlette:
+    """The application. Its lifespan delivers webhooks and closes the ledger."""
+    gateway = Gateway(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        courier = asyncio.create_task(bank.webhooks.deliver())
+        delivery = asyncio.create_task(gateway.webhooks.deliver())
         yield
-        courier.cancel()
-        await asyncio.gather(courier, return_exceptions=True)
-        bank.books.close()
+        delivery.cancel()
+        await asyncio.gather(delivery, return_exceptions=True)
+        gateway.ledger.close()
 
-    routes = [*razorpay_routes(bank), *control_routes(bank), *checkout_routes(bank)]
+    routes = [*make_razorpay_routes(gateway), *make_control_routes(gateway), *make_checkout_routes(gateway)]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -1,4 +1,4 @@
-"""Who the merchant is, where it listens, and what goes wrong on purpose."""
+"""Settings of the local payment gateway: merchant, webhook, injected faults."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Faults:
-    """What may go wrong on purpose. All off by default."""
+    """Faults to inject. All are off by default."""
 
     delay_ms: int = 0
-    """Each answer of `/v1` comes this late."""
+    """Delay of each response of `/v1`."""
     silent: bool = False
-    """`/v1` does its work and never answers."""
+    """`/v1` executes requests and never responds."""
     broken: bool = False
-    """`/v1` answers 500 and does nothing."""
+    """`/v1` returns 500 and executes nothing."""
     duplicate_webhooks: bool = False
     """Every webhook is sent twice at the same time."""
     drop_webhooks: bool = False
-    """No webhook is sent, now or later."""
+    """Webhooks are discarded."""
     wrong_amount: bool = False
     """The next payments capture one rupee more than the order's amount."""
     pending_refunds: bool = False
@@ -27,7 +27,7 @@ class Faults:
 
 @dataclass
 class Settings:
-    """Who the merchant is and where its webhook listens."""
+    """The merchant's credentials, and the URL of its webhook."""
 
     webhook_url: str
     key_id: str

@@ -1,4 +1,4 @@
-"""The same platform as that of the end-to-end tests, started as a user would."""
+"""The stack of the end-to-end tests, started by the user's commands."""
 
 from tests.e2e.conftest import collector, platform, running
 

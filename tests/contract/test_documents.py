@@ -64,7 +64,9 @@ def _anchor(heading: str) -> str:
 
 def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:
     facts = project()["project"]
-    wanted = {REQUIREMENT.findall(line)[0] for line in (*facts["dependencies"], *facts["optional-dependencies"]["dev"])}
+    optional = facts["optional-dependencies"]
+    lines = (*facts["dependencies"], *optional["dev"], *optional["check"])
+    wanted = {REQUIREMENT.findall(line)[0] for line in lines}
     rows = re.findall(r"^\| ([a-z][^|]*) \|", text_of(Path("docs/dependencies.md")), re.MULTILINE)
     listed = [name for row in rows if row != "package" for name in re.sub(r"\[[^\]]*\]", "", row).split(", ")]
     assert sorted(listed) == sorted(wanted)

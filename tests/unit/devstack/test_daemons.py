@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them."""
+"""Background processes of the local stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.daemons import Daemon, DaemonFailed, read_pid_file, start_mark, write_pid_file
+from devstack.daemons import Daemon, DaemonFailed, read_pid_file, read_start_mark, write_pid_file
 
 READY = "print('ready', flush=True); import signal; signal.pause()"
 
@@ -28,7 +28,7 @@ def _daemon(directory: Path, program: str) -> Daemon:
     return Daemon("probe", command, log=directory / "probe.log", pid_file=directory / "probe.json")
 
 
-def _says_ready(daemon: Daemon) -> bool:
+def _printed_ready(daemon: Daemon) -> bool:
     return "ready" in daemon.log.read_text()
 
 
@@ -39,9 +39,9 @@ def test_a_second_start_changes_nothing(daemon: Daemon) -> None:
     assert daemon.process() == first
 
 
-def test_another_command_finds_the_process_and_ends_it(daemon: Daemon, tmp_path: Path) -> None:
+def test_another_command_finds_the_process_and_stops_it(daemon: Daemon, tmp_path: Path) -> None:
     daemon.start()
-    daemon.wait_ready(lambda: _says_ready(daemon), 10)
+    daemon.wait_ready(lambda: _printed_ready(daemon), 10)
     found = _daemon(tmp_path, READY)
     assert found.running
     assert found.stop()
@@ -49,16 +49,16 @@ def test_another_command_finds_the_process_and_ends_it(daemon: Daemon, tmp_path:
     assert not found.pid_file.exists()
 
 
-def test_a_recycled_pid_is_nobody_of_ours(tmp_path: Path) -> None:
-    pid_file = tmp_path / "stranger.json"
+def test_a_reused_pid_is_ignored(tmp_path: Path) -> None:
+    pid_file = tmp_path / "unrelated.json"
     pid_file.write_text(json.dumps({"pid": os.getpid(), "started": "1@another-boot"}))
     assert read_pid_file(pid_file) is None
-    stranger = Daemon("stranger", [], log=tmp_path / "log", pid_file=pid_file)
-    assert stranger.stop()
-    assert start_mark(os.getpid())
+    unrelated = Daemon("unrelated", [], log=tmp_path / "log", pid_file=pid_file)
+    assert unrelated.stop()
+    assert read_start_mark(os.getpid())
 
 
-def test_our_own_pid_with_its_start_is_found(tmp_path: Path) -> None:
+def test_a_pid_with_its_start_time_is_found(tmp_path: Path) -> None:
     write_pid_file(tmp_path / "me.json", os.getpid())
     found = read_pid_file(tmp_path / "me.json")
     assert found is not None
@@ -66,12 +66,12 @@ def test_our_own_pid_with_its_start_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
-def test_a_broken_pid_file_is_none(tmp_path: Path, content: str) -> None:
+def test_a_broken_pid_file_names_no_process(tmp_path: Path, content: str) -> None:
     (tmp_path / "broken.json").write_text(content)
     assert read_pid_file(tmp_path / "broken.json") is None
 
 
-def test_a_process_that_ends_before_it_is_ready_is_reported_with_its_last_words(tmp_path: Path) -> None:
+def test_a_process_that_ends_before_it_is_ready_is_reported_with_its_last_output(tmp_path: Path) -> None:
     daemon = _daemon(tmp_path, "print('setting ORDER_NATS_URL: is wrong'); raise SystemExit(3)")
     daemon.start()
     with pytest.raises(DaemonFailed) as failure:
@@ -88,16 +88,16 @@ def test_a_process_that_never_becomes_ready_is_reported(daemon: Daemon) -> None:
     assert daemon.running
 
 
-def test_a_process_that_does_not_listen_is_killed_in_the_end(tmp_path: Path) -> None:
+def test_a_process_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None:
     stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + READY
     daemon = _daemon(tmp_path, stubborn)
     daemon.start()
-    daemon.wait_ready(lambda: _says_ready(daemon), 10)
+    daemon.wait_ready(lambda: _printed_ready(daemon), 10)
     assert not daemon.stop(timeout=0.2)
     assert not daemon.running
 
 
-def test_it_survives_the_end_of_who_started_it(tmp_path: Path) -> None:
+def test_a_process_survives_the_command_that_started_it(tmp_path: Path) -> None:
     starter = f"""
 import sys
 from pathlib import Path

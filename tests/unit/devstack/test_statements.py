@@ -1,10 +1,10 @@
-"""What the server's log says of statements, and which of them a request asked for."""
+"""Statements parsed from PostgreSQL's log, and which of them belong to requests."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from devstack.statements import Heard, of_requests, transactions
+from devstack.statements import StatementLog, group_by_transaction, select_request_transactions
 
 _BEFORE = "2026-11-25 22:40:33.811 UTC [7] order@order_db LOG:  statement: SELECT 0\n"
 _LOG = """\
@@ -22,17 +22,17 @@ _LOG = """\
 """  # noqa: W291 - as the server writes it
 
 
-def _heard(directory: Path) -> Heard:
+def _read_log(directory: Path) -> StatementLog:
     log = directory / "postgres.log"
     log.write_text(_BEFORE)
-    heard = Heard(log)
+    statements = StatementLog(log)
     with log.open("a") as file:
         file.write(_LOG)
-    return heard
+    return statements
 
 
-def test_statements_come_with_their_parameters_and_without_what_was_before(tmp_path: Path) -> None:
-    first = _heard(tmp_path).statements()[0]
+def test_statements_have_parameters_and_exclude_earlier_ones(tmp_path: Path) -> None:
+    first = _read_log(tmp_path).statements()[0]
     assert (first.database, first.process) == ("order_db", 7)
     assert first.text.split() == [
         "SELECT",
@@ -51,16 +51,19 @@ def test_statements_come_with_their_parameters_and_without_what_was_before(tmp_p
     assert first.parameters == {1: "it's", 2: None}
 
 
-def test_what_one_connection_brackets_is_one_transaction(tmp_path: Path) -> None:
-    sizes = sorted(len(transaction) for transaction in transactions(_heard(tmp_path).statements()))
+def test_statements_between_begin_and_commit_are_one_transaction(tmp_path: Path) -> None:
+    sizes = sorted(len(transaction) for transaction in group_by_transaction(_read_log(tmp_path).statements()))
     assert sizes == [1, 1, 1, 3]
 
 
-def test_relays_and_consumers_are_nobodys_request(tmp_path: Path) -> None:
-    asked = [transaction[0].text.split()[0:2] for transaction in of_requests(_heard(tmp_path).statements())]
-    assert asked == [["SELECT", "name"], ["SELECT", "1"]]
+def test_statements_of_relays_and_consumers_belong_to_no_request(tmp_path: Path) -> None:
+    requested = [
+        transaction[0].text.split()[0:2]
+        for transaction in select_request_transactions(_read_log(tmp_path).statements())
+    ]
+    assert requested == [["SELECT", "name"], ["SELECT", "1"]]
 
 
-def test_a_lock_is_no_change(tmp_path: Path) -> None:
-    changing = [statement.text.split()[0] for statement in _heard(tmp_path).statements() if statement.writes]
-    assert changing == ["UPDATE", "INSERT"]
+def test_a_row_lock_is_not_a_write(tmp_path: Path) -> None:
+    writes = [statement.text.split()[0] for statement in _read_log(tmp_path).statements() if statement.writes]
+    assert writes == ["UPDATE", "INSERT"]

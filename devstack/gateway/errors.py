@@ -1,10 +1,10 @@
-"""What Razorpay would refuse, in its own words."""
+"""Errors in the format of Razorpay's API."""
 
 from __future__ import annotations
 
 
-class Refused(Exception):
-    """A request that Razorpay would refuse, with its status and error object."""
+class RazorpayError(Exception):
+    """A request that Razorpay would reject, with HTTP status and error object."""
 
     def __init__(self, description: str, *, status: int = 400, reason: str = "input_validation_failed") -> None:
         super().__init__(description)

@@ -1,4 +1,4 @@
-"""What measures come to: races between contenders, single figures, and the goals that they are held to."""
+"""Sections of the report: comparisons between contenders, single figures, and goals."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.contest import Result
+from bench.rounds import Result
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A value that shall reach, or not exceed, its target now, and its aim later."""
+    """A value with its target for now and its aim for later; a minimum, or a maximum with `at_least=False`."""
 
     what: str
     value: float
@@ -26,21 +26,21 @@ class Goal:
 
     @property
     def aim_met(self) -> bool | None:
-        """None without an aim of its own."""
+        """None when there is no aim."""
         return None if self.aim is None else self._meets(self.aim)
 
-    def words(self, bound: float) -> str:
+    def format_bound(self, bound: float) -> str:
         return f"{'≥' if self.at_least else '≤'} {bound:,.4g} {'×' if self.unit == 'x' else self.unit}"
 
     def as_json(self) -> dict[str, Any]:
         found = {
             "what": self.what,
             "value": round(self.value, 3),
-            "goal": self.words(self.target),
+            "goal": self.format_bound(self.target),
             "met": self.met,
         }
         if self.aim is not None:
-            found |= {"aim": self.words(self.aim), "aim_met": self.aim_met}
+            found |= {"aim": self.format_bound(self.aim), "aim_met": self.aim_met}
         return found
 
     def _meets(self, bound: float) -> bool:
@@ -49,7 +49,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that no contender shares."""
+    """One number of the platform alone."""
 
     name: str
     value: float
@@ -61,7 +61,7 @@ class Figure:
 
 @dataclass
 class Section:
-    """A part of the report. Ratios of a race are to its first contender."""
+    """A part of the report. Ratios are to the first contender."""
 
     title: str
     unit: str = "requests/s"
@@ -69,7 +69,7 @@ class Section:
     figures: Sequence[Figure] = ()
     goals: Sequence[Goal] = ()
     notes: list[str] = field(default_factory=list)
-    # What went wrong outside of a race.
+    # Errors outside of the comparison.
     failures: int = 0
 
     @property
@@ -78,11 +78,11 @@ class Section:
 
     @property
     def others(self) -> float:
-        """Share of the machine that others used during the race, at most; 0 without a race."""
+        """Largest share of the machine that unrelated programs used during a turn."""
         return max((result.others for result in self.results), default=0.0)
 
     def ratio(self, result: Result) -> float:
-        return ratio(self.results, result.name, self.results[0].name)
+        return compute_ratio(self.results, result.name, self.results[0].name)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -96,11 +96,11 @@ class Section:
         }
 
 
-def named(results: Sequence[Result], name: str) -> Result:
+def find_result(results: Sequence[Result], name: str) -> Result:
     return next(result for result in results if result.name == name)
 
 
-def ratio(results: Sequence[Result], name: str, to: str) -> float:
-    """How many times faster one contender is than another, by the medians of their rates."""
-    rate = named(results, to).rate
-    return named(results, name).rate / rate if rate else 0.0
+def compute_ratio(results: Sequence[Result], name: str, to: str) -> float:
+    """The rate of one contender divided by the rate of another, by their medians."""
+    rate = find_result(results, to).rate
+    return find_result(results, name).rate / rate if rate else 0.0

@@ -1,4 +1,4 @@
-"""People who order, pay, hang up and change their minds, whatever happens to the platform meanwhile."""
+"""Simulated customers who order, pay, disconnect and cancel, also while processes are down."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from uuid import uuid4
 
 import httpx
 
-from devstack.rest import Json, Session, Unexpected
+from devstack.rest import Json, Session, UnexpectedResponse
 from tests.e2e.platform import PASSWORD, Platform
 
 GIFT = 2000
 THINK_SECONDS = 0.05
 _TRAVEL = ("PREPARING", "READY", "DELIVERED")
-# What a platform may answer while a part of it is dead, or when two wishes contradict each other.
+# Expected errors while a process is down, or when two requests conflict.
 _EXPECTED = {httpx.codes.CONFLICT, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
 @dataclass
 class Buyer:
-    """One customer. Every key is remembered before its request leaves, so that none can be forgotten."""
+    """One customer. Each idempotency key is recorded before its request is sent."""
 
     platform: Platform
     email: str
     products: Sequence[str]
-    dice: random.Random
+    rng: random.Random
     carts: dict[str, Json] = field(default_factory=dict)
-    hungry: list[str] = field(default_factory=list)
-    troubles: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
+    undelivered: list[str] = field(default_factory=list)
+    outages: Counter[str] = field(default_factory=Counter)
+    unexpected_errors: list[str] = field(default_factory=list)
 
     @property
     def who(self) -> Session:
         return self.platform.log_in(self.email, PASSWORD)
 
-    def go_on_until(self, end: threading.Event) -> None:
-        """Buys until the end. Outages are counted; answers that no outage explains are kept as faults."""
+    def buy_until(self, end: threading.Event) -> None:
+        """Buys until `end` is set. Counts outages; other errors are recorded as unexpected."""
         while not end.wait(THINK_SECONDS):
             try:
                 self._buy()
-                self._eat()
-            except Unexpected as refusal:
-                self.troubles[str(refusal.status)] += 1
-                if refusal.status not in _EXPECTED:
-                    self.faults.append(str(refusal))
-            except httpx.TransportError as broken:
-                self.troubles[type(broken).__name__] += 1
+                self._deliver()
+            except UnexpectedResponse as error:
+                self.outages[str(error.status)] += 1
+                if error.status not in _EXPECTED:
+                    self.unexpected_errors.append(str(error))
+            except httpx.TransportError as error:
+                self.outages[type(error).__name__] += 1
 
     def _buy(self) -> None:
         order = self._place()
@@ -60,21 +60,21 @@ class Buyer:
         if self._happens(0.3):
             self.platform.rest.post(f"/api/orders/{order['id']}/cancel", {}, self.who)
         elif self._happens(0.6):
-            self.hungry.append(order["id"])
+            self.undelivered.append(order["id"])
 
-    def _eat(self) -> None:
-        """The kitchen delivers what was paid by now."""
-        waiting, self.hungry = self.hungry, []
+    def _deliver(self) -> None:
+        """Delivers the orders that are paid."""
+        waiting, self.undelivered = self.undelivered, []
         for order_id in waiting:
             if self.platform.order(order_id, self.who)["status"] != "CONFIRMED":
-                self.hungry.append(order_id)
+                self.undelivered.append(order_id)
                 continue
             for status in _TRAVEL:
                 self.platform.move(order_id, self.platform.staff("manager"), status)
 
     def _place(self) -> Json | None:
-        """The order; None when the customer hung up before the answer."""
-        key, body = str(uuid4()), self.platform.cart(self.dice.choice(self.products), self.dice.choice((1, 1, 2)))
+        """Places an order. None when the customer disconnected before the response."""
+        key, body = str(uuid4()), self.platform.cart(self.rng.choice(self.products), self.rng.choice((1, 1, 2)))
         if self._happens(0.3):
             body["paymentMethod"] = "COD"
         if self._happens(0.2):
@@ -83,11 +83,11 @@ class Buyer:
         if self._happens(0.8):
             return self.platform.place(self.who, body, key)
         headers = {"authorization": f"Bearer {self.who.token}", "idempotency-key": key}
-        self.platform.http.post("/api/orders", json=body, headers=headers, timeout=self.dice.uniform(0.001, 0.1))
+        self.platform.http.post("/api/orders", json=body, headers=headers, timeout=self.rng.uniform(0.001, 0.1))
         return None
 
     def _pay(self, order: Json) -> None:
-        """Most pay at once, some after a decline, some never."""
+        """Most customers pay immediately, some after a declined attempt, some never."""
         if not order["payment"]["providerOrderId"] and not self._initiate(order):
             return
         if self._happens(0.2):
@@ -96,16 +96,16 @@ class Buyer:
             self.platform.pay(order)
 
     def _initiate(self, order: Json) -> bool:
-        """Whether the gateway's order is known now. While recovery has not started the payment there is none yet."""
-        wish = {"orderId": order["id"], "method": "UPI"}
+        """Returns whether the gateway's order exists. It does not before the payment was created."""
+        request = {"orderId": order["id"], "method": "UPI"}
         try:
-            started = self.platform.rest.post("/api/payments/initiate", wish, self.who, key=str(uuid4()))
-        except Unexpected as refusal:
-            if refusal.status != httpx.codes.NOT_FOUND:
+            started = self.platform.rest.post("/api/payments/initiate", request, self.who, key=str(uuid4()))
+        except UnexpectedResponse as error:
+            if error.status != httpx.codes.NOT_FOUND:
                 raise
             return False
         order["payment"]["providerOrderId"] = started["providerOrderId"]
         return True
 
     def _happens(self, probability: float) -> bool:
-        return self.dice.random() < probability
+        return self.rng.random() < probability

@@ -1,4 +1,4 @@
-"""Orders, payments and refunds as a gateway keeps them, in one SQLite file."""
+"""Storage of orders, payments and refunds in one SQLite file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from devstack.gateway.refusals import Refused
+from devstack.gateway.errors import RazorpayError
 
 Json = dict[str, Any]
 
@@ -18,12 +18,12 @@ ALPHABET = string.ascii_letters + string.digits
 ID_LENGTH = 14
 
 
-def new_id(prefix: str) -> str:
+def make_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
 
 
-class Books:
-    """Entities by id, kind, parent and receipt, as JSON."""
+class Ledger:
+    """Entities as JSON, by id, kind, parent and receipt."""
 
     def __init__(self, path: str) -> None:
         self.db = sqlite3.connect(path, isolation_level=None)
@@ -44,8 +44,8 @@ class Books:
         self.db.close()
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is written inside is written wholly or not at all. Nothing inside may await."""
+    def transaction(self) -> Iterator[None]:
+        """One transaction. Code inside must not await."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -63,21 +63,21 @@ class Books:
     def get(self, kind: str, entity_id: str) -> Json:
         row = self.db.execute("SELECT body FROM entities WHERE kind = ? AND id = ?", (kind, entity_id)).fetchone()
         if row is None:
-            raise Refused("The id provided does not exist")
+            raise RazorpayError("The id provided does not exist")
         entity: Json = json.loads(row[0])
         return entity
 
-    def by_idempotency_key(self, key: str) -> Json | None:
+    def find_by_idempotency_key(self, key: str) -> Json | None:
         row = self.db.execute("SELECT body FROM entities WHERE idempotency_key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def children(self, kind: str, parent: str) -> list[Json]:
+    def list_children(self, kind: str, parent: str) -> list[Json]:
         rows = self.db.execute(
             "SELECT body FROM entities WHERE kind = ? AND parent = ? ORDER BY rowid DESC", (kind, parent)
         )
         return [json.loads(row[0]) for row in rows]
 
-    def listed(self, kind: str, receipt: str | None, count: int, skip: int) -> list[Json]:
+    def list_by_kind(self, kind: str, receipt: str | None, count: int, skip: int) -> list[Json]:
         rows = self.db.execute(
             "SELECT body FROM entities WHERE kind = ?1 AND (?2 IS NULL OR receipt = ?2) "
             "ORDER BY rowid DESC LIMIT ?3 OFFSET ?4",

@@ -1,4 +1,4 @@
-"""Where contenders meet: the platform's stack, the baselines beside it, and what the requests are about."""
+"""What every measure uses: the platform's stack, the baselines, the dataset, and waiting for background work."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ import nats
 import psutil
 import psycopg
 
-from bench.contest import Contender
 from bench.cpu import Roots
-from bench.material import Material
+from bench.dataset import Dataset
+from bench.rounds import Contender
 from bench.stack import Stack, StackFailed
 from chassis.events.bus import stream_name
 from devstack.certificates import SERVICES
-from devstack.daemons import Daemon, inherited, suspended
-from devstack.place import ROOT
+from devstack.daemons import Daemon, inherit_environment, suspended
 from devstack.ports import LOOPBACK, accepts, free_port
+from devstack.run_directory import ROOT
 from devstack.services import TOKEN_AUDIENCE, TOKEN_ISSUER
 
 ORM, RAW, PLATFORM = "FastAPI + ORM", "FastAPI + SQL by hand", "platform"
-ONE_PROCESS, NO_LISTENERS = f"{ORM}, one process", f"{PLATFORM}, nobody listens"
-# Who only hears of orders: the baselines have nobody for mails, points, figures and ratings.
-LISTENERS = frozenset({"notification", "loyalty", "analytics", "review"})
+ONE_PROCESS, ORDER_PATH_ONLY = f"{ORM}, one process", f"{PLATFORM}, order path only"
+# Services that only consume events of orders. The baselines have no emails, points, figures or ratings.
+EVENT_CONSUMERS = frozenset({"notification", "loyalty", "analytics", "review"})
 _START_SECONDS = 90.0
 _SETTLE_SECONDS = 180.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 @dataclass
-class Arena:
-    """Everything a measure needs."""
+class BenchContext:
+    """Stack, dataset and baselines of one benchmark run."""
 
     stack: Stack
     fast: bool
-    tell: Callable[[str], None]
-    material: Material = field(init=False)
+    show_detail: Callable[[str], None]
+    dataset: Dataset = field(init=False)
     baselines: dict[str, Daemon] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.material = Material(self.stack)
+        self.dataset = Dataset(self.stack)
 
     @property
     def directory(self) -> Path:
@@ -57,16 +57,16 @@ class Arena:
     # Contenders
 
     def start_baselines(self) -> None:
-        """Both variants with as many processes as the machine has cores; given time, also one process alone."""
+        """Both variants with one process per core; in a full run also the ORM variant with a single process."""
         keys = self.directory / "jwks.json"
         keys.write_bytes(httpx.get(f"{self.stack.url}/.well-known/jwks.json").raise_for_status().content)
-        database_url = self.material.prepare_baseline()
+        database_url = self.dataset.prepare_baseline()
         variants = {ORM: ["orm"], RAW: ["raw"]} | ({} if self.fast else {ONE_PROCESS: ["orm", "--workers=1"]})
         for number, (name, variant) in enumerate(variants.items()):
             port = free_port()
             arguments = [*variant, f"--port={port}", f"--database-url={database_url}", f"--jwks={keys}"]
             arguments += [f"--issuer={TOKEN_ISSUER}", f"--audience={TOKEN_AUDIENCE}"]
-            daemon = self.program(f"baseline-{number + 1}", "bench.baseline", *arguments)
+            daemon = self.make_daemon(f"baseline-{number + 1}", "bench.baseline", *arguments)
             daemon.start()
             daemon.wait_ready(lambda port=port: accepts(port), _START_SECONDS)  # type: ignore[misc]
             self.baselines[name], self._urls[name] = daemon, f"http://{LOOPBACK}:{port}"
@@ -75,9 +75,9 @@ class Arena:
         for daemon in self.baselines.values():
             daemon.stop()
 
-    def collector(self) -> Daemon:
-        """Where services send the traces that they sample, as in production."""
-        return self.program("collector", "bench.collector", f"--port={self._collector_port}")
+    def make_collector(self) -> Daemon:
+        """Receives the sampled traces of the services, as in production."""
+        return self.make_daemon("collector", "bench.collector", f"--port={self._collector_port}")
 
     @cached_property
     def _collector_port(self) -> int:
@@ -87,19 +87,19 @@ class Arena:
     def collector_url(self) -> str:
         return f"http://{LOOPBACK}:{self._collector_port}"
 
-    def program(self, name: str, module: str, *arguments: str) -> Daemon:
-        """One more process beside the stack's, found again by later commands like those."""
+    def make_daemon(self, name: str, module: str, *arguments: str) -> Daemon:
+        """A further process with log and pid file in the stack's directory."""
         return Daemon(
             name,
             [sys.executable, "-m", module, *arguments],
-            log=self.stack.place.log(name),
-            pid_file=self.stack.place.pid_file(name),
-            environment=inherited(),
+            log=self.stack.run_directory.log(name),
+            pid_file=self.stack.run_directory.pid_file(name),
+            environment=inherit_environment(),
             directory=ROOT,
         )
 
     def monoliths(self) -> list[Contender]:
-        """The baselines; first the one that everybody is compared with."""
+        """The baselines. All ratios are to the first one."""
         postgres = self._root("postgres")
         return [
             Contender(name, self._urls[name], {"app": daemon.process, "postgres": postgres})
@@ -107,24 +107,24 @@ class Arena:
         ]
 
     def platform(self, *, settle: bool = False) -> Contender:
-        """The platform through its edge. With `settle` the background work that requests set off counts too."""
+        """The platform through its edge. `settle`: processor time includes the background work of the requests."""
         names = ("edge", *SERVICES, "postgres", "nats", "mailbox")
         roots = {name: self._root(name) for name in names}
         if settle:
             return Contender(PLATFORM, self.stack.url, roots, settle=self.settle)
         return Contender(PLATFORM, self.stack.url, roots)
 
-    def without_listeners(self) -> Contender:
-        """The platform with little more to do than the baselines: listeners stand still until the turn is over."""
-        awake = self.platform()
-        roots = {name: root for name, root in awake.roots.items() if name not in LISTENERS}
-        settle = partial(self.settle, set(SERVICES) - LISTENERS)
-        return Contender(NO_LISTENERS, awake.url, roots, settle=settle, during=self._listeners_asleep)
+    def order_path_only(self) -> Contender:
+        """The platform with the work of the baselines only: event consumers are suspended until the turn ends."""
+        platform = self.platform()
+        roots = {name: root for name, root in platform.roots.items() if name not in EVENT_CONSUMERS}
+        settle = partial(self.settle, set(SERVICES) - EVENT_CONSUMERS)
+        return Contender(ORDER_PATH_ONLY, platform.url, roots, settle=settle, during=self._consumers_suspended)
 
     @contextmanager
-    def _listeners_asleep(self) -> Iterator[None]:
+    def _consumers_suspended(self) -> Iterator[None]:
         daemons = self.stack.processes.all()
-        with suspended(*(daemons[name] for name in LISTENERS)):
+        with suspended(*(daemons[name] for name in EVENT_CONSUMERS)):
             yield
         self.settle()
 
@@ -132,15 +132,15 @@ class Arena:
         daemon = self.stack.processes.all()[name]
         return daemon.process
 
-    # Waiting for what goes on in the background
+    # Background work
 
     def settle(self, services: Collection[str] = SERVICES) -> None:
-        """Returns when these services have published and handled every event and sent every mail."""
+        """Waits until these services have published and handled every event and sent every email."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while not self.is_settled(services):
             if time.monotonic() > deadline:
-                raise StackFailed(f"events or mails are still under way after {_SETTLE_SECONDS:.0f} s")
-            time.sleep(_LOOK_SECONDS)
+                raise StackFailed(f"events or emails are still pending after {_SETTLE_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
 
     def is_settled(self, services: Collection[str] = SERVICES) -> bool:
         if any(self._connections[name].execute(_UNPUBLISHED).fetchone() for name in services):
@@ -157,7 +157,7 @@ class Arena:
         return {name: psycopg.connect(postgres.url(name), autocommit=True) for name in SERVICES}
 
     def connection(self, service: str) -> psycopg.Connection[tuple[object, ...]]:
-        """A look into one service's database, as its own login."""
+        """A connection to one service's database, with its own login."""
         return self._connections[service]
 
 
@@ -166,7 +166,7 @@ _UNSENT = "SELECT 1 FROM dispatches WHERE state IN ('pending', 'sending') AND du
 
 
 async def _consumed(url: str, services: Collection[str]) -> bool:
-    """Whether these services have acknowledged everything in the streams that they hear."""
+    """Whether these services have acknowledged all events of the streams they consume."""
     client = await nats.connect(url)
     try:
         js = client.jetstream()
@@ -181,12 +181,12 @@ async def _consumed(url: str, services: Collection[str]) -> bool:
 
 @contextmanager
 def running(daemon: Daemon) -> Iterator[psutil.Process]:
-    """The daemon for as long as the block runs."""
+    """Starts the daemon and stops it after the block."""
     daemon.start()
     try:
         process = daemon.process()
         if process is None:
-            raise StackFailed(f"{daemon.name} ended at once; see {daemon.log}")
+            raise StackFailed(f"{daemon.name} ended immediately; log: {daemon.log}")
         yield process
     finally:
         daemon.stop()

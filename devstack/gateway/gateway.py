@@ -1,4 +1,4 @@
-"""The bank behind the counter: what happens to orders, payments and refunds."""
+"""Operations on orders, payments and refunds."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import secrets
 import string
 import time
 
-from devstack.gateway.books import Books, Json, new_id
-from devstack.gateway.refusals import Refused
+from devstack.gateway.errors import RazorpayError
+from devstack.gateway.ledger import Json, Ledger, make_id
 from devstack.gateway.settings import Settings
-from devstack.gateway.webhooks import Webhooks, signature
+from devstack.gateway.webhooks import Webhooks, sign
 
 RECEIPT_LIMIT = 40
-SMALLEST_AMOUNT = 100  # one rupee, as at Razorpay
+MIN_AMOUNT = 100  # one rupee, as at Razorpay
 WRONG_AMOUNT_EXCESS = 100
 
 
-def whole_amount(value: object) -> int:
+def parse_amount(value: object) -> int:
     if isinstance(value, str) and value.isdigit():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Refused("The amount must be an integer.")
+        raise RazorpayError("The amount must be an integer.")
     return value
 
 
-class Bank:
-    """One act of a merchant, a payer or the bank itself, one transaction."""
+class Gateway:
+    """Each operation is one transaction of the ledger and enqueues its webhooks."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.faults = settings.faults
-        self.books = Books(settings.state)
-        self.webhooks = Webhooks(self.books, settings)
+        self.ledger = Ledger(settings.state)
+        self.webhooks = Webhooks(self.ledger, settings)
 
     async def create_order(self, body: Json) -> Json:
-        amount = whole_amount(body.get("amount"))
+        amount = parse_amount(body.get("amount"))
         receipt = body.get("receipt")
-        if amount < SMALLEST_AMOUNT:
-            raise Refused("Order amount less than minimum amount allowed")
+        if amount < MIN_AMOUNT:
+            raise RazorpayError("Order amount less than minimum amount allowed")
         if receipt is not None and (not isinstance(receipt, str) or len(receipt) > RECEIPT_LIMIT):
-            raise Refused(f"receipt: the length must be no more than {RECEIPT_LIMIT}.")
+            raise RazorpayError(f"receipt: the length must be no more than {RECEIPT_LIMIT}.")
         order = {
-            "id": new_id("order"),
+            "id": make_id("order"),
             "entity": "order",
             "amount": amount,
             "amount_paid": 0,
@@ -54,31 +54,33 @@ class Bank:
             "notes": body.get("notes") or [],
             "created_at": int(time.time()),
         }
-        self.books.put(order)
+        self.ledger.put(order)
         return order
 
     async def pay(self, order_id: str, outcome: str, *, amount: int | None, method: str, again: bool) -> Json:
-        """An attempt of the customer: `captured`, `authorized` or `failed`. A paid order takes no second one unless
-        `again`, which is what a late authorisation does at a real gateway."""
-        with self.books.together():
-            order = self.books.get("order", order_id)
+        """A payment attempt with the outcome `captured`, `authorized` or `failed`.
+
+        A paid order accepts another attempt only with `again`, like a late authorisation at a real gateway.
+        """
+        with self.ledger.transaction():
+            order = self.ledger.get("order", order_id)
             if order["status"] == "paid" and not again:
-                raise Refused("This order has already been paid", reason="order_already_paid")
+                raise RazorpayError("This order has already been paid", reason="order_already_paid")
             wrong = WRONG_AMOUNT_EXCESS if self.faults.wrong_amount else 0
-            payment = self._attempt(order, outcome, (amount or int(order["amount"])) + wrong, method)
-            self._account(order, payment)
-            self.books.put(payment, parent=order_id)
-            self.books.put(order)
-            self.webhooks.announce(f"payment.{outcome}", payment=payment)
+            payment = self._make_payment(order, outcome, (amount or int(order["amount"])) + wrong, method)
+            self._update_order(order, payment)
+            self.ledger.put(payment, parent=order_id)
+            self.ledger.put(order)
+            self.webhooks.enqueue(f"payment.{outcome}", payment=payment)
             if outcome == "captured" and order["status"] == "paid":
-                self.webhooks.announce("order.paid", payment=payment, order=order)
+                self.webhooks.enqueue("order.paid", payment=payment, order=order)
         self.webhooks.wake()
         return payment
 
-    def _attempt(self, order: Json, outcome: str, amount: int, method: str) -> Json:
+    def _make_payment(self, order: Json, outcome: str, amount: int, method: str) -> Json:
         declined = outcome == "failed"
         payment = {
-            "id": new_id("pay"),
+            "id": make_id("pay"),
             "entity": "payment",
             "amount": amount,
             "currency": order["currency"],
@@ -109,8 +111,8 @@ class Bank:
             "created_at": int(time.time()),
         }
         if method == "card":
-            payment["card_id"] = new_id("card")
-            payment["token_id"] = new_id("token")
+            payment["card_id"] = make_id("card")
+            payment["token_id"] = make_id("token")
             payment["card"] = {
                 "id": payment["card_id"],
                 "entity": "card",
@@ -122,7 +124,7 @@ class Bank:
             }
         return payment
 
-    def _account(self, order: Json, payment: Json) -> None:
+    def _update_order(self, order: Json, payment: Json) -> None:
         order["attempts"] += 1
         if payment["captured"]:
             order["amount_paid"] += payment["amount"]
@@ -133,38 +135,38 @@ class Bank:
             order["status"] = "attempted"
 
     async def capture(self, payment_id: str, body: Json) -> Json:
-        with self.books.together():
-            payment = self.books.get("payment", payment_id)
+        with self.ledger.transaction():
+            payment = self.ledger.get("payment", payment_id)
             if payment["status"] != "authorized":
-                raise Refused("This payment has already been captured")
-            if whole_amount(body.get("amount")) != payment["amount"]:
-                raise Refused("Capture amount must be equal to the amount authorized")
+                raise RazorpayError("This payment has already been captured")
+            if parse_amount(body.get("amount")) != payment["amount"]:
+                raise RazorpayError("Capture amount must be equal to the amount authorized")
             payment |= {"status": "captured", "captured": True}
-            order = self.books.get("order", payment["order_id"])
+            order = self.ledger.get("order", payment["order_id"])
             order["attempts"] -= 1  # the attempt was counted when it was authorised
-            self._account(order, payment)
-            self.books.put(payment)
-            self.books.put(order)
-            self.webhooks.announce("payment.captured", payment=payment)
+            self._update_order(order, payment)
+            self.ledger.put(payment)
+            self.ledger.put(order)
+            self.webhooks.enqueue("payment.captured", payment=payment)
         self.webhooks.wake()
         return payment
 
     async def refund(self, payment_id: str, body: Json, idempotency_key: str | None) -> Json:
-        with self.books.together():
-            if idempotency_key and (known := self.books.by_idempotency_key(idempotency_key)):
+        with self.ledger.transaction():
+            if idempotency_key and (known := self.ledger.find_by_idempotency_key(idempotency_key)):
                 return known
-            payment = self.books.get("payment", payment_id)
+            payment = self.ledger.get("payment", payment_id)
             if not payment["captured"]:
-                raise Refused("The payment status should be captured for action to be taken")
+                raise RazorpayError("The payment status should be captured for action to be taken")
             left = payment["amount"] - payment["amount_refunded"]
-            amount = whole_amount(body["amount"]) if body.get("amount") is not None else left
+            amount = parse_amount(body["amount"]) if body.get("amount") is not None else left
             if left == 0:
-                raise Refused("The payment has been fully refunded already")
+                raise RazorpayError("The payment has been fully refunded already")
             if not 0 < amount <= left:
-                raise Refused("The total refund amount is greater than the refund payment amount")
+                raise RazorpayError("The total refund amount is greater than the refund payment amount")
             pending = self.faults.pending_refunds
             refund = {
-                "id": new_id("rfnd"),
+                "id": make_id("rfnd"),
                 "entity": "refund",
                 "amount": amount,
                 "currency": payment["currency"],
@@ -178,42 +180,42 @@ class Bank:
                 "speed_processed": "normal",
                 "speed_requested": "normal",
             }
-            self._return_money(payment, amount)
-            self.books.put(payment)
-            self.books.put(refund, parent=payment_id, idempotency_key=idempotency_key)
-            self.webhooks.announce("refund.created", payment=payment, refund=refund)
+            self._apply_refund(payment, amount)
+            self.ledger.put(payment)
+            self.ledger.put(refund, parent=payment_id, idempotency_key=idempotency_key)
+            self.webhooks.enqueue("refund.created", payment=payment, refund=refund)
             if not pending:
-                self.webhooks.announce("refund.processed", payment=payment, refund=refund)
+                self.webhooks.enqueue("refund.processed", payment=payment, refund=refund)
         self.webhooks.wake()
         return refund
 
-    def _return_money(self, payment: Json, amount: int) -> None:
+    def _apply_refund(self, payment: Json, amount: int) -> None:
         payment["amount_refunded"] += amount
         refunded = payment["amount_refunded"]
         payment["refund_status"] = None if refunded == 0 else "full" if refunded == payment["amount"] else "partial"
         payment["status"] = "refunded" if refunded == payment["amount"] else "captured"
 
     async def finish_refund(self, refund_id: str, outcome: str) -> Json:
-        """Lets a pending refund be `processed` or `failed`."""
-        with self.books.together():
-            refund = self.books.get("refund", refund_id)
+        """Sets a pending refund to `processed` or `failed`."""
+        with self.ledger.transaction():
+            refund = self.ledger.get("refund", refund_id)
             if refund["status"] != "pending" or outcome not in {"processed", "failed"}:
-                raise Refused("Only a pending refund can be processed or failed")
-            payment = self.books.get("payment", refund["payment_id"])
+                raise RazorpayError("Only a pending refund can be processed or failed")
+            payment = self.ledger.get("payment", refund["payment_id"])
             refund["status"] = outcome
             if outcome == "failed":
-                self._return_money(payment, -refund["amount"])
-            self.books.put(payment)
-            self.books.put(refund)
-            self.webhooks.announce(f"refund.{outcome}", payment=payment, refund=refund)
+                self._apply_refund(payment, -refund["amount"])
+            self.ledger.put(payment)
+            self.ledger.put(refund)
+            self.webhooks.enqueue(f"refund.{outcome}", payment=payment, refund=refund)
         self.webhooks.wake()
         return refund
 
-    def checkout_answer(self, payment: Json) -> Json:
-        """What the checkout hands to the merchant's page after a payment that succeeded."""
+    def sign_checkout(self, payment: Json) -> Json:
+        """The signed response that the checkout passes to the merchant's page after a successful payment."""
         message = f"{payment['order_id']}|{payment['id']}".encode()
         return {
             "razorpay_order_id": payment["order_id"],
             "razorpay_payment_id": payment["id"],
-            "razorpay_signature": signature(self.settings.key_secret, message),
+            "razorpay_signature": sign(self.settings.key_secret, message),
         }

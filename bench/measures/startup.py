@@ -1,28 +1,28 @@
-"""What it costs to have the platform: a start with data already there, and memory while nobody asks anything."""
+"""Time of a start with existing data, and memory of the idle platform."""
 
 from __future__ import annotations
 
 import time
 
-from bench.findings import Figure, Goal, Section
+from bench.sections import Figure, Goal, Section
 from bench.stack import Stack
-from devstack.daemons import resident_bytes
+from devstack.daemons import measure_memory
 
-# Pools have shrunk and start-up garbage is gone by then.
+# By then pools have shrunk and start-up garbage is collected.
 _IDLE_SECONDS = 3.0
 
 
 def measure(stack: Stack) -> Section:
-    """Stops the stack and starts it by `make up`, as somebody does each morning."""
+    """Stops the stack, starts it by `make up`, and reads its memory."""
     stack.down()
-    start = stack.command("make", "up")
+    start = stack.run_command("make", "up")
     time.sleep(_IDLE_SECONDS)
-    memory = stack.memory()
+    memory = stack.measure_memory_by_service()
     live = [process for daemon in stack.processes.all().values() if (process := daemon.process())]
-    whole = sum(resident_bytes(process) for process in live) / 1e6
+    whole = sum(measure_memory(process) for process in live) / 1e6
     name, largest = max(memory.items(), key=lambda item: item[1])
     return Section(
-        "starting and standing idle",
+        "start-up and idle memory",
         figures=[
             Figure("`make up`, second time", start, "s"),
             *(Figure(f"idle memory of {service} (PSS)", size, "MB") for service, size in memory.items()),

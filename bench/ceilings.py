@@ -1,4 +1,4 @@
-"""What the parts can do at most: an Envoy that answers by itself, and PostgreSQL asked by pgbench alone."""
+"""Maximum rates of single components: Envoy with a static response, and PostgreSQL under pgbench."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.arena import Arena
-from bench.recording import order_scripts
+from bench.context import BenchContext
+from bench.order_script import record_order_scripts
 from bench.stack import StackFailed
-from devstack.daemons import Daemon, inherited
-from devstack.edge import envoy_program
+from devstack.daemons import Daemon, inherit_environment
+from devstack.edge import find_envoy
 from devstack.ports import LOOPBACK, accepts, free_port
 
 _START_SECONDS = 60.0
 
 
-def direct_response(arena: Arena, body: bytes) -> tuple[Daemon, str]:
-    """An Envoy that answers every request with these bytes, not yet started; and its URL."""
+def make_static_envoy(context: BenchContext, body: bytes) -> tuple[Daemon, str]:
+    """An Envoy, not yet started, that answers every request with these bytes; and its URL."""
     port = free_port()
-    directory = arena.directory / "direct"
+    directory = context.directory / "direct"
     directory.mkdir(exist_ok=True)
     (directory / "body.json").write_bytes(body)
     config = directory / "envoy.yaml"
-    config.write_text(json.dumps(_answering(port, directory / "body.json")))  # JSON is YAML
+    config.write_text(json.dumps(_make_envoy_config(port, directory / "body.json")))  # JSON is YAML
     arguments = ["--config-path", str(config), "--disable-hot-restart", "--log-level", "error"]
     daemon = Daemon(
         "direct",
-        [str(envoy_program()), *arguments, "--concurrency", str(os.cpu_count() or 1)],
-        log=arena.stack.place.log("direct"),
-        pid_file=arena.stack.place.pid_file("direct"),
-        environment=inherited(),
+        [str(find_envoy()), *arguments, "--concurrency", str(os.cpu_count() or 1)],
+        log=context.stack.run_directory.log("direct"),
+        pid_file=context.stack.run_directory.pid_file("direct"),
+        environment=inherit_environment(),
     )
     return daemon, f"http://{LOOPBACK}:{port}"
 
 
-def wait_listening(daemon: Daemon, url: str) -> None:
+def wait_until_listening(daemon: Daemon, url: str) -> None:
     port = urlsplit(url).port or 0
     daemon.wait_ready(lambda: accepts(port), _START_SECONDS)
 
 
-def _answering(port: int, body: Path) -> dict[str, object]:
+def _make_envoy_config(port: int, body: Path) -> dict[str, object]:
     kind = "type.googleapis.com/envoy.extensions.filters."
     router = {"name": "router", "typed_config": {"@type": f"{kind}http.router.v3.Router"}}
     answer = {"status": 200, "body": {"filename": str(body)}}
@@ -62,11 +62,11 @@ def _answering(port: int, body: Path) -> dict[str, object]:
     return {"static_resources": {"listeners": [listener]}}
 
 
-def pgbench(arena: Arena, url: str, script: str, *, clients: int, seconds: float) -> float:
-    """Transactions a second of a script, prepared, on one database. A time in which nothing was done is doubled."""
-    path = arena.directory / "pgbench.sql"
+def run_pgbench(context: BenchContext, url: str, script: str, *, clients: int, seconds: float) -> float:
+    """Transactions per second of a script on one database. Repeats with twice the time when none finished."""
+    path = context.directory / "pgbench.sql"
     path.write_text(script)
-    program = arena.stack.processes.postgres.program("pgbench")
+    program = context.stack.processes.postgres.program("pgbench")
     command = [
         str(program),
         "--no-vacuum",
@@ -82,18 +82,18 @@ def pgbench(arena: Arena, url: str, script: str, *, clients: int, seconds: float
     if run.returncode != 0:
         raise StackFailed(f"pgbench failed: {run.stderr[-2000:]}\n{script}")
     if found is None:
-        return pgbench(arena, url, script, clients=clients, seconds=2 * seconds)
+        return run_pgbench(context, url, script, clients=clients, seconds=2 * seconds)
     return float(found[1])
 
 
-def pgbench_orders(arena: Arena, *, clients: int, seconds: float) -> float:
-    """Orders a second that PostgreSQL alone can do: what the platform asks for one, a database after the other.
+def measure_order_ceiling(context: BenchContext, *, clients: int, seconds: float) -> float:
+    """Orders per second that PostgreSQL alone can do with the statements of the platform.
 
-    pgbench knows one database; the times that an order takes in each add up.
+    pgbench uses one database at a time; the times per order in each database add up.
     """
-    postgres = arena.stack.processes.postgres
+    postgres = context.stack.processes.postgres
     rates = [
-        pgbench(arena, postgres.url(service), script, clients=clients, seconds=seconds)
-        for service, script in order_scripts(arena).items()
+        run_pgbench(context, postgres.url(service), script, clients=clients, seconds=seconds)
+        for service, script in record_order_scripts(context).items()
     ]
     return 1 / sum(1 / rate for rate in rates)

@@ -1,4 +1,4 @@
-"""What requests are about: one catalogue, one store, the same customers and stock for every contender."""
+"""Dataset of the benchmark: one catalogue, one store, the same customers and stock for every contender."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BASELINE_DATABASE = "baseline_db"
 _TOKEN_SECONDS = 480.0
 _PARALLEL = 4
 
-# Every fourth product has options, as on the demo's menu nearly half do.
+# Every fourth product has options; on the demo's menu nearly half have.
 _FILL = """
     INSERT INTO products (id, name, slug, short_description, description, sku, price, category, tags, ingredients,
                           images, calories, protein_g, carbs_g, fat_g, tax_rate_basis_points)
@@ -66,14 +66,14 @@ _COPIED = {
 }
 
 
-def product_id(number: int) -> str:
-    """Ids that a Lua script can make from a number."""
+def make_product_id(number: int) -> str:
+    """Product id of a number, in a form that a Lua script can produce too."""
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
 @dataclass(frozen=True)
 class Customer:
-    """Somebody who orders."""
+    """A customer who places orders."""
 
     session: Session
     first_name: str
@@ -82,8 +82,8 @@ class Customer:
     address_id: str
 
 
-class Material:
-    """Makes it once per stack; what is there already stays."""
+class Dataset:
+    """Creates the data once per stack; existing data is kept."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -92,12 +92,12 @@ class Material:
         self._tokens_at = 0.0
 
     def prepare(self) -> None:
-        """Products by SQL, for their number; everything else through the public API."""
+        """Inserts products by SQL, because there are many; creates everything else through the public API."""
         postgres = self._stack.processes.postgres
         with psycopg.connect(postgres.url("inventory"), autocommit=True) as connection:
             for statement in (_FILL, _FILL_CUSTOMIZATIONS, _FILL_OPTIONS):
                 connection.execute(statement, {"products": PRODUCTS})
-        stores = {store["slug"]: store["id"] for store in self._stack.rest.pages("/api/stores", "stores")}
+        stores = {store["slug"]: store["id"] for store in self._stack.rest.list_all("/api/stores", "stores")}
         self.store_id = stores[OUTLETS[0].slug]
         self._fill_stock()
         self.customers = _in_parallel(self._customer, range(CUSTOMERS))
@@ -106,7 +106,7 @@ class Material:
             _analyze(postgres.url(service))
 
     def tokens(self) -> list[str]:
-        """An access token of each customer, good for some minutes more."""
+        """An access token of each customer, valid for several more minutes."""
         if time.monotonic() - self._tokens_at > _TOKEN_SECONDS:
             self.customers = _in_parallel(self._customer, range(CUSTOMERS))
             self._tokens_at = time.monotonic()
@@ -123,7 +123,7 @@ class Material:
         body = {"storeId": self.store_id, "currentStock": STOCK, "minStock": 10, "maxStock": STOCK, "reason": "bench"}
 
         def fill(number: int) -> None:
-            rest.put(f"/api/inventory/{product_id(number)}/stock", body, admin)
+            rest.put(f"/api/inventory/{make_product_id(number)}/stock", body, admin)
 
         _in_parallel(fill, range(1, STOCKED + 1))
 
@@ -140,10 +140,10 @@ class Material:
         address = known[0] if known else rest.post(path, _ADDRESS, session)
         return Customer(session, first, last, phone, address["id"])
 
-    # The contenders' own database
+    # Database of the baselines
 
     def prepare_baseline(self) -> str:
-        """The same rows in one database of the same server; returns its URL."""
+        """Copies the rows into one database on the same server; returns its URL."""
         postgres = self._stack.processes.postgres
         postgres.drop_database(BASELINE_DATABASE)
         postgres.create_database(BASELINE_DATABASE, BASELINE)
@@ -200,7 +200,7 @@ _ADDRESS: Json = {
 
 
 def _analyze(url: str) -> None:
-    """What PostgreSQL does by itself within minutes of a change of this size."""
+    """Runs what autovacuum does within minutes after a change of this size."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

@@ -1,4 +1,4 @@
-"""Contenders take turns: A B C, A B C, ... so that whatever the machine does meanwhile happens to all of them."""
+"""Contenders run in turns (A B C, A B C ...), so that other load on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from bench.cpu import Meter, Roots
 from bench.load import Load
 
 
-class Unlike(RuntimeError):
-    """Two contenders answer the same request differently: there is nothing to compare."""
+class ResponsesDiffer(RuntimeError):
+    """Two contenders gave different responses to the same request: their rates are not comparable."""
 
     def __init__(self, one: str, other: str, its: str, others: str) -> None:
-        super().__init__(f"{one} and {other} do not give the same answer:\n  {its}\n  {others}")
+        super().__init__(f"{one} and {other} gave different responses:\n  {its}\n  {others}")
 
 
 LONGEST_SECONDS = 10.0
-# A connection's last request is cut off; this many before it keep the error small.
-ANSWERS_PER_CONNECTION = 6
+# The last request of a connection is cut off when a turn ends; this many before it keep the error small.
+RESPONSES_PER_CONNECTION = 6
 
 
-def nothing() -> None:
-    """Nothing to wait for."""
+def do_nothing() -> None:
+    """The default of a step that a contender does not need."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who answers the same requests at a URL."""
+    """A server that answers the compared requests at a URL."""
 
     name: str
     url: str
-    # Whose processor time counts, by name.
+    # Processes whose processor time counts, by name.
     roots: Mapping[str, Roots]
-    # Done before each turn, which it is no part of.
-    prepare: Callable[[], None] = nothing
-    # Waits until what requests have set off in the background is done; its processor time counts too.
-    settle: Callable[[], None] = nothing
-    # Holds during each turn, which entering and leaving it are no part of.
+    # Runs before each turn, outside the measurement.
+    prepare: Callable[[], None] = do_nothing
+    # Waits for the background work of the requests; its processor time counts.
+    settle: Callable[[], None] = do_nothing
+    # Active during each turn; entering and leaving it is outside the measurement.
     during: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
@@ -50,9 +50,9 @@ class Turn:
     """One contender's run in one round."""
 
     load: Load
-    # Seconds of processor time by process, including what was set off in the background.
+    # Seconds of processor time by process, background work included.
     cpu: Mapping[str, float]
-    # Share of the machine that programs used which have no part in the measurement.
+    # Share of the machine that unrelated programs used.
     others: float
 
     @property
@@ -81,22 +81,22 @@ class Result:
 
     @property
     def spread(self) -> float:
-        """Half of the distance between the fastest and the slowest turn, as a share of the median."""
+        """Half the difference between the fastest and the slowest turn, as a share of the median."""
         rates = [turn.load.rate for turn in self.turns]
         return (max(rates) - min(rates)) / 2 / self.rate if self.rate else 0.0
 
     @property
     def cpu(self) -> float:
-        """Microseconds a request."""
+        """Microseconds per request."""
         return self.median(lambda turn: turn.cpu_per_request)
 
     @property
     def others(self) -> float:
-        """Share of the machine that others used meanwhile."""
+        """Share of the machine that unrelated programs used."""
         return self.median(lambda turn: turn.others)
 
     def cpu_by_process(self) -> dict[str, float]:
-        """Microseconds a request, by process."""
+        """Microseconds per request, by process."""
         names = self.turns[0].cpu
         return {
             name: self.median(lambda turn, name=name: turn.cpu[name] / max(1, turn.load.requests) * 1e6)  # type: ignore[misc]
@@ -118,34 +118,34 @@ class Result:
         }
 
 
-def compete(
+def run_rounds(
     contenders: Sequence[Contender],
     run: Callable[[Contender, float], Load],
     *,
     rounds: int,
     seconds: float,
     warm_up: float = 1.0,
-    answers: int = 0,
-    tell: Callable[[str], None] = lambda _: None,
+    responses: int = 0,
+    show_detail: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
-    """`run(contender, seconds)` for each contender in each round, after a warm-up that does not count.
+    """Calls `run(contender, seconds)` for each contender in each round, after a warm-up that does not count.
 
-    A turn lasts longer for whoever would give fewer than `answers` in that time, by the warm-up: what is under way when
-    a turn ends does not count, which would make the slow look slower.
+    A turn is extended for a contender that would give fewer than `responses` in that time, judging by the warm-up:
+    requests in progress at the end of a turn do not count, which would put slow contenders at a disadvantage.
     """
     results = [Result(contender.name) for contender in contenders]
     lengths = []
     for contender in contenders:
-        tell(f"{contender.name}: warming up")
+        show_detail(f"{contender.name}: warming up")
         lengths.append(seconds)
         if warm_up:
             with contender.during():
                 rate = run(contender, warm_up).rate
                 contender.settle()
-            lengths[-1] = max(seconds, min(LONGEST_SECONDS, answers / rate if rate else LONGEST_SECONDS))
+            lengths[-1] = max(seconds, min(LONGEST_SECONDS, responses / rate if rate else LONGEST_SECONDS))
     for number in range(rounds):
         for contender, result, length in zip(contenders, results, lengths, strict=True):
-            tell(f"round {number + 1} of {rounds}: {contender.name}")
+            show_detail(f"round {number + 1} of {rounds}: {contender.name}")
             contender.prepare()
             with contender.during():
                 result.turns.append(_turn(contender, partial(run, contender, length)))
