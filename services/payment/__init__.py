@@ -1,11 +1,11 @@
-"""Payment: money of orders, taken through a gateway or in cash, and given back.
+"""Payments of orders, by gateway or in cash, and their refunds.
 
-Owns      payments (one per order), their attempts at the gateway, every message of a gateway, refunds, saved methods.
+Owns `payment_db`: payments (one per order), their attempts, messages of gateways, refunds, saved payment methods.
 Publishes PaymentCompleted, PaymentFailed, RefundProcessed, SurplusRefunded.
-Hears     OrderCancelled (closes what is open, refunds what is captured), OrderDelivered (books the cash of COD),
-          CustomerErased (forgets saved methods).
+Consumes OrderCancelled (cancels or refunds the payment), OrderDelivered (records the cash of a COD order) and
+CustomerErased (deletes saved payment methods).
 
-Three promises, each held by the database: a payment keeps one capture (`payment_attempts_kept`), never more goes back
-than was captured (`payment_attempts_refunded` and the trigger `refunds_within_capture`), and no message of a gateway
-has an effect twice (`payment_events`).
+The database guarantees three rules: a payment keeps one capture (index `payment_attempts_kept`), refunds never exceed
+the captured amount (trigger `refunds_within_capture` and the checks on `refunded_amount`), and a message of a gateway
+has one effect (unique indexes of `payment_events`).
 """

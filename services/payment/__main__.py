@@ -1,4 +1,4 @@
-"""Payment's composition root: `python -m services.payment`."""
+"""Composition root: `python -m services.payment`."""
 
 from chassis import Loop, Service
 from services.identity import IDENTITY
@@ -6,9 +6,9 @@ from services.payment.app import PaymentApp
 from services.payment.events import HANDLERS
 from services.payment.model import Base
 from services.payment.servicer import PaymentServicer
-from services.payment.usecases.orders import check_orders
-from services.payment.usecases.payments import check_payments
-from services.payment.usecases.refunds import carry_out_due
+from services.payment.usecases.orders import check_due_orders
+from services.payment.usecases.reconciliation import check_due_payments
+from services.payment.usecases.refund_execution import execute_due_refunds
 
 SERVICE = Service(
     "payment",
@@ -17,9 +17,9 @@ SERVICE = Service(
     servicers=[PaymentServicer],
     handlers=HANDLERS,
     loops=[
-        Loop("carry-out-refunds", every=2.0, run=carry_out_due, wake=lambda app: app.refunds_due),
-        Loop("check-payments", every=5.0, run=check_payments, wake=lambda app: app.checks_due),
-        Loop("check-orders", every=15.0, run=check_orders),
+        Loop("carry-out-refunds", every=2.0, run=execute_due_refunds, wake=lambda app: app.refunds_due),
+        Loop("check-payments", every=5.0, run=check_due_payments, wake=lambda app: app.checks_due),
+        Loop("check-orders", every=15.0, run=check_due_orders),
     ],
     tables=Base.metadata,
 )

@@ -1,39 +1,50 @@
-"""Every statement of payment. `%(name)s` are parameters.
+"""Every statement of the payment service.
 
-Writes that decide about money run under the payment's row lock (`LOCK_*`), taken before any other row of it.
+Writes that decide about money run under the row lock of the payment (`LOCK_*`), taken before any other row of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Uuid, and_, any_, bindparam, delete, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Uuid, and_, any_, bindparam, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from chassis.database import sql, statement
-from services.payment.model import (
-    COMPLETED,
-    FAILED,
-    OPEN,
-    PROCESSING,
-    Attempt,
-    Payment,
-    Refund,
-    SavedMethod,
-    refunds_before,
+from chassis.database import Statement, sql, statement
+from chassis.database.rows import column_definitions, column_names, field_names, table_columns
+from chassis.database.tables import table_of
+from services.payment.model.states import COMPLETED, FAILED, OPEN, PROCESSING, refund_states_before
+from services.payment.model.tables import Attempt, OrderOutcome, Payment, PaymentEvent, Refund, SavedMethod
+from services.payment.rows import (
+    AttemptRefundRow,
+    AttemptRow,
+    ClaimedRefundRow,
+    CompletionRow,
+    DueOrderCheckRow,
+    InsertedPaymentRow,
+    NewAttempt,
+    NewOrderOutcome,
+    NewPayment,
+    NewPaymentEvent,
+    NewRefund,
+    NewSavedMethod,
+    PaymentRow,
+    RefundRow,
+    SavedMethodRow,
 )
 
-_PAYMENT = Payment.__table__.c
-_ATTEMPT = Attempt.__table__.c
-_REFUND = Refund.__table__.c
-_SAVED = SavedMethod.__table__.c
+_PAYMENT_COLUMNS = table_columns(PaymentRow, table_of(Payment))
+_ATTEMPT_COLUMNS = table_columns(AttemptRow, table_of(Attempt))
 
-SAVED_METHODS_SHOWN: Final = 50
+MOST_SAVED_METHODS: Final = 50
 
 
-def _visible() -> ColumnElement[bool]:
-    """What is the caller's: everything, its own, or that of its stores."""
+def _is_visible() -> ColumnElement[bool]:
+    """Whether the caller may see the payment: an administrator, its customer, staff of its store."""
     return or_(
         bindparam("everything", type_=Boolean),
         Payment.customer_id == bindparam("owner"),
@@ -42,226 +53,222 @@ def _visible() -> ColumnElement[bool]:
 
 
 def _status_in(states: Iterable[str]) -> str:
-    """The guard of a step: the states that the model lets it start from."""
+    """The condition of a transition: the row is in one of these states."""
     return "status IN ({})".format(", ".join(f"'{state}'" for state in sorted(states)))
 
 
 # Payments
 
-PAYMENT = statement(select(*_PAYMENT).where(Payment.id == bindparam("id"), _visible()))
-PAYMENT_OF_ORDER = statement(select(*_PAYMENT).where(Payment.order_id == bindparam("order_id"), _visible()))
-PAYMENT_BY_ID = statement(select(*_PAYMENT).where(Payment.id == bindparam("id")))
-PAYMENT_BY_ORDER = statement(select(*_PAYMENT).where(Payment.order_id == bindparam("order_id")))
-
-LOCK_PAYMENT = statement(select(*_PAYMENT).where(Payment.id == bindparam("id")).with_for_update())
-LOCK_VISIBLE = statement(select(*_PAYMENT).where(Payment.id == bindparam("id"), _visible()).with_for_update())
-LOCK_BY_ORDER = statement(select(*_PAYMENT).where(Payment.order_id == bindparam("order_id")).with_for_update())
-LOCK_BY_PROVIDER_ORDER = statement(
-    select(*_PAYMENT)
-    .where(Payment.provider == bindparam("provider"), Payment.provider_order_id == bindparam("provider_order_id"))
-    .with_for_update()
+GET_VISIBLE_PAYMENT = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.id == bindparam("payment_id"), _is_visible()), row=PaymentRow
+)
+GET_VISIBLE_PAYMENT_OF_ORDER = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.order_id == bindparam("order_id"), _is_visible()), row=PaymentRow
+)
+GET_PAYMENT = statement(select(*_PAYMENT_COLUMNS).where(Payment.id == bindparam("payment_id")), row=PaymentRow)
+GET_PAYMENT_OF_ORDER = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.order_id == bindparam("order_id")), row=PaymentRow
 )
 
-# Two things that may come in either order, a payment and the end of its order, meet under this lock. Both come in
-# batches: whoever takes several takes all of them here, in one order, so that no two wait for each other.
+LOCK_PAYMENT = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.id == bindparam("payment_id")).with_for_update(), row=PaymentRow
+)
+LOCK_VISIBLE_PAYMENT = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.id == bindparam("payment_id"), _is_visible()).with_for_update(),
+    row=PaymentRow,
+)
+LOCK_PAYMENT_OF_ORDER = statement(
+    select(*_PAYMENT_COLUMNS).where(Payment.order_id == bindparam("order_id")).with_for_update(), row=PaymentRow
+)
+LOCK_PAYMENT_OF_PROVIDER_ORDER = statement(
+    select(*_PAYMENT_COLUMNS)
+    .where(Payment.provider == bindparam("provider"), Payment.provider_order_id == bindparam("provider_order_id"))
+    .with_for_update(),
+    row=PaymentRow,
+)
+
+# Serialises the start of a payment with the outcome of its order, which may arrive in either order. Both arrive in
+# batches: the locks of a batch are taken in the order of the ids, so that two batches cannot deadlock.
 LOCK_ORDERS = sql(
     """
-    SELECT pg_advisory_xact_lock(hashtextextended(order_id::text, 0))
-    FROM unnest(%(order_ids)s::uuid[]) AS o(order_id) ORDER BY order_id
-    """
+    SELECT pg_advisory_xact_lock(hashtextextended(order_id::text, 0))::text
+    FROM unnest(%(order_ids)s::uuid[]) AS orders(order_id) ORDER BY order_id
+    """,
+    value=str,
 )
 
-# With what is known of the end of the order; no row when the payment or another one of the order is there already.
-# What the holders of LOCK_ORDERS before have committed is seen because the lock is a statement of its own.
+# Skips a payment whose id exists, and one whose order has a payment. Outcomes that earlier holders of LOCK_ORDERS
+# committed are visible because the lock is a statement of its own.
 INSERT_PAYMENTS = sql(
     f"""
-    INSERT INTO payments (id, payment_id, order_id, customer_id, store_id, order_number, payment_method, provider,
-                          amount, currency, status, expires_at, order_check_at)
-    SELECT id, id::text, order_id, customer_id, store_id, order_number, payment_method, provider, amount, currency,
-           'pending', expires_at, order_check_at
-    FROM json_to_recordset(%(payments)s::json) AS given(
-        id uuid, order_id uuid, customer_id uuid, store_id uuid, order_number text, payment_method text, provider text,
-        amount numeric, currency text, expires_at timestamptz, order_check_at timestamptz)
+    INSERT INTO payments ({column_names(NewPayment)}, payment_id, status)
+    SELECT {column_names(NewPayment, "new")}, new.id::text, 'pending'
+    FROM json_to_recordset(%(payments)s::json) AS new({column_definitions(NewPayment)})
     ON CONFLICT DO NOTHING
-    RETURNING {", ".join(column.name for column in _PAYMENT)},
-        (SELECT outcome FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS outcome,
-        (SELECT actor FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS actor
-    """  # noqa: S608 - a constant
+    RETURNING {column_names(PaymentRow)},
+        (SELECT outcome FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS order_outcome,
+        (SELECT actor FROM order_outcomes AS ended WHERE ended.order_id = payments.order_id) AS order_actor
+    """,  # noqa: S608 - column names of the row types
+    row=InsertedPaymentRow,
 )
 
 SET_PROVIDER_ORDER = sql(
     f"""
     UPDATE payments SET provider_order_id = %(provider_order_id)s, updated_at = now(),
         check_at = now() + %(check_after)s::interval
-    WHERE id = %(id)s AND provider_order_id IS NULL AND {_status_in(OPEN)}
+    WHERE id = %(payment_id)s AND provider_order_id IS NULL AND {_status_in(OPEN)}
     """  # noqa: S608 - a constant
 )
 SET_PROCESSING = sql(
     """
-    UPDATE payments SET status = 'processing', payment_method = coalesce(%(method)s::text, payment_method),
+    UPDATE payments SET status = 'processing', payment_method = coalesce(%(payment_method)s::text, payment_method),
         version = version + 1, updated_at = now()
-    WHERE id = %(id)s AND status = %(before)s RETURNING version
+    WHERE id = %(payment_id)s AND status = %(before)s
     """
 )
 SET_FAILED = sql(
     """
     UPDATE payments SET status = 'failed', failed_at = now(), failure_reason = %(reason)s,
         gateway_response = %(details)s::jsonb, version = version + 1, updated_at = now()
-    WHERE id = %(id)s AND status = %(before)s RETURNING version
-    """
+    WHERE id = %(payment_id)s AND status = %(before)s RETURNING version
+    """,
+    value=int,
 )
 SET_COMPLETED = sql(
-    """
+    f"""
     UPDATE payments SET status = 'completed', completed_at = now(), captured_amount = amount,
-        transaction_id = %(transaction_id)s, payment_method = coalesce(%(method)s::text, payment_method),
+        transaction_id = %(transaction_id)s, payment_method = coalesce(%(payment_method)s::text, payment_method),
         gateway_response = %(details)s::jsonb, failure_reason = NULL, version = version + 1, updated_at = now(),
         check_at = now() + %(check_after)s::interval, order_check_at = now() + %(order_check_after)s::interval
-    WHERE id = %(id)s AND status = %(before)s RETURNING version, completed_at, payment_method
-    """
+    WHERE id = %(payment_id)s AND status = %(before)s RETURNING {column_names(CompletionRow)}
+    """,  # noqa: S608 - column names of the row type
+    row=CompletionRow,
 )
 SET_CANCELLED = sql(
     """
     UPDATE payments SET status = 'cancelled', order_check_at = NULL, version = version + 1, updated_at = now()
-    WHERE id = %(id)s AND status = %(before)s
+    WHERE id = %(payment_id)s AND status = %(before)s
     """
 )
-SET_RETURNED = sql(
+UPDATE_AFTER_REFUND = sql(
     """
     UPDATE payments SET status = %(status)s, version = version + 1, updated_at = now()
-    WHERE id = %(id)s RETURNING version
-    """
+    WHERE id = %(payment_id)s RETURNING version
+    """,
+    value=int,
 )
 
-# What the gateway should have told: asked at growing intervals for a day, once more for what is completed.
-DUE_CHECKS = sql("SELECT id FROM payments WHERE check_at <= now() ORDER BY check_at LIMIT %(limit)s")
-NEXT_CHECK = sql(
+# The gateway is queried at growing intervals for a day, and once more after the payment is completed.
+LIST_DUE_CHECKS = sql(
+    "SELECT id FROM payments WHERE check_at <= now() ORDER BY check_at LIMIT %(limit)s",
+    value=UUID,
+)
+SCHEDULE_NEXT_CHECK = sql(
     """
     UPDATE payments SET checks = checks + 1, check_at = CASE
         WHEN status IN ('completed', 'refunded') OR created_at < now() - interval '1 day' THEN NULL
         ELSE now() + %(check_after)s::interval * power(4, least(checks, 8)) END
-    WHERE id = %(id)s
+    WHERE id = %(payment_id)s
     """
 )
-CHECK_SOON = sql("UPDATE payments SET check_at = now() WHERE id = %(id)s")
+SCHEDULE_CHECK_NOW = sql("UPDATE payments SET check_at = now() WHERE id = %(payment_id)s")
 
-DUE_ORDER_CHECKS = sql(
-    """
-    SELECT id, order_id, created_at FROM payments WHERE order_check_at <= now() ORDER BY order_check_at LIMIT %(limit)s
-    """
+LIST_DUE_ORDER_CHECKS = sql(
+    f"""
+    SELECT {column_names(DueOrderCheckRow)} FROM payments
+    WHERE order_check_at <= now() ORDER BY order_check_at LIMIT %(limit)s
+    """,  # noqa: S608 - column names of the row type
+    row=DueOrderCheckRow,
 )
-ORDER_CHECKED = sql("UPDATE payments SET order_check_at = NULL WHERE id = ANY(%(ids)s::uuid[])")
-ORDER_CHECK_LATER = sql(
-    "UPDATE payments SET order_check_at = now() + %(after)s::interval WHERE id = ANY(%(ids)s::uuid[])"
+CLEAR_ORDER_CHECKS = sql("UPDATE payments SET order_check_at = NULL WHERE id = ANY(%(payment_ids)s::uuid[])")
+POSTPONE_ORDER_CHECKS = sql(
+    "UPDATE payments SET order_check_at = now() + %(delay)s::interval WHERE id = ANY(%(payment_ids)s::uuid[])"
 )
 
-# Ends of orders
+# Outcomes of orders
 
-INSERT_OUTCOME = sql(
-    """
-    INSERT INTO order_outcomes (order_id, outcome, actor) VALUES (%(order_id)s, %(outcome)s, %(actor)s)
-    ON CONFLICT (order_id) DO NOTHING
-    """
+INSERT_ORDER_OUTCOME = statement(
+    pg_insert(OrderOutcome).on_conflict_do_nothing(index_elements=["order_id"]), columns=field_names(NewOrderOutcome)
 )
 
 # Attempts
 
-ATTEMPT = statement(
-    select(*_ATTEMPT).where(
+GET_ATTEMPT = statement(
+    select(*_ATTEMPT_COLUMNS).where(
         Attempt.provider == bindparam("provider"), Attempt.transaction_id == bindparam("transaction_id")
-    )
+    ),
+    row=AttemptRow,
 )
-KEPT_ATTEMPT = statement(select(*_ATTEMPT).where(Attempt.payment_id == bindparam("payment_id"), Attempt.kept))
-PUT_ATTEMPT = sql(
-    """
-    INSERT INTO payment_attempts (payment_id, provider, transaction_id, payment_method, amount, currency, status,
-                                  failure_reason, kept, captured_amount, actor)
-    VALUES (%(payment_id)s, %(provider)s, %(transaction_id)s, %(method)s, %(amount)s, %(currency)s, %(status)s,
-            %(failure_reason)s, %(kept)s, %(captured_amount)s, %(actor)s)
-    ON CONFLICT (provider, transaction_id) DO UPDATE SET status = excluded.status, amount = excluded.amount,
-        currency = excluded.currency, failure_reason = excluded.failure_reason, kept = excluded.kept,
-        captured_amount = excluded.captured_amount, updated_at = now()
-    RETURNING id
-    """
+GET_KEPT_ATTEMPT_ID = statement(
+    select(Attempt.id).where(Attempt.payment_id == bindparam("payment_id"), Attempt.kept), value=UUID
 )
 
-# What gateways said
 
-EVENT_SEEN = sql(
+def _upsert_attempt() -> Any:
+    insert = pg_insert(Attempt)
+    changing = ("status", "amount", "currency", "failure_reason", "kept", "captured_amount")
+    return insert.on_conflict_do_update(
+        index_elements=["provider", "transaction_id"],
+        set_={**{name: insert.excluded[name] for name in changing}, "updated_at": func.now()},
+    ).returning(Attempt.id)
+
+
+UPSERT_ATTEMPT = statement(_upsert_attempt(), columns=field_names(NewAttempt), value=UUID)
+
+# Messages of gateways. `inline()` leaves out RETURNING id, which SQLAlchemy adds for a default of the database.
+
+HAS_EVENT = sql(
     """
-    SELECT true FROM payment_events
+    SELECT true AS has_event FROM payment_events
     WHERE provider = %(provider)s AND (event_id = %(event_id)s OR digest = %(digest)s) LIMIT 1
-    """
+    """,
+    value=bool,
 )
-INSERT_EVENT = sql(
-    """
-    INSERT INTO payment_events (provider, event_id, digest, type, payment_id, transaction_id, outcome, details)
-    VALUES (%(provider)s, %(event_id)s, %(digest)s, %(type)s, %(payment_id)s, %(transaction_id)s, %(outcome)s,
-            %(details)s::jsonb)
-    ON CONFLICT DO NOTHING
-    """
+INSERT_EVENT = statement(
+    pg_insert(PaymentEvent).inline().on_conflict_do_nothing(), columns=field_names(NewPaymentEvent)
 )
 
 # Refunds
 
-_REFUND_SHOWN: Final = [*_REFUND, _ATTEMPT.kept, _ATTEMPT.currency]
+
+def _select_refunds() -> Any:
+    columns = table_columns(RefundRow, table_of(Refund), kept=Attempt.kept, currency=Attempt.currency)
+    return select(*columns).join(Attempt, Refund.attempt_id == Attempt.id)
 
 
-def _shown() -> Any:
-    return select(*_REFUND_SHOWN).join(Attempt.__table__, _REFUND.attempt_id == _ATTEMPT.id)
+GET_REFUND = statement(_select_refunds().where(Refund.id == bindparam("refund_id")), row=RefundRow)
 
 
-REFUND = statement(_shown().where(_REFUND.id == bindparam("id")))
-REFUNDS_OF_PAYMENT = statement(
-    _shown()
-    .where(
-        _REFUND.payment_id == bindparam("payment_id"),
-        or_(
-            bindparam("first_page", type_=Boolean),
-            _REFUND.initiated_at < bindparam("after_at", type_=_REFUND.initiated_at.type),
-            and_(
-                _REFUND.initiated_at == bindparam("after_at", type_=_REFUND.initiated_at.type),
-                _REFUND.id < bindparam("after_id", type_=Uuid),
-            ),
-        ),
-    )
-    .order_by(_REFUND.initiated_at.desc(), _REFUND.id.desc())
-    .limit(bindparam("limit"))
-)
-INSERT_REFUND = statement(
-    insert(Refund),
-    columns=(
-        "id",
-        "refund_id",
-        "payment_id",
-        "order_id",
-        "attempt_id",
-        "amount",
-        "reason",
-        "status",
-        "gateway_refund_id",
-        "gateway_response",
-        "completed_at",
-        "automatic",
-        "cash",
-        "requested_by",
-        "try_at",
-    ),
-)
-REFUND_OF_ATTEMPT = sql(
-    """
-    SELECT id, amount, status, automatic FROM refunds
+@cache
+def list_refunds(*, has_cursor: bool) -> Statement[RefundRow]:
+    """A page of a payment's refunds, newest first."""
+    query = _select_refunds().where(Refund.payment_id == bindparam("payment_id"))
+    if has_cursor:
+        is_same_time = Refund.initiated_at == bindparam("after_at")
+        query = query.where(
+            or_(Refund.initiated_at < bindparam("after_at"), and_(is_same_time, Refund.id < bindparam("after_id")))
+        )
+    query = query.order_by(Refund.initiated_at.desc(), Refund.id.desc())
+    return statement(query.limit(bindparam("limit")), row=RefundRow)
+
+
+INSERT_REFUND = statement(pg_insert(Refund), columns=field_names(NewRefund))
+GET_REFUND_OF_ATTEMPT = sql(
+    f"""
+    SELECT {column_names(AttemptRefundRow)} FROM refunds
     WHERE attempt_id = %(attempt_id)s AND (refund_id = %(reference)s OR gateway_refund_id = %(gateway_refund_id)s)
     LIMIT 1
-    """
+    """,  # noqa: S608 - column names of the row type
+    row=AttemptRefundRow,
 )
-_UNDER_WAY = _status_in({PROCESSING, *refunds_before(PROCESSING)})
-_MAY_COMPLETE = _status_in(refunds_before(COMPLETED))
-_MAY_FAIL = _status_in(refunds_before(FAILED))
-# Whoever claims a refund has until try_at to carry it out; then it is free again, because its claimer has died.
+_IS_UNFINISHED = _status_in({PROCESSING, *refund_states_before(PROCESSING)})
+_CAN_COMPLETE = _status_in(refund_states_before(COMPLETED))
+_CAN_FAIL = _status_in(refund_states_before(FAILED))
+# A claim lasts until try_at. When the replica that holds it dies, the refund can be claimed again after that time.
 CLAIM_REFUNDS = sql(
     f"""
     WITH due AS (
-        SELECT id FROM refunds WHERE {_UNDER_WAY} AND NOT cash AND try_at <= now()
+        SELECT id FROM refunds WHERE {_IS_UNFINISHED} AND NOT cash AND try_at <= now()
         ORDER BY try_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), claimed AS (
         UPDATE refunds SET status = 'processing', tries = tries + 1, try_at = now() + %(claim)s::interval,
@@ -269,62 +276,62 @@ CLAIM_REFUNDS = sql(
         WHERE id IN (SELECT id FROM due)
         RETURNING id, refund_id, payment_id, attempt_id, amount, automatic, tries
     )
-    SELECT claimed.*, a.provider, a.transaction_id, a.currency
-    FROM claimed JOIN payment_attempts a ON a.id = claimed.attempt_id
-    """  # noqa: S608 - a constant
+    SELECT claimed.*, attempt.provider, attempt.transaction_id, attempt.currency
+    FROM claimed JOIN payment_attempts attempt ON attempt.id = claimed.attempt_id
+    """,  # noqa: S608 - a constant
+    row=ClaimedRefundRow,
 )
-TRY_REFUND_LATER = sql(
+POSTPONE_REFUND = sql(
     f"""
-    UPDATE refunds SET try_at = now() + %(after)s::interval, updated_at = now()
-    WHERE id = %(id)s AND {_UNDER_WAY}
+    UPDATE refunds SET try_at = now() + %(delay)s::interval, updated_at = now()
+    WHERE id = %(refund_id)s AND {_IS_UNFINISHED}
     """  # noqa: S608 - a constant
 )
-REFUND_UNDER_WAY = sql(
+SET_REFUND_PROCESSING = sql(
     f"""
     UPDATE refunds SET status = 'processing', gateway_refund_id = %(gateway_refund_id)s,
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND {_UNDER_WAY}
+    WHERE id = %(refund_id)s AND {_IS_UNFINISHED}
     """  # noqa: S608 - a constant
 )
-REFUND_COMPLETED = sql(
+SET_REFUND_COMPLETED = sql(
     f"""
     UPDATE refunds SET status = 'completed', completed_at = now(), gateway_refund_id = %(gateway_refund_id)s,
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND {_MAY_COMPLETE}
+    WHERE id = %(refund_id)s AND {_CAN_COMPLETE}
     """  # noqa: S608 - a constant
 )
-REFUND_FAILED = sql(
+SET_REFUND_FAILED = sql(
     f"""
     UPDATE refunds SET status = 'failed', gateway_refund_id = coalesce(%(gateway_refund_id)s, gateway_refund_id),
         gateway_response = %(details)s::jsonb, updated_at = now()
-    WHERE id = %(id)s AND {_MAY_FAIL}
+    WHERE id = %(refund_id)s AND {_CAN_FAIL}
     """  # noqa: S608 - a constant
 )
-RETURNED = sql(
-    "SELECT coalesce(sum(amount), 0) FROM refunds WHERE attempt_id = %(attempt_id)s AND status = 'completed'"
+SUM_COMPLETED_REFUNDS = sql(
+    "SELECT coalesce(sum(amount), 0) FROM refunds WHERE attempt_id = %(attempt_id)s AND status = 'completed'",
+    value=Decimal,
 )
-FAILED_AUTOMATIC_REFUNDS = sql(
-    "SELECT count(*) FROM refunds WHERE attempt_id = %(attempt_id)s AND status = 'failed' AND automatic"
+COUNT_FAILED_AUTOMATIC_REFUNDS = sql(
+    "SELECT count(*) FROM refunds WHERE attempt_id = %(attempt_id)s AND status = 'failed' AND automatic",
+    value=int,
 )
 
-# Saved ways to pay
+# Saved payment methods
 
-SAVED_METHODS = statement(
-    select(*_SAVED)
-    .where(_SAVED.customer_id == bindparam("customer_id"))
-    .order_by(_SAVED.created_at.desc(), _SAVED.id.desc())
-    .limit(SAVED_METHODS_SHOWN)
+LIST_SAVED_METHODS = statement(
+    select(*table_columns(SavedMethodRow, table_of(SavedMethod)))
+    .where(SavedMethod.customer_id == bindparam("customer_id"))
+    .order_by(SavedMethod.created_at.desc(), SavedMethod.id.desc())
+    .limit(MOST_SAVED_METHODS),
+    row=SavedMethodRow,
 )
-SAVE_METHOD = sql(
-    """
-    INSERT INTO payment_methods (customer_id, payment_method, provider, token, token_index, token_index_next, network,
-                                 last4)
-    VALUES (%(customer_id)s, %(method)s, %(provider)s, %(token)s, %(token_index)s, %(token_index_next)s, %(network)s,
-            %(last4)s)
-    ON CONFLICT DO NOTHING
-    """
+INSERT_SAVED_METHOD = statement(
+    pg_insert(SavedMethod).inline().on_conflict_do_nothing(), columns=field_names(NewSavedMethod)
 )
-FORGET_METHOD = statement(
-    delete(SavedMethod).where(_SAVED.id == bindparam("id"), _SAVED.customer_id == bindparam("customer_id"))
+DELETE_SAVED_METHOD = statement(
+    delete(SavedMethod).where(
+        SavedMethod.id == bindparam("method_id"), SavedMethod.customer_id == bindparam("customer_id")
+    )
 )
-FORGET_METHODS = statement(delete(SavedMethod).where(_SAVED.customer_id == bindparam("customer_id")))
+DELETE_SAVED_METHODS = statement(delete(SavedMethod).where(SavedMethod.customer_id == bindparam("customer_id")))

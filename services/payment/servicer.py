@@ -1,4 +1,4 @@
-"""PaymentService: messages in, one use case, messages out."""
+"""The rpcs of the payment service: request to command, one use case, row to response."""
 
 from __future__ import annotations
 
@@ -8,111 +8,91 @@ from uuid import UUID
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.empty_pb2 import Empty
-from jainshikanji.payment.v1 import payment_pb2
 from jainshikanji.payment.v1 import payment_service_pb2 as pb
+from jainshikanji.payment.v1.payment_pb2 import Payment, Refund
 from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
-from chassis import current_call
+from chassis import current_call, current_caller
 from chassis.batching import Batcher
 from chassis.clock import now
-from chassis.database import Row
-from chassis.money import money_from_proto, money_to_proto
-from chassis.timestamps import optional_datetime_from_proto
+from chassis.rpc.idempotency import Claim
 from services.payment import wire
 from services.payment.app import PaymentApp
-from services.payment.model import COMPLETED
-from services.payment.usecases import methods, notices, payments, refunds
+from services.payment.rows import NewPayment, PaymentRow
+from services.payment.usecases import payments, reconciliation, refunds, saved_methods, webhooks
 
-# What is kept of a caller's time for the database and the way back.
-ANSWERING_SECONDS = 0.3
+# The part of a caller's deadline that is reserved for the database and the response.
+_RESERVED_SECONDS = 0.3
 
 
 class PaymentServicer(PaymentServiceServicer):
+    """Payments, their gateways, refunds and saved payment methods."""
+
     def __init__(self, app: PaymentApp) -> None:
         self._app = app
-        self._writes: Batcher[payments.Opening, Row] = Batcher(partial(payments.write_all, app))
+        self._inserts: Batcher[NewPayment, PaymentRow] = Batcher(partial(payments.insert_payments, app))
 
-    def _shown(self, row: Row, client_secret: str = "") -> payment_pb2.Payment:
-        gateway = self._app.accounts.named(row.provider)
-        return wire.payment(row, gateway.public_key if gateway is not None else "", client_secret)
+    async def InitiatePayment(self, request: pb.InitiatePaymentRequest, context: Any) -> Payment:
+        command, claim = wire.initiate_payment_from_proto(request), Claim.of(current_call())
+        checkout = await payments.initiate_payment(self._app, current_caller(), command, claim)
+        return self._to_proto(checkout.payment, checkout.client_secret)
 
-    async def InitiatePayment(self, request: pb.InitiatePaymentRequest, context: Any) -> payment_pb2.Payment:
-        method = wire.METHODS.from_proto(request.method) if request.method else None
-        row, secret = await payments.initiate(self._app, current_call(), request, UUID(request.order_id), method)
-        return self._shown(row, secret)
-
-    async def VerifyPayment(self, request: pb.VerifyPaymentRequest, context: Any) -> payment_pb2.Payment:
-        row = await payments.verify(
-            self._app,
-            current_call(),
-            UUID(request.payment_id),
-            request.provider_order_id,
-            request.provider_payment_id,
-            request.signature,
-        )
-        return self._shown(row)
+    async def VerifyPayment(self, request: pb.VerifyPaymentRequest, context: Any) -> Payment:
+        command = wire.verify_payment_from_proto(request)
+        return self._to_proto(await reconciliation.verify_payment(self._app, current_caller(), command))
 
     async def ReceiveWebhook(self, request: HttpBody, context: Any) -> Empty:
-        await notices.receive(self._app, current_call().metadata, request.data)
+        command = wire.receive_webhook_from_proto(request, current_call().metadata)
+        await webhooks.receive_webhook(self._app, current_caller(), command)
         return Empty()
 
-    async def GetPayment(self, request: pb.GetPaymentRequest, context: Any) -> payment_pb2.Payment:
-        return self._shown(await payments.find(self._app, current_call(), UUID(request.id)))
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: Any) -> Payment:
+        return self._to_proto(await payments.get_payment(self._app, current_caller(), UUID(request.id)))
 
-    async def GetOrderPayment(self, request: pb.GetOrderPaymentRequest, context: Any) -> payment_pb2.Payment:
-        return self._shown(await payments.find_of_order(self._app, current_call(), UUID(request.order_id)))
+    async def GetOrderPayment(self, request: pb.GetOrderPaymentRequest, context: Any) -> Payment:
+        return self._to_proto(await payments.get_order_payment(self._app, current_caller(), UUID(request.order_id)))
 
-    async def RefundPayment(self, request: pb.RefundPaymentRequest, context: Any) -> payment_pb2.Refund:
-        amount = request.amount if request.HasField("amount") else None
-        row = await refunds.ask_refund(self._app, current_call(), request, UUID(request.id), amount, request.reason)
-        return wire.refund(row)
+    async def RefundPayment(self, request: pb.RefundPaymentRequest, context: Any) -> Refund:
+        command, claim = wire.refund_payment_from_proto(request), Claim.of(current_call())
+        return wire.refund_to_proto(await refunds.refund_payment(self._app, current_caller(), command, claim))
 
     async def ListRefunds(self, request: pb.ListRefundsRequest, context: Any) -> pb.ListRefundsResponse:
         page = self._app.pages.open(request)
-        rows = await refunds.list_refunds(self._app, current_call(), UUID(request.id), page)
-        token = page.next_token(rows, lambda row: (row.initiated_at.isoformat(), str(row.id)))
-        return pb.ListRefundsResponse(refunds=map(wire.refund, page.trim(rows)), next_page_token=token)
+        rows = await refunds.list_refunds(self._app, current_caller(), UUID(request.id), page)
+        return pb.ListRefundsResponse(
+            refunds=map(wire.refund_to_proto, page.trim(rows)),
+            next_page_token=page.next_token(rows, lambda row: (row.initiated_at.isoformat(), str(row.id))),
+        )
 
     async def ListSavedPaymentMethods(
         self, request: pb.ListSavedPaymentMethodsRequest, context: Any
     ) -> pb.ListSavedPaymentMethodsResponse:
-        rows = await methods.list_saved(self._app, UUID(request.customer_id))
-        return pb.ListSavedPaymentMethodsResponse(payment_methods=map(wire.saved_method, rows))
+        rows = await saved_methods.list_saved_methods(self._app, current_caller(), UUID(request.customer_id))
+        return pb.ListSavedPaymentMethodsResponse(payment_methods=map(wire.saved_method_to_proto, rows))
 
     async def DeleteSavedPaymentMethod(self, request: pb.DeleteSavedPaymentMethodRequest, context: Any) -> Empty:
-        await methods.forget(self._app, current_call().account, UUID(request.id))
+        await saved_methods.delete_saved_method(self._app, current_caller(), UUID(request.id))
         return Empty()
 
-    async def StartPayment(self, request: pb.StartPaymentRequest, context: Any) -> payment_pb2.Payment:
-        expires_at = optional_datetime_from_proto(request, "expires_at")
-        new = payments.NewPayment(
-            id=UUID(request.payment_id),
-            order_id=UUID(request.order_id),
-            customer_id=UUID(request.customer_id),
-            store_id=UUID(request.store_id),
-            order_number=request.order_number,
-            amount=money_from_proto(request.amount),
-            currency=request.amount.currency_code,
-            method=wire.METHODS.from_proto(request.method),
-            expires_at=expires_at,
-        )
-        patience = self._patience(current_call().deadline)
-        return self._shown(await self._app.run_shielded(payments.start(self._app, self._writes, new, patience)))
-
-    def _patience(self, deadline: float | None) -> float:
-        """Seconds that the gateway may take, so that the caller still gets an answer within its deadline."""
-        patience: float = self._app.settings.gateway_seconds
-        if deadline is None:
-            return patience
-        return max(0.0, min(patience, deadline - now().timestamp() - ANSWERING_SECONDS))
+    async def StartPayment(self, request: pb.StartPaymentRequest, context: Any) -> Payment:
+        command = wire.start_payment_from_proto(request)
+        timeout_seconds = self._gateway_timeout(current_call().deadline)
+        work = payments.start_payment(self._app, current_caller(), command, self._inserts, timeout_seconds)
+        return self._to_proto(await self._app.run_shielded(work))
 
     async def ReconcileOrderPayment(
         self, request: pb.ReconcileOrderPaymentRequest, context: Any
     ) -> pb.ReconcileOrderPaymentResponse:
-        row = await payments.reconcile(self._app, UUID(request.order_id))
-        return pb.ReconcileOrderPaymentResponse(
-            captured=row.status == COMPLETED,
-            captured_amount=money_to_proto(row.captured_amount, row.currency),
-            status=wire.STATUSES.to_proto(row.status),
-            payment_id=str(row.id),
-        )
+        row = await reconciliation.reconcile_order_payment(self._app, current_caller(), UUID(request.order_id))
+        return wire.reconciliation_to_proto(row)
+
+    def _gateway_timeout(self, deadline: float | None) -> float:
+        """Seconds for the gateway, so that the response reaches the caller within its deadline."""
+        seconds: float = self._app.settings.gateway_seconds
+        if deadline is None:
+            return seconds
+        return max(0.0, min(seconds, deadline - now().timestamp() - _RESERVED_SECONDS))
+
+    def _to_proto(self, row: PaymentRow, client_secret: str = "") -> Payment:
+        gateway = self._app.gateways.find(row.provider)
+        return wire.payment_to_proto(row, gateway.public_key if gateway is not None else "", client_secret)

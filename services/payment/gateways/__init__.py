@@ -1,1 +1,3 @@
-"""The way out to payment gateways: `port` says what a gateway is, `razorpay` and `stripe` are the real ones."""
+"""Payment gateways: their common interface (`port`), the adapters (`razorpay`, `stripe`), and the configured ones
+(`registry`).
+"""

@@ -1,97 +1,62 @@
-"""What this service asks of a payment gateway, in its own words. Adapters translate; nothing else knows a gateway's.
+"""The interface of a payment gateway. Adapters convert between it and the API of one gateway.
 
-Amounts are Decimals in major units. Every call may raise GatewaySilent (no answer, or one that says nothing about the
-request: what happened is not known) or GatewayRefused (the gateway understood and will not).
+Amounts are Decimals in major units. Every async method of a gateway raises GatewayUnavailable when the outcome of the
+request is unknown, and RequestRejected when the gateway rejected the request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
-AttemptStatus = Literal["authorized", "captured", "failed"]
-RefundProgress = Literal["pending", "processed", "failed"]
-
-
-class GatewayFault(Exception):
-    """A gateway did not do what was asked."""
+from services.payment.model.attempts import AttemptReport
+from services.payment.model.refunds import RefundReport
 
 
-class NoAnswer(GatewayFault):
-    """No answer in time, or one that leaves open what happened."""
+class GatewayError(Exception):
+    """A request to a gateway failed."""
 
 
-class Refused(GatewayFault):
-    """The gateway understood the request and will not do it. `description` is the gateway's, for operators."""
+class GatewayUnavailable(GatewayError):
+    """No response in time, or one that does not say what happened: an outage, wrong keys, a rate limit, bad JSON."""
+
+
+class RequestRejected(GatewayError):
+    """The gateway rejected the request and did nothing. `description` is the gateway's text, for operators."""
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
         self.description = description
 
 
-class ForgedNotice(Exception):
-    """The signature is missing, wrong or too old."""
+class WebhookSignatureError(Exception):
+    """The signature of a webhook is missing or wrong, or too old where the gateway signs the time (Stripe)."""
 
 
-class UnreadableNotice(Exception):
-    """Signed bytes that are not a message of that gateway."""
-
-
-@dataclass(frozen=True, slots=True)
-class SavedToken:
-    """The gateway's memory of a way to pay; `token` is worth protecting, the rest may be shown."""
-
-    token: str
-    network: str
-    last4: str
+class MalformedPayload(Exception):
+    """A webhook whose signature is valid, or a response, does not have the gateway's format."""
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptReport:
-    """What a gateway says of one attempt to pay one of its orders."""
+class WebhookEvent:
+    """A webhook whose signature is valid.
 
-    provider_order_id: str
-    transaction_id: str
-    status: AttemptStatus
-    amount: Decimal
-    currency: str
-    method: str | None
-    """A word of the payments table, or None for one that it does not have."""
-    failure_reason: str = ""
-    saved: SavedToken | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """An allow-list of the gateway's answer, without personal data."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefundReport:
-    """What a gateway says of one refund. `reference` is ours; empty for refunds that were made elsewhere."""
-
-    gateway_refund_id: str
-    transaction_id: str
-    reference: str
-    status: RefundProgress
-    amount: Decimal
-    currency: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A webhook whose signature holds. `digest` tells two messages apart that come under one id, and the reverse."""
+    A webhook is a repetition when either its `event_id` or its `digest`, the SHA-256 of its body, is known. Razorpay's
+    event id comes from a header that the signature does not cover; without that header it is the digest.
+    """
 
     event_id: str
     type: str
     digest: bytes
+    # None for events that have no effect here.
     report: AttemptReport | RefundReport | None
-    """None for messages that this service has no use for."""
 
 
 @dataclass(frozen=True, slots=True)
-class RefundOrder:
-    """A refund to carry out. `reference` makes a repeat harmless at the gateway."""
+class RefundRequest:
+    """A refund to make at the gateway. `reference` is our id of it, the idempotency key there."""
 
     reference: str
     transaction_id: str
@@ -102,35 +67,55 @@ class RefundOrder:
 class Gateway(Protocol):
     """One account at one gateway."""
 
-    name: str
-    """The word of `payments.provider`."""
-    public_key: str
-    """What a browser needs to open the checkout."""
-    signature_header: str
-    """Where a webhook carries its signature, in lower case."""
-    smallest_amount: Decimal
-    """Less than this the gateway neither takes nor returns."""
+    @property
+    def name(self) -> str:
+        """The value of `payments.provider`."""
 
-    async def open_order(self, reference: str, amount: Decimal, currency: str, order_number: str) -> str:
-        """Makes an order at the gateway; returns its id there."""
+    @property
+    def public_key(self) -> str:
+        """The key with which a browser opens the checkout."""
 
-    async def client_secret(self, provider_order_id: str) -> str:
-        """What lets a browser pay this order and no other; empty where the order's id is enough."""
+    @property
+    def signature_header(self) -> str:
+        """The header with the signature of a webhook, in lower case."""
 
-    def checkout_is_signed(self, provider_order_id: str, transaction_id: str, signature: str) -> bool:
-        """Whether the gateway's checkout signed this pair; compared in constant time."""
+    @property
+    def minimum_amount(self) -> Decimal:
+        """The smallest amount of a payment and of a refund."""
 
-    def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
-        """Checks the signature over the raw bytes, then reads. Raises ForgedNotice or UnreadableNotice."""
+    async def create_order(self, reference: str, amount: Decimal, currency: str, order_number: str) -> str:
+        """Creates an order and returns its id at the gateway.
 
-    async def attempts(self, provider_order_id: str) -> list[AttemptReport]:
-        """Every attempt to pay the order."""
+        Stripe creates one PaymentIntent for each reference; Razorpay creates another order at each call.
+        """
 
-    async def capture(self, attempt: AttemptReport) -> AttemptReport:
-        """Takes the money of an authorised attempt."""
+    async def get_client_secret(self, provider_order_id: str) -> str:
+        """The secret with which a browser can pay this order only (Stripe).
 
-    async def refund(self, order: RefundOrder) -> RefundReport:
-        """Gives money back. The same reference gives it back once, however often it is sent."""
+        Empty without a request where the order id suffices (Razorpay).
+        """
 
-    async def find_refund(self, order: RefundOrder) -> RefundReport | None:
-        """What became of a refund that may have been sent before; None when the gateway has never seen it."""
+    def is_checkout_signed(self, provider_order_id: str, transaction_id: str, signature: str) -> bool:
+        """Whether the checkout's signature of order and transaction is valid; compared in constant time (Razorpay).
+
+        Always True where the checkout signs nothing (Stripe). The signature does not prove a capture: callers then
+        query the gateway.
+        """
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
+        """Verifies the signature of the raw bytes, then parses them.
+
+        Raises WebhookSignatureError, MalformedPayload.
+        """
+
+    async def list_attempts(self, provider_order_id: str) -> list[AttemptReport]:
+        """The attempts to pay the order, newest first, without undecided ones; from Stripe the newest 100 at most."""
+
+    async def capture_attempt(self, attempt: AttemptReport) -> AttemptReport:
+        """Captures the whole amount of an authorised attempt."""
+
+    async def create_refund(self, request: RefundRequest) -> RefundReport:
+        """Makes the refund. A repetition with the same reference returns the first refund."""
+
+    async def find_refund(self, request: RefundRequest) -> RefundReport | None:
+        """The refund with this reference; None when it is not among the newest 100 refunds of the transaction."""

@@ -1,1 +1,1 @@
-"""What payment does, by noun: payments, attempts, notices (webhooks), refunds, orders (their ends), saved methods."""
+"""The use cases by noun: payments, reconciliation with gateways, attempts, webhooks, refunds, orders, saved methods."""

@@ -1,4 +1,4 @@
-"""Money that does not add up: counted for whoever is on call, logged with the ids to look at, and never personal."""
+"""Alarms: inconsistencies between payments and gateways that a person must resolve. They hold no personal data."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from prometheus_client import Counter
 
 log = structlog.get_logger(__name__)
 
-ALARMS = Counter("payment_alarms_total", "Money that does not add up, to be looked at by a person", ["kind"])
-NOTICES = Counter("payment_notices_total", "Messages of gateways", ["provider", "outcome"])
+ALARMS = Counter("payment_alarms_total", "Payment mismatches that a person must resolve", ["kind"])
+WEBHOOKS = Counter("payment_notices_total", "Webhooks of gateways", ["provider", "outcome"])
 
 
-def alarm(kind: str, **facts: object) -> None:
-    """`kind` is a word such as `wrong_amount`; facts are ids and amounts."""
+def raise_alarm(kind: str, **facts: object) -> None:
+    """Counts and logs an alarm of a kind such as `wrong_amount`, with the ids and amounts that it concerns."""
     ALARMS.labels(kind).inc()
-    log.error("money does not add up", alarm=kind, **{name: str(value) for name, value in facts.items()})
+    log.error("payment amount mismatch", alarm=kind, **{name: str(value) for name, value in facts.items()})

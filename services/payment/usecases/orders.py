@@ -1,84 +1,80 @@
-"""The end of an order, as order tells it, and what order is asked when it has told nothing."""
+"""Outcomes of orders, as events report them or as the order service answers when an event is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.database import Row, Transaction
-from services.payment import clients
-from services.payment import queries as q
-from services.payment.model import CANCELLED, COMPLETED, OPEN, step
+from chassis.database import Transaction
+from chassis.database.rows import parameters
+from services.payment import clients, queries
+from services.payment.app import PaymentApp
+from services.payment.model.states import CANCELLED, COMPLETED, OPEN, check_transition
+from services.payment.rows import DueOrderCheckRow, NewOrderOutcome, PaymentRow
 from services.payment.usecases import attempts, refunds
-from services.payment.usecases.alarms import alarm
-
-if TYPE_CHECKING:
-    from services.payment.app import PaymentApp
+from services.payment.usecases.alarms import raise_alarm
 
 BATCH: Final = 100
-ASK_AGAIN: Final = timedelta(minutes=2)
+CHECK_INTERVAL: Final = timedelta(minutes=2)
+# A payment whose order is unknown for longer raises an alarm.
 UNKNOWN_FOR: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """An order was `cancelled`, or `delivered` and paid in cash, which `actor` took."""
+async def apply_order_outcomes(app: PaymentApp, tx: Transaction, outcomes: Sequence[NewOrderOutcome]) -> None:
+    """Applies outcomes of orders to their payments; stores those whose payment has not been started yet.
 
-    order_id: UUID
-    outcome: str
-    actor: UUID | None = None
-
-
-async def end_all(app: PaymentApp, tx: Transaction, ends: Sequence[End]) -> None:
-    """Applies ends of orders to their payments. Those whose payment is not there yet are remembered."""
-    await tx.run(q.LOCK_ORDERS, order_ids=[end.order_id for end in ends])
-    for end in ends:
-        payment = await tx.one(q.LOCK_BY_ORDER, order_id=end.order_id)
+    A cancelled order cancels its open payment or refunds a completed one; a delivered order completes its COD payment.
+    """
+    await tx.run(queries.LOCK_ORDERS, order_ids=[outcome.order_id for outcome in outcomes])
+    for outcome in outcomes:
+        payment = await tx.one(queries.LOCK_PAYMENT_OF_ORDER, order_id=outcome.order_id)
         if payment is None:
-            await tx.run(q.INSERT_OUTCOME, order_id=end.order_id, outcome=end.outcome, actor=end.actor)
-        elif end.outcome == "delivered":
-            await attempts.take_cash(app, tx, payment, end.actor)
+            await tx.run(queries.INSERT_ORDER_OUTCOME, **parameters(outcome))
+        elif outcome.outcome == "delivered":
+            await attempts.record_cash(app, tx, payment, outcome.actor)
         elif payment.status in OPEN:
-            await cancel(tx, payment)
+            await cancel_payment(tx, payment)
         elif payment.status == COMPLETED:
-            await refunds.return_everything(app, tx, payment.id, "the order was cancelled")
+            await refunds.refund_remainder(app, tx, payment.id, "the order was cancelled")
 
 
-async def cancel(tx: Transaction, payment: Row) -> None:
-    """Gives an open payment up. Its gateway order may still be paid; that money would come back by itself."""
-    step(payment.status, CANCELLED)
-    await tx.run(q.SET_CANCELLED, id=payment.id, before=payment.status)
+async def cancel_payment(tx: Transaction, payment: PaymentRow) -> None:
+    """Cancels an open payment. Its order at the gateway can still be paid; such a capture is refunded."""
+    check_transition(payment.status, CANCELLED)
+    await tx.run(queries.SET_CANCELLED, payment_id=payment.id, before=payment.status)
 
 
-async def check_orders(app: PaymentApp) -> None:
-    """Asks order about payments whose order should have been heard of: a lost event must not keep anybody's money."""
-    due = await app.db.all(q.DUE_ORDER_CHECKS, limit=BATCH)
+async def check_due_orders(app: PaymentApp) -> None:
+    """Queries the states of orders whose outcome is overdue, so that money is refunded even when an event is lost."""
+    due = await app.db.all(queries.LIST_DUE_ORDER_CHECKS, limit=BATCH)
     if not due:
         return
-    states = await clients.order_states(app, [payment.order_id for payment in due])
+    states = await clients.get_order_states(app, [check.order_id for check in due])
     settled: list[UUID] = []
     waiting: list[UUID] = []
-    for payment in due:
-        state = states.get(payment.order_id)
-        if state == clients.CANCELLED:
+    for check in due:
+        state = states.get(check.order_id)
+        if state == "cancelled":
             async with app.db.transaction() as tx:
-                await end_all(app, tx, [End(payment.order_id, "cancelled")])
-            settled.append(payment.id)
-        elif state == clients.SETTLED or _unknown_for_long(payment, state):
-            settled.append(payment.id)
+                await apply_order_outcomes(app, tx, [NewOrderOutcome(check.order_id, "cancelled")])
+            settled.append(check.id)
+        elif state == "settled" or _is_order_missing(check, state):
+            settled.append(check.id)
         else:
-            waiting.append(payment.id)
-    await app.db.run(q.ORDER_CHECKED, ids=settled)
-    await app.db.run(q.ORDER_CHECK_LATER, ids=waiting, after=ASK_AGAIN)
+            waiting.append(check.id)
+    await app.db.run(queries.CLEAR_ORDER_CHECKS, payment_ids=settled)
+    await app.db.run(queries.POSTPONE_ORDER_CHECKS, payment_ids=waiting, delay=CHECK_INTERVAL)
 
 
-def _unknown_for_long(payment: Row, state: str | None) -> bool:
-    """Money for an order that nobody knows is a person's to settle: it may be a database that lost its last hours."""
-    if state is not None or payment.created_at > now() - UNKNOWN_FOR:
+def _is_order_missing(check: DueOrderCheckRow, state: clients.OrderState | None) -> bool:
+    """Whether the order does not exist a day after its payment; raises an alarm then.
+
+    A person must resolve it: the order database may have lost its most recent writes.
+    """
+    if state is not None or check.created_at > now() - UNKNOWN_FOR:
         return False
-    alarm("payment_of_unknown_order", payment_id=payment.id, order_id=payment.order_id)
+    raise_alarm("payment_of_unknown_order", payment_id=check.id, order_id=check.order_id)
     return True

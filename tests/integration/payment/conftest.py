@@ -1,7 +1,7 @@
-"""Payment with everything it talks to: PostgreSQL, NATS, the local gateway as a process of its own, and a door to the
-webhook that hands raw bytes on as the edge does.
+"""The payment service with PostgreSQL, NATS, the local gateway in a process of its own, and an edge that
+forwards the raw bytes of webhooks.
 
-The servers are payment's own: its settings name a gateway that exists only here, and its loops must run here.
+These tests have their own servers: the settings name a gateway that exists only here, and the periodic jobs must run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from devstack.ports import free_port
 from tests.harness import Platform
-from tests.integration.payment.world import Door, LocalGateway, Orders, World
+from tests.integration.payment.world import LocalGateway, Orders, WebhookEdge, World
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +33,11 @@ def payment_servers() -> Iterator[Platform]:
 
 @pytest_asyncio.fixture(scope="session")
 async def running(payment_servers: Platform) -> AsyncIterator[World]:
-    """One payment service for all tests of this folder."""
-    door = Door(payment_servers, free_port())
-    gateway = LocalGateway(payment_servers.directory / "gateway", door.url)
+    """One payment service for all tests of this directory."""
+    edge = WebhookEdge(payment_servers, free_port())
+    gateway = LocalGateway(payment_servers.directory / "gateway", edge.url)
     orders = Orders(payment_servers)
-    await door.open()
+    await edge.open()
     await asyncio.to_thread(gateway.start)
     await orders.open()
     process = await payment_servers.start(
@@ -55,12 +55,12 @@ async def running(payment_servers: Platform) -> AsyncIterator[World]:
     await payment_servers.stop()
     await orders.close()
     await asyncio.to_thread(gateway.stop)
-    await door.close()
+    await edge.close()
 
 
 @pytest_asyncio.fixture
 async def world(running: World) -> AsyncIterator[World]:
-    """The running world with a gateway that works."""
+    """The running world, with no faults at the gateway."""
     await running.gateway.faults(
         delay_ms=0,
         silent=False,

@@ -1,4 +1,4 @@
-"""An order is paid: started, taken to the gateway, captured, told, verified, asked about."""
+"""Payments: started, initiated, captured, reported by webhook, verified, reconciled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 from chassis import ids
 from chassis.clock import now
 from chassis.database import sql
-from services.payment.usecases.payments import check_payments
+from services.payment.usecases.reconciliation import check_due_payments
 from tests import harness
 from tests.harness import refusal
 from tests.integration.payment.world import Sale, World
@@ -26,21 +26,21 @@ DUE_NOW = sql("UPDATE payments SET check_at = now() WHERE id = %(id)s::uuid")
 async def initiate(sale: Sale, key: str = "", method: PaymentMethod.Value.ValueType | None = None) -> Payment:
     caller = harness.customer(sale.customer_id).sending(idempotency_key=key or str(ids.new_id()))
     request = pb.InitiatePaymentRequest(order_id=sale.order_id, method=method)
-    answer: Payment = await sale.world.stub(caller).InitiatePayment(request)
-    return answer
+    response: Payment = await sale.world.stub(caller).InitiatePayment(request)
+    return response
 
 
-def verify_request(sale: Sale, answer: dict[str, str], **changes: str) -> pb.VerifyPaymentRequest:
+def verify_request(sale: Sale, response: dict[str, str], **changes: str) -> pb.VerifyPaymentRequest:
     values = {
         "payment_id": sale.payment_id,
-        "provider_order_id": answer["razorpay_order_id"],
-        "provider_payment_id": answer["razorpay_payment_id"],
-        "signature": answer["razorpay_signature"],
+        "provider_order_id": response["razorpay_order_id"],
+        "provider_payment_id": response["razorpay_payment_id"],
+        "signature": response["razorpay_signature"],
     }
     return pb.VerifyPaymentRequest(**{**values, **changes})
 
 
-async def test_starting_a_payment_opens_an_order_at_the_gateway(world: World) -> None:
+async def test_starting_a_payment_creates_an_order_at_the_gateway(world: World) -> None:
     sale = world.sale()
     payment = await sale.start()
     assert payment.id == sale.payment_id
@@ -60,7 +60,7 @@ async def test_starting_again_returns_the_same_payment(world: World) -> None:
 
 
 @pytest.mark.parametrize("changed", ["amount", "customer_id", "payment_id"])
-async def test_an_order_has_one_payment_with_one_set_of_facts(world: World, changed: str) -> None:
+async def test_a_payment_with_other_details_is_rejected(world: World, changed: str) -> None:
     sale = world.sale()
     await sale.start()
     other = Money(currency_code="INR", minor_units=1) if changed == "amount" else str(ids.new_id())
@@ -82,7 +82,7 @@ async def test_the_webhook_of_a_capture_completes_the_payment(world: World) -> N
     assert event.version == payment.version
 
 
-async def test_every_webhook_twice_completes_once(world: World) -> None:
+async def test_a_payment_is_completed_once_when_each_webhook_arrives_twice(world: World) -> None:
     await world.gateway.faults(duplicate_webhooks=True)
     sale = world.sale()
     await sale.paid()
@@ -90,7 +90,7 @@ async def test_every_webhook_twice_completes_once(world: World) -> None:
     assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
 
 
-async def test_a_declined_attempt_may_be_followed_by_one_that_succeeds(world: World) -> None:
+async def test_a_successful_attempt_may_follow_a_declined_one(world: World) -> None:
     sale = world.sale()
     order_id = (await sale.start()).provider_order_id
     await world.gateway.pay(order_id, "failed")
@@ -108,12 +108,12 @@ async def test_initiating_is_idempotent_by_order_and_by_key(world: World) -> Non
     sale = world.sale()
     await sale.start()
     key = str(ids.new_id())
-    answers = await asyncio.gather(*(initiate(sale, key) for _ in range(4)), initiate(sale), initiate(sale))
-    assert len({answer.provider_order_id for answer in answers}) == 1
-    assert {answer.status for answer in answers} == {PaymentStatus.PROCESSING}
+    responses = await asyncio.gather(*(initiate(sale, key) for _ in range(4)), initiate(sale), initiate(sale))
+    assert len({response.provider_order_id for response in responses}) == 1
+    assert {response.status for response in responses} == {PaymentStatus.PROCESSING}
 
 
-async def test_a_customer_who_is_faster_than_order_may_use_the_key_again(world: World) -> None:
+async def test_a_key_can_be_reused_when_the_payment_was_not_started_yet(world: World) -> None:
     sale, key = world.sale(), str(ids.new_id())
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale, key)
@@ -122,7 +122,7 @@ async def test_a_customer_who_is_faster_than_order_may_use_the_key_again(world: 
     assert (await initiate(sale, key)).id == sale.payment_id
 
 
-async def test_the_customer_may_choose_another_way_to_pay_but_not_cash(world: World) -> None:
+async def test_the_customer_may_choose_another_payment_method_but_not_cash(world: World) -> None:
     sale = world.sale(method=PaymentMethod.UPI)
     await sale.start()
     assert (await initiate(sale, method=PaymentMethod.CARD)).method == PaymentMethod.CARD
@@ -131,7 +131,7 @@ async def test_the_customer_may_choose_another_way_to_pay_but_not_cash(world: Wo
     assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_initiating_obtains_what_a_silent_gateway_did_not_give(world: World) -> None:
+async def test_initiating_creates_the_gateway_order_that_is_missing(world: World) -> None:
     await world.gateway.faults(delay_ms=1500)
     sale = world.sale()
     started = now()
@@ -153,7 +153,7 @@ async def test_a_broken_gateway_leaves_the_payment_pending(world: World) -> None
     assert (payment.status, payment.provider_order_id) == (PaymentStatus.PENDING, "")
 
 
-async def test_what_is_paid_or_too_late_is_not_initiated(world: World) -> None:
+async def test_a_completed_or_expired_payment_cannot_be_initiated(world: World) -> None:
     sale = world.sale()
     await sale.paid()
     with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -170,7 +170,7 @@ async def test_what_is_paid_or_too_late_is_not_initiated(world: World) -> None:
     assert refusal(failed.value).reason == "PAYMENT_EXPIRED"
 
 
-async def test_somebody_elses_payment_cannot_be_told_from_none(world: World) -> None:
+async def test_the_payment_of_another_customer_is_not_found(world: World) -> None:
     sale = world.sale()
     await sale.start()
     stranger = world.sale()
@@ -203,9 +203,9 @@ async def test_staff_of_the_store_see_the_payment(world: World) -> None:
 async def test_verifying_completes_without_any_webhook(world: World) -> None:
     await world.gateway.faults(drop_webhooks=True)
     sale = world.sale()
-    answer = await world.gateway.pay((await sale.start()).provider_order_id)
+    response = await world.gateway.pay((await sale.start()).provider_order_id)
     for _ in range(2):
-        payment = await sale.customer.VerifyPayment(verify_request(sale, answer))
+        payment = await sale.customer.VerifyPayment(verify_request(sale, response))
         assert payment.status == PaymentStatus.COMPLETED
     assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
 
@@ -222,59 +222,59 @@ async def test_verifying_completes_without_any_webhook(world: World) -> None:
 async def test_a_forged_checkout_changes_nothing(world: World, field: str, value: str) -> None:
     await world.gateway.faults(drop_webhooks=True)
     sale = world.sale()
-    answer = await world.gateway.pay((await sale.start()).provider_order_id)
+    response = await world.gateway.pay((await sale.start()).provider_order_id)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await sale.customer.VerifyPayment(verify_request(sale, answer, **{field: value}))
+        await sale.customer.VerifyPayment(verify_request(sale, response, **{field: value}))
     assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
     assert (await sale.now()).status == PaymentStatus.PENDING
 
 
 async def test_the_signature_of_one_order_does_not_pay_another(world: World) -> None:
     await world.gateway.faults(drop_webhooks=True)
-    cheap, dear = world.sale(amount=100), world.sale(amount=990000)
-    answer = await world.gateway.pay((await cheap.start()).provider_order_id)
-    await dear.start()
+    small, large = world.sale(amount=100), world.sale(amount=990000)
+    response = await world.gateway.pay((await small.start()).provider_order_id)
+    await large.start()
     with pytest.raises(grpc.aio.AioRpcError):
-        await dear.customer.VerifyPayment(verify_request(dear, answer))
-    assert (await dear.now()).status == PaymentStatus.PENDING
+        await large.customer.VerifyPayment(verify_request(large, response))
+    assert (await large.now()).status == PaymentStatus.PENDING
 
 
-async def test_verifying_with_a_silent_gateway_waits_for_what_follows(world: World) -> None:
+async def test_verifying_with_a_silent_gateway_sets_the_payment_to_processing(world: World) -> None:
     sale = world.sale()
     order_id = (await sale.start()).provider_order_id
     await world.gateway.faults(drop_webhooks=True)
-    answer = await world.gateway.pay(order_id)
+    response = await world.gateway.pay(order_id)
     await world.gateway.faults(delay_ms=1500)
-    payment = await sale.customer.VerifyPayment(verify_request(sale, answer))
+    payment = await sale.customer.VerifyPayment(verify_request(sale, response))
     assert payment.status == PaymentStatus.PROCESSING
     await world.gateway.faults(delay_ms=0)
-    await sale.customer.VerifyPayment(verify_request(sale, answer))
+    await sale.customer.VerifyPayment(verify_request(sale, response))
     await sale.reaches(PaymentStatus.COMPLETED)
 
 
-async def test_a_lost_webhook_is_made_good_by_asking(world: World) -> None:
+async def test_a_payment_whose_webhook_is_lost_is_completed_by_a_check(world: World) -> None:
     await world.gateway.faults(drop_webhooks=True)
     sale = world.sale()
     await world.gateway.pay((await sale.start()).provider_order_id)
     await world.db.run(DUE_NOW, id=sale.payment_id)
-    await check_payments(world.app)
+    await check_due_payments(world.app)
     await sale.reaches(PaymentStatus.COMPLETED)
 
 
-async def test_order_hears_of_a_capture_when_it_asks(world: World) -> None:
+async def test_reconciliation_reports_a_capture_to_the_order_service(world: World) -> None:
     await world.gateway.faults(drop_webhooks=True)
     sale = world.sale()
     order_id = (await sale.start()).provider_order_id
-    ask = pb.ReconcileOrderPaymentRequest(order_id=sale.order_id)
-    before = await world.as_order().ReconcileOrderPayment(ask)
+    request = pb.ReconcileOrderPaymentRequest(order_id=sale.order_id)
+    before = await world.as_order().ReconcileOrderPayment(request)
     assert (before.captured, before.status) == (False, PaymentStatus.PENDING)
     await world.gateway.pay(order_id)
-    after = await world.as_order().ReconcileOrderPayment(ask)
+    after = await world.as_order().ReconcileOrderPayment(request)
     assert (after.captured, after.captured_amount.minor_units) == (True, 24900)
     assert after.status == PaymentStatus.COMPLETED
 
 
-async def test_order_is_told_when_nobody_knows(world: World) -> None:
+async def test_reconciliation_fails_when_the_gateway_is_unavailable_or_the_payment_is_missing(world: World) -> None:
     sale = world.sale()
     await sale.start()
     await world.gateway.faults(broken=True)
@@ -286,13 +286,13 @@ async def test_order_is_told_when_nobody_knows(world: World) -> None:
     assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_an_authorised_payment_is_captured_by_asking(world: World) -> None:
+async def test_an_authorised_payment_is_captured_by_a_check(world: World) -> None:
     sale = world.sale()
     await world.gateway.pay((await sale.start()).provider_order_id, "authorized")
     await sale.reaches(PaymentStatus.COMPLETED)
 
 
-async def test_cash_waits_for_the_delivery(world: World) -> None:
+async def test_a_cod_payment_is_completed_by_the_delivery(world: World) -> None:
     sale = world.sale(method=PaymentMethod.COD)
     payment = await sale.start()
     assert (payment.status, payment.provider) == (PaymentStatus.PENDING, PaymentProvider.UNSPECIFIED)
@@ -310,19 +310,19 @@ async def test_cash_waits_for_the_delivery(world: World) -> None:
     assert event.cash
 
 
-async def test_cash_of_an_order_whose_payment_comes_late_is_booked_when_it_comes(world: World) -> None:
+async def test_a_cod_payment_that_is_started_after_the_delivery_is_completed(world: World) -> None:
     sale = world.sale(method=PaymentMethod.COD)
     await sale.delivered()
     await world.platform.settled()
     assert (await sale.start()).status == PaymentStatus.COMPLETED
 
 
-async def test_nothing_to_pay_is_paid_at_once(world: World) -> None:
+async def test_a_payment_of_amount_0_is_completed_when_it_is_started(world: World) -> None:
     payment = await world.sale(amount=0).start()
     assert (payment.status, payment.provider) == (PaymentStatus.COMPLETED, PaymentProvider.UNSPECIFIED)
 
 
-async def test_a_saved_card_shows_four_digits_and_can_be_forgotten(world: World) -> None:
+async def test_a_saved_card_shows_four_digits_and_can_be_deleted(world: World) -> None:
     sale = world.sale(method=PaymentMethod.CARD)
     await sale.paid(method="card")
     listing = pb.ListSavedPaymentMethodsRequest(customer_id=str(sale.customer_id))
@@ -340,9 +340,9 @@ async def test_a_saved_card_shows_four_digits_and_can_be_forgotten(world: World)
     assert not (await sale.customer.ListSavedPaymentMethods(listing)).payment_methods
 
 
-async def test_who_asks_for_the_payment_of_an_order_in_cash_at_once_gets_it(world: World) -> None:
+async def test_a_request_waits_for_a_cod_payment_that_is_still_being_created(world: World) -> None:
     sale = world.sale(method=PaymentMethod.COD)
-    asking = asyncio.ensure_future(sale.customer.GetOrderPayment(pb.GetOrderPaymentRequest(order_id=sale.order_id)))
+    waiting = asyncio.ensure_future(sale.customer.GetOrderPayment(pb.GetOrderPaymentRequest(order_id=sale.order_id)))
     await asyncio.sleep(0.02)
     await sale.start()
-    assert (await asking).order_id == sale.order_id
+    assert (await waiting).order_id == sale.order_id

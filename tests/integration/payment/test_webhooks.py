@@ -1,10 +1,11 @@
-"""The webhook faces the internet: forged, repeated, late, wrong and hostile messages."""
+"""Webhooks from the internet: forged, repeated, late, wrong and hostile messages."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import grpc
 import psycopg
@@ -16,12 +17,28 @@ from chassis.database import sql
 from tests.harness import refusal
 from tests.integration.payment.world import World, capture_message
 
-MESSAGES = sql("SELECT count(*) FROM payment_events")
-MESSAGES_OF = sql("SELECT outcome, details FROM payment_events WHERE payment_id = %(id)s::uuid ORDER BY received_at")
-ATTEMPTS = sql("SELECT * FROM payment_attempts WHERE payment_id = %(id)s::uuid ORDER BY created_at")
+
+class EventRow(NamedTuple):
+    outcome: str
+    details: dict[str, Any]
+
+
+class AttemptRow(NamedTuple):
+    status: str
+    captured_amount: Decimal
+
+
+COUNT_EVENTS = sql("SELECT count(*) FROM payment_events", value=int)
+LIST_EVENTS = sql(
+    "SELECT outcome, details FROM payment_events WHERE payment_id = %(id)s::uuid ORDER BY received_at", row=EventRow
+)
+LIST_ATTEMPTS = sql(
+    "SELECT status, captured_amount FROM payment_attempts WHERE payment_id = %(id)s::uuid ORDER BY created_at",
+    row=AttemptRow,
+)
 TAMPER = sql("UPDATE payment_events SET outcome = 'kept' WHERE payment_id = %(id)s::uuid")
 ERASE = sql("DELETE FROM payment_events WHERE payment_id = %(id)s::uuid")
-EVERYTHING = sql("SELECT to_jsonb(p) FROM payments p WHERE id = %(id)s::uuid")
+ALL_COLUMNS = sql("SELECT to_jsonb(p) FROM payments p WHERE id = %(id)s::uuid", value=dict)
 
 
 def transaction() -> str:
@@ -29,40 +46,40 @@ def transaction() -> str:
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "not hexadecimal", None])
-async def test_a_forged_webhook_is_refused_and_writes_nothing(world: World, signature: str | None) -> None:
+async def test_a_forged_webhook_is_rejected_and_not_stored(world: World, signature: str | None) -> None:
     sale = world.sale()
     await sale.start()
-    before = await world.db.value(MESSAGES)
+    before = await world.db.one(COUNT_EVENTS)
     headers = {} if signature is None else {"x_razorpay_signature": signature}
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.webhook(json.dumps(capture_message(sale, transaction())).encode(), **headers)
-    told = refusal(failed.value)
-    assert (told.code, told.reason) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_SIGNATURE")
-    assert await world.db.value(MESSAGES) == before
+    error = refusal(failed.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_SIGNATURE")
+    assert await world.db.one(COUNT_EVENTS) == before
     assert (await sale.now()).status == PaymentStatus.PENDING
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe\x00", b'{"event": "payment.captured", "payload": 1}'])
-async def test_signed_nonsense_is_a_bad_request(world: World, body: bytes) -> None:
-    before = await world.db.value(MESSAGES)
+async def test_a_signed_malformed_body_is_a_bad_request(world: World, body: bytes) -> None:
+    before = await world.db.one(COUNT_EVENTS)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.webhook(body, x_razorpay_signature=world.gateway.sign(body))
     assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
-    assert await world.db.value(MESSAGES) == before
+    assert await world.db.one(COUNT_EVENTS) == before
 
 
-async def test_the_same_message_many_times_at_once_has_one_effect(world: World) -> None:
+async def test_concurrent_repetitions_of_a_message_have_one_effect(world: World) -> None:
     sale = world.sale()
     await sale.start()
     message = capture_message(sale, transaction())
     await asyncio.gather(*(world.signed_webhook(message, "evt_same") for _ in range(12)))
-    # A replay under another event id is known by its bytes.
+    # A replay under another event id is recognised by the digest of its body.
     await world.signed_webhook(message, "evt_replayed")
     assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
-    assert len(await world.db.all(MESSAGES_OF, id=sale.payment_id)) == 1
+    assert len(await world.db.all(LIST_EVENTS, id=sale.payment_id)) == 1
 
 
-async def test_two_different_captures_at_once_keep_one_and_return_the_other(world: World) -> None:
+async def test_of_concurrent_captures_one_is_kept_and_the_others_are_refunded(world: World) -> None:
     sale = world.sale()
     order_id = (await sale.start()).provider_order_id
     await asyncio.gather(*(world.gateway.pay(order_id, again=True) for _ in range(3)))
@@ -77,20 +94,22 @@ async def test_two_different_captures_at_once_keep_one_and_return_the_other(worl
 
 
 @pytest.mark.parametrize("changes", [{"amount": 100}, {"amount": 24901}, {"currency": "USD"}, {"amount": 0}])
-async def test_a_webhook_with_a_wrong_amount_never_confirms(world: World, changes: dict[str, Any]) -> None:
+async def test_a_webhook_with_a_wrong_amount_never_completes_a_payment(world: World, changes: dict[str, Any]) -> None:
     sale = world.sale()
     await sale.start()
     await world.signed_webhook(capture_message(sale, transaction(), **changes))
     await world.platform.settled()
-    [attempt] = await world.db.all(ATTEMPTS, id=sale.payment_id)
+    [attempt] = await world.db.all(LIST_ATTEMPTS, id=sale.payment_id)
     assert (attempt.status, attempt.captured_amount) == ("mismatched", 0)
     assert (await sale.now()).status == PaymentStatus.PENDING
     assert await sale.events() == []
-    [event] = await world.db.all(MESSAGES_OF, id=sale.payment_id)
+    [event] = await world.db.all(LIST_EVENTS, id=sale.payment_id)
     assert event.outcome == "wrong_amount"
 
 
-async def test_money_of_a_wrong_amount_goes_back_and_the_right_one_still_confirms(world: World) -> None:
+async def test_a_capture_of_a_wrong_amount_is_refunded_and_a_right_one_still_completes_the_payment(
+    world: World,
+) -> None:
     sale = world.sale()
     order_id = (await sale.start()).provider_order_id
     await world.gateway.faults(wrong_amount=True)
@@ -104,7 +123,7 @@ async def test_money_of_a_wrong_amount_goes_back_and_the_right_one_still_confirm
     await sale.reaches(PaymentStatus.COMPLETED)
 
 
-async def test_messages_out_of_order_end_in_the_same_place(world: World) -> None:
+async def test_messages_out_of_order_have_the_same_result(world: World) -> None:
     sale = world.sale()
     await sale.start()
     won, lost = transaction(), transaction()
@@ -118,7 +137,7 @@ async def test_messages_out_of_order_end_in_the_same_place(world: World) -> None
     assert [type(event).__name__ for event in await sale.events()] == ["PaymentCompleted"]
 
 
-async def test_a_failure_that_turns_into_a_capture_confirms(world: World) -> None:
+async def test_a_capture_after_a_failure_of_the_same_attempt_completes_the_payment(world: World) -> None:
     sale = world.sale()
     await sale.start()
     late = transaction()
@@ -129,26 +148,26 @@ async def test_a_failure_that_turns_into_a_capture_confirms(world: World) -> Non
     assert (await sale.now()).status == PaymentStatus.COMPLETED
 
 
-async def test_messages_about_others_orders_are_written_down_and_do_nothing(world: World) -> None:
+async def test_messages_about_unknown_orders_are_stored_and_have_no_effect(world: World) -> None:
     stranger = world.sale()
     stranger.payment.provider_order_id = "order_NotOurs000001"
-    before = await world.db.value(MESSAGES)
+    before = await world.db.one(COUNT_EVENTS)
     await world.signed_webhook(capture_message(stranger, transaction()))
     await world.signed_webhook({"event": "settlement.processed", "payload": {}, "nonce": str(ids.new_id())})
-    assert await world.db.value(MESSAGES) == before + 2
+    assert await world.db.one(COUNT_EVENTS) == before + 2
 
 
-async def test_what_is_kept_of_a_message_names_nobody(world: World) -> None:
+async def test_stored_messages_hold_no_personal_data(world: World) -> None:
     sale = world.sale()
     await sale.paid(method="card")
-    rows = await world.db.all(MESSAGES_OF, id=sale.payment_id)
-    kept = json.dumps([row.details for row in rows]) + json.dumps(await world.db.value(EVERYTHING, id=sale.payment_id))
+    rows = await world.db.all(LIST_EVENTS, id=sale.payment_id)
+    stored = json.dumps([row.details for row in rows]) + json.dumps(await world.db.one(ALL_COLUMNS, id=sale.payment_id))
     for personal in ("@", "919000000000", "Local Payer", "token_"):
-        assert personal not in kept
-    assert "Visa" in kept
+        assert personal not in stored
+    assert "Visa" in stored
 
 
-async def test_the_books_of_messages_cannot_be_changed(world: World) -> None:
+async def test_stored_messages_cannot_be_changed(world: World) -> None:
     sale = world.sale()
     await sale.paid()
     for statement in (TAMPER, ERASE):

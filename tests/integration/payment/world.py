@@ -1,4 +1,4 @@
-"""What payment's tests act with: a customer, staff, the gateway, order, and eyes on the database and the events."""
+"""What the tests of the payment service use: customers, staff, the gateway, the order service, the database."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import grpc
@@ -39,6 +38,7 @@ from chassis import ids
 from chassis.clock import now
 from chassis.database import sql
 from chassis.events.bus import Bus
+from chassis.events.outbox import OutboxRow
 from chassis.process.service import Process
 from chassis.security import tls
 from devstack.daemons import Daemon
@@ -58,15 +58,23 @@ EVENT_TYPES = {
         events_pb2.SurplusRefunded,
     )
 }
-EVENTS_OF_ORDER = sql("SELECT type, payload FROM outbox WHERE key = %(order_id)s ORDER BY seq")
+ANONYMOUS = Identity("edge")
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = WAIT_SECONDS) -> T:
-    """What `look` returns once it returns something."""
+class EventRow(NamedTuple):
+    type: str
+    payload: bytes
+
+
+EVENTS_OF_ORDER = sql("SELECT type, payload FROM outbox WHERE key = %(order_id)s ORDER BY seq", row=EventRow)
+
+
+async def eventually(read: Callable[[], Awaitable[T | None]], seconds: float = WAIT_SECONDS) -> T:
+    """Repeats `read` until its result is true, and returns that."""
     async with asyncio.timeout(seconds):
-        while not (seen := await look()):
+        while not (found := await read()):
             await asyncio.sleep(0.03)
-    return seen
+    return found
 
 
 class LocalGateway:
@@ -89,7 +97,7 @@ class LocalGateway:
         }
         self._daemon = Daemon(
             "gateway",
-            [sys.executable, "-m", "devstack.gateway", *(word for pair in options.items() for word in pair)],
+            [sys.executable, "-m", "devstack.gateway", *(part for option in options.items() for part in option)],
             log=directory / "gateway.log",
             pid_file=directory / "gateway.pid",
             environment=dict(os.environ),
@@ -105,46 +113,48 @@ class LocalGateway:
         self._daemon.stop(5.0)
 
     async def faults(self, **switches: Any) -> None:
-        answer = await self._client.put("/faults", json=switches)
-        answer.raise_for_status()
+        response = await self._client.put("/faults", json=switches)
+        response.raise_for_status()
 
     async def pay(self, order_id: str, outcome: str = "captured", **more: Any) -> dict[str, Any]:
-        """The customer acts; returns what the checkout hands to the browser."""
-        answer = await self._client.post("/pay", json={"order_id": order_id, "outcome": outcome, **more})
-        answer.raise_for_status()
-        return dict(answer.json())
+        """The customer pays or declines; returns what the checkout returns to the browser."""
+        response = await self._client.post("/pay", json={"order_id": order_id, "outcome": outcome, **more})
+        response.raise_for_status()
+        return dict(response.json())
 
     async def finish_refund(self, refund_id: str, outcome: str) -> None:
-        answer = await self._client.post(f"/refunds/{refund_id}/finish", json={"outcome": outcome})
-        answer.raise_for_status()
+        response = await self._client.post(f"/refunds/{refund_id}/finish", json={"outcome": outcome})
+        response.raise_for_status()
 
-    async def refund_by_hand(self, transaction_id: str, amount: int) -> None:
-        """Somebody refunds in the gateway's own dashboard."""
-        answer = await self._client.post(
+    async def refund_in_dashboard(self, transaction_id: str, amount: int) -> None:
+        """A person refunds in the gateway's dashboard."""
+        response = await self._client.post(
             f"/v1/payments/{transaction_id}/refund", json={"amount": amount}, auth=(self.key_id, self.key_secret)
         )
-        answer.raise_for_status()
+        response.raise_for_status()
 
     async def refunds(self, transaction_id: str) -> list[dict[str, Any]]:
-        answer = await self._client.get(f"/v1/payments/{transaction_id}/refunds", auth=(self.key_id, self.key_secret))
-        answer.raise_for_status()
-        return list(answer.json()["items"])
+        response = await self._client.get(f"/v1/payments/{transaction_id}/refunds", auth=(self.key_id, self.key_secret))
+        response.raise_for_status()
+        return list(response.json()["items"])
 
     async def orders(self, receipt: str) -> list[dict[str, Any]]:
-        answer = await self._client.get("/v1/orders", params={"receipt": receipt}, auth=(self.key_id, self.key_secret))
-        return list(answer.json()["items"])
+        response = await self._client.get(
+            "/v1/orders", params={"receipt": receipt}, auth=(self.key_id, self.key_secret)
+        )
+        return list(response.json()["items"])
 
     def sign(self, body: bytes) -> str:
         return hmac.new(self.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-class Door:
-    """POST in, ReceiveWebhook out with the same bytes and headers: the part of the edge that webhooks need."""
+class WebhookEdge:
+    """Forwards POST requests to ReceiveWebhook with the same bytes and headers, as the edge does."""
 
     def __init__(self, platform: Platform, port: int) -> None:
         self._platform, self._stub = platform, None
         self.url = f"http://127.0.0.1:{port}/api/payments/webhook"
-        app = Starlette(routes=[Route("/api/payments/webhook", self._pass_on, methods=["POST"])])
+        app = Starlette(routes=[Route("/api/payments/webhook", self._forward, methods=["POST"])])
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -159,10 +169,10 @@ class Door:
 
     def _payment(self) -> Any:
         if self._stub is None:
-            self._stub = self._platform.stub("payment", PaymentServiceStub, harness.nobody())
+            self._stub = self._platform.stub("payment", PaymentServiceStub, ANONYMOUS)
         return self._stub
 
-    async def _pass_on(self, request: Request) -> Response:
+    async def _forward(self, request: Request) -> Response:
         headers = tuple((name, value) for name, value in request.headers.items() if name.startswith("x-razorpay"))
         body = HttpBody(content_type=request.headers.get("content-type", ""), data=await request.body())
         try:
@@ -178,7 +188,7 @@ async def _true(value: bool) -> bool:
 
 
 class Orders(OrderServiceServicer):
-    """Order, as far as payment knows it: the states it answers and the events it publishes."""
+    """The order service, as the payment service sees it: its states and its events."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -207,7 +217,8 @@ class Orders(OrderServiceServicer):
         )
 
     async def publish(self, event: Message, key: str) -> None:
-        row = SimpleNamespace(
+        row = OutboxRow(
+            seq=0,
             event_id=ids.new_id(),
             type=event.DESCRIPTOR.full_name,
             payload=event.SerializeToString(),
@@ -221,7 +232,7 @@ class Orders(OrderServiceServicer):
 
 @dataclass(eq=False)
 class Sale:
-    """One order and its payment, and whoever may look at them."""
+    """One order with its payment, its customer and the staff of its store."""
 
     world: World
     method: payment_pb2.PaymentMethod.Value.ValueType = payment_pb2.PaymentMethod.UPI
@@ -257,22 +268,22 @@ class Sale:
 
     async def now(self) -> payment_pb2.Payment:
         """The payment as its customer sees it."""
-        seen: payment_pb2.Payment = await self.customer.GetPayment(pb.GetPaymentRequest(id=self.payment_id))
-        return seen
+        payment: payment_pb2.Payment = await self.customer.GetPayment(pb.GetPaymentRequest(id=self.payment_id))
+        return payment
 
     async def reaches(self, status: payment_pb2.PaymentStatus.Value.ValueType) -> payment_pb2.Payment:
-        async def look() -> payment_pb2.Payment | None:
-            seen = await self.now()
-            return seen if seen.status == status else None
+        async def read() -> payment_pb2.Payment | None:
+            payment = await self.now()
+            return payment if payment.status == status else None
 
         try:
-            return await eventually(look)
+            return await eventually(read)
         except TimeoutError:
-            word = payment_pb2.PaymentStatus.Value.Name
-            raise AssertionError(f"still {word((await self.now()).status)}, not {word(status)}") from None
+            name = payment_pb2.PaymentStatus.Value.Name
+            raise AssertionError(f"still {name((await self.now()).status)}, not {name(status)}") from None
 
     async def paid(self, method: str = "upi") -> payment_pb2.Payment:
-        """Started, paid at the gateway, and told by its webhook."""
+        """Starts the payment, pays at the gateway, and waits for the webhook."""
         if not self.payment.id:
             await self.start()
         await self.world.gateway.pay(self.payment.provider_order_id, method=method)
@@ -285,12 +296,12 @@ class Sale:
     async def refunds_reach(
         self, status: payment_pb2.RefundStatus.Value.ValueType, count: int = 1
     ) -> Sequence[payment_pb2.Refund]:
-        async def look() -> Sequence[payment_pb2.Refund] | None:
-            seen = await self.refunds()
-            return seen if len(seen) == count and all(refund.status == status for refund in seen) else None
+        async def read() -> Sequence[payment_pb2.Refund] | None:
+            refunds = await self.refunds()
+            return refunds if len(refunds) == count and all(refund.status == status for refund in refunds) else None
 
         try:
-            return await eventually(look)
+            return await eventually(read)
         except TimeoutError:
             raise AssertionError(f"not {count} refunds in that state: {await self.refunds()}") from None
 
@@ -299,14 +310,15 @@ class Sale:
         if amount is not None:
             request.amount.CopyFrom(Money(currency_code="INR", minor_units=amount))
         caller = harness.staff(ids.new_id(), self.store_id, job).sending(idempotency_key=key or str(ids.new_id()))
-        made: payment_pb2.Refund = await self.world.stub(caller).RefundPayment(request)
-        return made
+        refund: payment_pb2.Refund = await self.world.stub(caller).RefundPayment(request)
+        return refund
 
     async def cancelled(self) -> None:
-        """Order says so."""
+        """The order service publishes OrderCancelled."""
         await self.world.orders.publish(OrderCancelled(order_id=self.order_id), self.order_id)
 
     async def delivered(self, actor: UUID | None = None) -> None:
+        """The order service publishes OrderDelivered."""
         event = OrderDelivered(
             order_id=self.order_id,
             payment_method=PaymentMethod.COD,
@@ -316,7 +328,7 @@ class Sale:
         await self.world.orders.publish(event, self.order_id)
 
     async def events(self) -> list[Any]:
-        """What payment published about this order, in order."""
+        """The events of this order's payment, in their order."""
         rows = await self.world.db.all(EVENTS_OF_ORDER, order_id=self.order_id)
         return [EVENT_TYPES[row.type].FromString(row.payload) for row in rows]
 
@@ -351,12 +363,12 @@ class World:
         return Sale(self, **facts)
 
     async def webhook(self, body: bytes, **headers: str) -> None:
-        """Somebody posts these bytes. Raises AioRpcError."""
-        caller = harness.nobody().sending(**headers)
+        """An anonymous client posts these bytes. Raises AioRpcError."""
+        caller = ANONYMOUS.sending(**headers)
         await self.stub(caller).ReceiveWebhook(HttpBody(content_type="application/json", data=body))
 
     async def signed_webhook(self, message: dict[str, Any], event_id: str = "") -> bytes:
-        """The gateway posts this message; returns the bytes."""
+        """The gateway posts this message with its signature; returns the bytes."""
         body = json.dumps(message).encode()
         headers = {"x_razorpay_signature": self.gateway.sign(body)}
         if event_id:
@@ -366,7 +378,7 @@ class World:
 
 
 def capture_message(sale: Sale, transaction_id: str, **changes: Any) -> dict[str, Any]:
-    """A payment.captured as the gateway writes it."""
+    """A payment.captured event of the gateway."""
     entity = {
         "id": transaction_id,
         "order_id": sale.payment.provider_order_id,
@@ -383,4 +395,4 @@ def capture_message(sale: Sale, transaction_id: str, **changes: Any) -> dict[str
     return {"event": "payment.captured", "payload": {"payment": {"entity": entity}}}
 
 
-__all__ = ["Door", "LocalGateway", "Orders", "Sale", "World", "capture_message", "eventually"]
+__all__ = ["LocalGateway", "Orders", "Sale", "WebhookEdge", "World", "capture_message", "eventually"]

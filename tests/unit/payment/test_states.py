@@ -1,4 +1,4 @@
-"""The states of a payment and of a refund: which steps exist, and which do not."""
+"""The states of payments and refunds: which transitions exist, and which do not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import itertools
 import pytest
 from jainshikanji.payment.v1 import payment_pb2
 
-from services.payment import model, wire
+from services.payment import wire
+from services.payment.model import states
 
-STEPS = {
+TRANSITIONS = {
     ("pending", "processing"),
     ("pending", "completed"),
     ("pending", "failed"),
@@ -23,7 +24,7 @@ STEPS = {
     ("cancelled", "completed"),
     ("completed", "refunded"),
 }
-REFUND_STEPS = {
+REFUND_TRANSITIONS = {
     ("pending", "processing"),
     ("pending", "completed"),
     ("pending", "failed"),
@@ -33,27 +34,27 @@ REFUND_STEPS = {
 
 
 @pytest.mark.parametrize(("before", "after"), [*itertools.product(wire.STATUSES.names(), repeat=2)])
-def test_a_payment_takes_exactly_the_steps_that_are_written_down(before: str, after: str) -> None:
-    assert model.may_become(before, after) is ((before, after) in STEPS)
+def test_a_payment_has_exactly_the_listed_transitions(before: str, after: str) -> None:
+    assert states.is_transition(before, after) is ((before, after) in TRANSITIONS)
 
 
 @pytest.mark.parametrize(("before", "after"), [*itertools.product(wire.REFUND_STATUSES.names(), repeat=2)])
-def test_a_refund_takes_exactly_the_steps_that_are_written_down(before: str, after: str) -> None:
-    assert (before in model.refunds_before(after)) is ((before, after) in REFUND_STEPS)
+def test_a_refund_has_exactly_the_listed_transitions(before: str, after: str) -> None:
+    assert (before in states.refund_states_before(after)) is ((before, after) in REFUND_TRANSITIONS)
 
 
-def test_no_money_flows_back_into_waiting() -> None:
-    assert not any(model.may_become(closed, "pending") for closed in wire.STATUSES.names())
-    assert not any(model.may_become(closed, "processing") for closed in ("completed", "refunded", "cancelled"))
+def test_a_closed_payment_never_becomes_pending_or_processing() -> None:
+    assert not any(states.is_transition(closed, "pending") for closed in wire.STATUSES.names())
+    assert not any(states.is_transition(closed, "processing") for closed in ("completed", "refunded", "cancelled"))
 
 
-def test_a_step_that_does_not_exist_is_a_bug_and_says_so() -> None:
-    with pytest.raises(model.IllegalStep) as wrong:
-        model.step("completed", "failed")
-    assert (wrong.value.before, wrong.value.after) == ("completed", "failed")
+def test_a_transition_that_does_not_exist_raises() -> None:
+    with pytest.raises(states.IllegalTransition) as raised:
+        states.check_transition("completed", "failed")
+    assert (raised.value.before, raised.value.after) == ("completed", "failed")
 
 
-def test_every_word_of_the_database_has_its_enum_value() -> None:
+def test_every_value_of_the_database_has_its_enum_value() -> None:
     assert wire.METHODS.names() == ["upi", "card", "netbanking", "cod", "wallet", "emi"]
     assert wire.PROVIDERS.names() == ["razorpay", "stripe", "paytm"]
     assert sorted(wire.STATUSES.names()) == ["cancelled", "completed", "failed", "pending", "processing", "refunded"]

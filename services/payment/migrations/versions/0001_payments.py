@@ -1,4 +1,4 @@
-"""Payments, their attempts and events, refunds, saved methods."""
+"""Creates the tables of payments, attempts, messages of gateways, refunds, saved methods and order outcomes."""
 
 from alembic import op
 
@@ -46,7 +46,7 @@ def upgrade() -> None:
 
 
 def _payments() -> None:
-    # One payment per order is a rule of this service, so the index on order_id is unique.
+    # An order has one payment, so the index on order_id is unique.
     op.execute(
         """
         CREATE TABLE payments (
@@ -190,8 +190,8 @@ def _refunds() -> None:
 
 
 def _refund_cap() -> None:
-    # The sum of an attempt's refunds that have not failed is kept in the attempt, where a CHECK caps it at what was
-    # captured. Whoever writes a refund, by whatever code, cannot give back more.
+    # The attempt stores the sum of its refunds that have not failed. A CHECK caps it at the captured amount, so that no
+    # code can exceed it.
     op.execute(
         """
         CREATE FUNCTION count_refund() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,11 +1,10 @@
-"""Tables of payment_db, the states of a payment and of a refund, and the refusals."""
+"""Tables of payment_db."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, String, Text, func, text
@@ -13,157 +12,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database.tables import Encrypted, service_metadata, type_annotations
-from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
-from chassis.money import money_to_proto
 
-PENDING: Final = "pending"
-PROCESSING: Final = "processing"
-COMPLETED: Final = "completed"
-FAILED: Final = "failed"
-REFUNDED: Final = "refunded"
-CANCELLED: Final = "cancelled"
-
-COD: Final = "cod"
-CASH: Final = "cash"
-"""Where an attempt happened when no gateway took part."""
-
-# Money outranks words: a capture is a fact, whatever was decided about the payment before it was known. FAILED returns
-# to PROCESSING only when the customer starts another attempt.
-_STEPS: Final[Mapping[str, frozenset[str]]] = {
-    PENDING: frozenset({PROCESSING, COMPLETED, FAILED, CANCELLED}),
-    PROCESSING: frozenset({COMPLETED, FAILED, CANCELLED}),
-    FAILED: frozenset({PROCESSING, COMPLETED, CANCELLED}),
-    CANCELLED: frozenset({COMPLETED}),
-    COMPLETED: frozenset({REFUNDED}),
-    REFUNDED: frozenset(),
-}
-OPEN: Final = frozenset({PENDING, PROCESSING, FAILED})
-"""States in which the money is still waited for."""
-
-_REFUND_STEPS: Final[Mapping[str, frozenset[str]]] = {
-    PENDING: frozenset({PROCESSING, COMPLETED, FAILED}),
-    PROCESSING: frozenset({COMPLETED, FAILED}),
-    COMPLETED: frozenset(),
-    FAILED: frozenset(),
-}
-
-
-class IllegalStep(Exception):
-    """Code asked for a step that the state machine does not have: a bug, never an answer to a caller."""
-
-    def __init__(self, before: str, after: str) -> None:
-        super().__init__(f"a payment cannot go from {before} to {after}")
-        self.before, self.after = before, after
-
-
-def may_become(before: str, after: str) -> bool:
-    """Whether a payment in state `before` may step to `after`."""
-    return after in _STEPS[before]
-
-
-def step(before: str, after: str) -> str:
-    """`after`, when a payment may go there. Raises IllegalStep."""
-    if not may_become(before, after):
-        raise IllegalStep(before, after)
-    return after
-
-
-def refunds_before(after: str) -> frozenset[str]:
-    """The states from which a refund may step to `after`."""
-    return frozenset(before for before, steps in _REFUND_STEPS.items() if after in steps)
-
-
-class OrderHasPayment(AlreadyExists):
-    """Another payment was written for this order, or this one with other facts."""
-
-    def __init__(self) -> None:
-        super().__init__("this order has another payment")
-
-
-class InvalidSignature(Unauthenticated):
-    """A webhook that its gateway did not sign."""
-
-    def __init__(self) -> None:
-        super().__init__("the signature does not hold")
-
-
-class PaymentClosed(Conflict):
-    """Nothing can be paid any more."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__("this payment is closed", status=status.upper())
-
-
-class PaymentExpired(Conflict):
-    """The order does not wait for the money any longer."""
-
-    def __init__(self) -> None:
-        super().__init__("the time to pay this order is over")
-
-
-class NotPaidOnline(Conflict):
-    """Cash, or nothing to pay: there is no gateway to go to."""
-
-    def __init__(self) -> None:
-        super().__init__("this order is not paid online")
-
-
-class OnlinePaymentOff(Conflict):
-    """No gateway is configured."""
-
-    def __init__(self) -> None:
-        super().__init__("online payment is not offered")
-
-
-class GatewayDeclined(Conflict):
-    """The gateway will not take this payment as it is: an amount below its minimum, for example."""
-
-    def __init__(self) -> None:
-        super().__init__("the payment gateway does not take this payment")
-
-
-class GatewaySilent(Unavailable):
-    """The gateway did not answer in time; what it did is not known."""
-
-    def __init__(self) -> None:
-        super().__init__("the payment gateway does not answer; try again")
-
-
-class PaymentNotCaptured(Conflict):
-    """There is no money to give back."""
-
-    def __init__(self) -> None:
-        super().__init__("nothing was captured for this payment")
-
-
-class RefundTooLarge(Conflict):
-    """More than what is left of the captured amount; metadata has it in minor units."""
-
-    def __init__(self, refundable: Decimal) -> None:
-        left = str(money_to_proto(refundable).minor_units)
-        super().__init__("the refund is larger than what is left of this payment", refundable=left)
-
-
-class RefundOverLimit(Conflict):
-    """Beyond what a cashier may give back of one payment; metadata has the limit in minor units."""
-
-    def __init__(self, limit: Decimal) -> None:
-        super().__init__("a manager has to make this refund", limit=str(money_to_proto(limit).minor_units))
-
-
-class CashRefundNeedsManager(PermissionDenied):
-    """Cash goes back by the hand of a manager or admin."""
-
-    def __init__(self) -> None:
-        super().__init__("cash refunds are a manager's entries")
+_NOW = func.now()
 
 
 class Base(DeclarativeBase):
+    """All tables of this service."""
+
     metadata = service_metadata()
     type_annotation_map = type_annotations
-
-
-_NOW = func.now()
 
 
 class Payment(Base):
@@ -215,15 +72,15 @@ class Payment(Base):
     captured_amount: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default=text("0"))
     refunded_amount: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default=text("0"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    # When the gateway is queried next about this payment; NULL when no change is expected.
     check_at: Mapped[datetime | None]
-    """When the gateway is asked next about a payment that it should have told of; NULL when nothing is expected."""
     checks: Mapped[int] = mapped_column(server_default=text("0"))
+    # When the order's state is queried next; NULL when the order needs no check.
     order_check_at: Mapped[datetime | None]
-    """When order is asked whether it knows that it was paid; NULL when it is known to know."""
 
 
 class Attempt(Base):
-    """One try of the customer at the gateway, or the cash of an order. At most one per payment is kept."""
+    """One attempt of the customer to pay at the gateway, or the cash of an order. At most one per payment is kept."""
 
     __tablename__ = "payment_attempts"
     __table_args__ = (
@@ -251,14 +108,14 @@ class Attempt(Base):
     kept: Mapped[bool] = mapped_column(server_default=text("false"))
     captured_amount: Mapped[Decimal] = mapped_column(Numeric(14, 2), server_default=text("0"))
     refunded_amount: Mapped[Decimal] = mapped_column(Numeric(14, 2), server_default=text("0"))
+    # The member of staff who received the cash.
     actor: Mapped[UUID | None]
-    """Who took the cash."""
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 
 class PaymentEvent(Base):
-    """What a gateway said, once and for ever: a trigger refuses changes. Details are an allow-list without PII."""
+    """A message of a gateway. A trigger makes the table append-only; details are selected fields without PII."""
 
     __tablename__ = "payment_events"
     __table_args__ = (
@@ -280,7 +137,7 @@ class PaymentEvent(Base):
 
 
 class Refund(Base):
-    """Money that goes back. `refund_id` is our reference at the gateway, which makes repeats harmless."""
+    """A refund. `refund_id` is our reference at the gateway, which makes the request idempotent there."""
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -315,7 +172,7 @@ class Refund(Base):
 
 
 class SavedMethod(Base):
-    """A way to pay that the gateway remembers for a customer: its token, sealed, and the last four digits."""
+    """A payment method that the gateway has saved for a customer: its encrypted token and the last four digits."""
 
     __tablename__ = "payment_methods"
     __table_args__ = (
@@ -338,7 +195,7 @@ class SavedMethod(Base):
 
 
 class OrderOutcome(Base):
-    """An order ended before its payment was written here: what StartPayment must know when it comes late."""
+    """The outcome of an order that ended before its payment was started; applied when the payment is inserted."""
 
     __tablename__ = "order_outcomes"
     __table_args__ = (CheckConstraint("outcome IN ('cancelled', 'delivered')", name="order_outcomes_outcome_check"),)
