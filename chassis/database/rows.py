@@ -7,16 +7,18 @@ SqlType("smallint")]` names the PostgreSQL type of a field where the usual one d
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Column, Table
 
 _SQL_TYPES: dict[Any, str] = {
@@ -97,6 +99,14 @@ def arrays(row: type, rows: Iterable[Any]) -> dict[str, list[Any]]:
     """The values of new rows, one list a field: the parameters of `unnest`."""
     columns = list(zip(*map(_values(row), rows), strict=True))
     return {name: list(columns[place]) if columns else [] for place, name in enumerate(field_names(row))}
+
+
+def json_rows(rows: Iterable[Any]) -> Jsonb:
+    """New rows as one JSON array: the parameter of `jsonb_to_recordset`."""
+    return Jsonb([parameters(row) for row in rows], dumps=_dumps)
+
+
+_dumps = partial(json.dumps, default=str, ensure_ascii=False)
 
 
 @cache

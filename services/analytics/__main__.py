@@ -1,11 +1,11 @@
-"""The analytics service: `python -m services.analytics`."""
+"""Composition root: `python -m services.analytics`."""
 
 from chassis import Loop, Service
 from services.analytics.app import AnalyticsApp
 from services.analytics.events import HANDLERS
 from services.analytics.servicer import AnalyticsServicer
-from services.analytics.usecases.forgetting import forget_old
-from services.analytics.usecases.taking_in import learn_stores
+from services.analytics.usecases.ingestion import load_unknown_stores
+from services.analytics.usecases.retention import purge_expired
 from services.identity import IDENTITY
 
 SERVICE = Service(
@@ -15,8 +15,8 @@ SERVICE = Service(
     servicers=[AnalyticsServicer],
     handlers=HANDLERS,
     loops=[
-        Loop("learn-stores", every=60.0, run=learn_stores),
-        Loop("forget", every=3600.0, run=forget_old),
+        Loop("load-unknown-stores", every=60.0, run=load_unknown_stores),
+        Loop("purge-expired", every=3600.0, run=purge_expired),
     ],
 )
 

@@ -1,29 +1,26 @@
-"""What analytics asks others: a store that no event has told of yet."""
+"""Calls to other services."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from jainshikanji.store.v1.store_service_pb2 import BatchGetStoresRequest
 from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 
 from chassis.rpc.channels import Channels
+from services.analytics.model.facts import StoreFact
 from services.analytics.model.period import PLATFORM_ZONE
 
-
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
-    """A store's name and zone."""
-
-    store_id: UUID
-    name: str
-    time_zone: str
+# Older than every event of a store but its first, which says the same.
+_FIRST_VERSION = 1
 
 
-async def stores(peers: Channels, store_ids: Sequence[UUID]) -> list[StoreFacts]:
-    """The stores that exist, of at most 100. Raises Unavailable when store does not answer."""
+async def get_stores(channels: Channels, store_ids: Sequence[UUID]) -> list[StoreFact]:
+    """Those of at most 100 stores that exist. Raises Unavailable when store does not respond."""
     request = BatchGetStoresRequest(ids=[str(store_id) for store_id in store_ids])
-    answer = await peers.stub("store", StoreServiceStub).BatchGetStores(request, timeout=1.0)
-    return [StoreFacts(UUID(store.id), store.name, store.time_zone or PLATFORM_ZONE) for store in answer.stores]
+    response = await channels.stub("store", StoreServiceStub).BatchGetStores(request, timeout=1.0)
+    return [
+        StoreFact(UUID(store.id), store.name, store.time_zone or PLATFORM_ZONE, _FIRST_VERSION)
+        for store in response.stores
+    ]

@@ -1,4 +1,4 @@
-"""Days, and the zones they are counted in."""
+"""Periods of days in a time zone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 PLATFORM_ZONE: Final = "Asia/Kolkata"
 
 
-def zones_of(store_zone: str | None) -> tuple[str, ...]:
-    """The zones whose days a store's orders are counted in: the platform's, and the store's own where it differs."""
+def list_zones(store_zone: str | None) -> tuple[str, ...]:
+    """The time zones of a store's roll-ups: the platform's, and the store's own if it differs."""
     if store_zone in (None, PLATFORM_ZONE):
         return (PLATFORM_ZONE,)
     assert store_zone is not None
@@ -21,7 +21,7 @@ def zones_of(store_zone: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days of a zone, and the stores that are asked for."""
+    """Days of a time zone, and the stores to include: one, those of `store_ids`, or all (`everywhere`)."""
 
     first: date
     last: date
@@ -32,23 +32,23 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many."""
+        """The number of days."""
         return (self.last - self.first).days + 1
 
     @property
-    def before(self) -> Period:
-        """As many days, just before."""
+    def previous(self) -> Period:
+        """The period of the same length just before."""
         length = timedelta(days=self.days)
         return Period(
             self.first - length, self.last - length, self.zone, self.store_id, self.everywhere, self.store_ids
         )
 
-    def of_days(self) -> dict[str, Any]:
+    def day_parameters(self) -> dict[str, Any]:
         """Parameters of statements on roll-ups."""
         return {"first": self.first, "last": self.last, "zone": self.zone, **self._stores()}
 
-    def of_moments(self) -> dict[str, Any]:
-        """Parameters of statements on moments: from the first midnight to the one after the last day."""
+    def time_parameters(self) -> dict[str, Any]:
+        """Parameters of statements on timestamps: from the first midnight to the midnight after the last day."""
         return {
             "start": self._midnight(self.first),
             "end": self._midnight(self.last + timedelta(days=1)),

@@ -1,7 +1,7 @@
-"""How orders become figures.
+"""Roll-ups: sums of orders by hour, day, product and customer.
 
-A fact adds `contribution(fact, zone)` to the roll-ups; when it changes, the difference between its contributions is
-added. So a roll-up is at all times the sum over the facts, and a test holds it to that.
+A fact adds `calculate_contribution(fact, zone)` to the roll-ups; when it changes, the difference is added.
+So a roll-up always equals the sum over the facts, which a test verifies.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.analytics.model.facts import ZERO, Milestone, OrderFact, Placement
+from services.analytics.rows import NewCustomerDay, NewProductDay, NewSalesDay, NewSalesHour
 
 # The measures of a roll-up of orders, in the order of its columns.
 COUNTS: Final = (
@@ -37,7 +38,7 @@ NOTHING: Final[Figures] = (0,) * len(COUNTS) + (ZERO,) * len(AMOUNTS)
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one order adds to the roll-ups of one zone."""
+    """The amounts that one order adds to the roll-ups of one time zone."""
 
     store_id: UUID
     day: date
@@ -49,8 +50,8 @@ class Contribution:
     customers: Mapping[UUID, tuple[int, Decimal]]
 
 
-def contribution(fact: OrderFact, zone: str) -> Contribution | None:
-    """Nothing until the order's first event is heard: without it neither day nor amounts are known."""
+def calculate_contribution(fact: OrderFact, zone: str) -> Contribution | None:
+    """The contribution of a fact; None before OrderCreated has arrived, which states day and amounts."""
     order = fact.placement
     if order is None:
         return None
@@ -60,18 +61,18 @@ def contribution(fact: OrderFact, zone: str) -> Contribution | None:
         order.store_id,
         local.date(),
         local.hour,
-        _figures(fact, order),
-        _products(order) if counted else {},
+        _measures_of(fact, order),
+        _products_of(order) if counted else {},
         {order.customer_id: (1, order.total - fact.refunded_amount)} if counted else {},
     )
 
 
-def _figures(fact: OrderFact, order: Placement) -> Figures:
+def _measures_of(fact: OrderFact, order: Placement) -> Figures:
     cancelled, delivered = int(fact.is_cancelled), int(Milestone.DELIVERED in fact.reached)
     if not fact.counts:
         return (1, 0, cancelled, delivered, *NOTHING[4:])
-    preparation = fact.seconds(Milestone.CONFIRMED, Milestone.READY)
-    delivery = fact.seconds(Milestone.DISPATCHED, Milestone.DELIVERED)
+    preparation = fact.duration_seconds(Milestone.CONFIRMED, Milestone.READY)
+    delivery = fact.duration_seconds(Milestone.DISPATCHED, Milestone.DELIVERED)
     return (
         1,
         1,
@@ -89,8 +90,8 @@ def _figures(fact: OrderFact, order: Placement) -> Figures:
     )
 
 
-def _products(order: Placement) -> dict[UUID, tuple[int, int, Decimal]]:
-    """A product that stands on two lines is in one order."""
+def _products_of(order: Placement) -> dict[UUID, tuple[int, int, Decimal]]:
+    """Quantity, orders and sales by product; several lines of a product count as one order."""
     products: dict[UUID, tuple[int, int, Decimal]] = {}
     for line in order.lines:
         quantity, _, sales = products.get(line.product_id, (0, 0, ZERO))
@@ -99,7 +100,7 @@ def _products(order: Placement) -> dict[UUID, tuple[int, int, Decimal]]:
 
 
 class Differences:
-    """What roll-ups must change by, gathered over many orders."""
+    """The changes of roll-ups, summed over many orders."""
 
     def __init__(self) -> None:
         self._hours: defaultdict[tuple[Any, ...], Figures] = defaultdict(lambda: NOTHING)
@@ -107,46 +108,46 @@ class Differences:
         self._customers: defaultdict[tuple[Any, ...], Figures] = defaultdict(lambda: (0, ZERO))
 
     def change(self, before: OrderFact, after: OrderFact, zone: str) -> None:
-        """One order was `before` and is `after`."""
-        old, new = contribution(before, zone), contribution(after, zone)
+        """Adds the change of one order from `before` to `after`."""
+        old, new = calculate_contribution(before, zone), calculate_contribution(after, zone)
         for part, other, sign in ((old, new, -1), (new, old, 1)):
             if part is None:
                 continue
             where = (part.store_id, zone, part.day)
-            _sum(self._hours, (*where, part.hour), part.figures, sign)
-            # Most events change times alone; what is the same before and after need not be taken off and put back.
-            stays = other is not None and (other.store_id, other.day) == (part.store_id, part.day)
-            if not (stays and other is not None and other.products == part.products):
+            _add_to(self._hours, (*where, part.hour), part.figures, sign)
+            # Most events only change times; equal amounts need not be subtracted and added again.
+            same_day = other is not None and (other.store_id, other.day) == (part.store_id, part.day)
+            if not (same_day and other is not None and other.products == part.products):
                 for product_id, figures in part.products.items():
-                    _sum(self._products, (*where, product_id), figures, sign)
-            if not (stays and other is not None and other.customers == part.customers):
+                    _add_to(self._products, (*where, product_id), figures, sign)
+            if not (same_day and other is not None and other.customers == part.customers):
                 for customer_id, spent in part.customers.items():
-                    _sum(self._customers, (*where, customer_id), spent, sign)
+                    _add_to(self._customers, (*where, customer_id), spent, sign)
 
-    def hours(self) -> list[Figures]:
-        """Rows of sales_hours: store, zone, day, hour, measures; in one order, so that writers do not deadlock."""
-        return _rows(self._hours)
+    def hours(self) -> list[NewSalesHour]:
+        """Changes of sales_hours, sorted by key, so that concurrent writers do not deadlock."""
+        return [NewSalesHour._make(row) for row in _sorted_rows(self._hours)]
 
-    def days(self) -> list[Figures]:
-        """Rows of sales_days: store, zone, day, measures."""
+    def days(self) -> list[NewSalesDay]:
+        """Changes of sales_days."""
         days: defaultdict[tuple[Any, ...], Figures] = defaultdict(lambda: NOTHING)
         for key, figures in self._hours.items():
-            _sum(days, key[:3], figures, 1)
-        return _rows(days)
+            _add_to(days, key[:3], figures, 1)
+        return [NewSalesDay._make(row) for row in _sorted_rows(days)]
 
-    def products(self) -> list[Figures]:
-        """Rows of product_days: store, zone, day, product, quantity, orders, sales."""
-        return _rows(self._products)
+    def products(self) -> list[NewProductDay]:
+        """Changes of product_days."""
+        return [NewProductDay._make(row) for row in _sorted_rows(self._products)]
 
-    def customers(self) -> list[Figures]:
-        """Rows of customer_days: store, zone, day, customer, orders, revenue."""
-        return _rows(self._customers)
+    def customers(self) -> list[NewCustomerDay]:
+        """Changes of customer_days."""
+        return [NewCustomerDay._make(row) for row in _sorted_rows(self._customers)]
 
 
-def _sum(sums: defaultdict[tuple[Any, ...], Figures], key: tuple[Any, ...], figures: Figures, sign: int) -> None:
+def _add_to(sums: defaultdict[tuple[Any, ...], Figures], key: tuple[Any, ...], figures: Figures, sign: int) -> None:
     change = add if sign > 0 else sub
     sums[key] = tuple(map(change, sums[key], figures))
 
 
-def _rows(sums: Mapping[tuple[Any, ...], Figures]) -> list[Figures]:
+def _sorted_rows(sums: Mapping[tuple[Any, ...], Figures]) -> list[Figures]:
     return [(*key, *figures) for key, figures in sorted(sums.items()) if any(figures)]

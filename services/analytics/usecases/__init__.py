@@ -1,1 +1,1 @@
-"""What analytics does: taking events in, answering for periods, reports, forgetting."""
+"""What the service does: one function, one verb, one transaction."""

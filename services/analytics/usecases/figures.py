@@ -1,4 +1,4 @@
-"""Figures of a period: which stores, which days, in which zone, and what was sold."""
+"""Figures of a period: sales, products, customers, and the dashboard."""
 
 from __future__ import annotations
 
@@ -10,163 +10,165 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from chassis import Call, clock
-from chassis.database import Row
+from chassis import Caller, clock
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from chassis.money import round_half_up
-from chassis.timestamps import parse_optional_date
 from services.analytics import clients, queries
 from services.analytics.app import AnalyticsApp
+from services.analytics.commands import ListProducts, ResolvePeriod, Step
 from services.analytics.model.period import PLATFORM_ZONE, Period
-from services.analytics.usecases.taking_in import know_store
+from services.analytics.rows import CustomerCountsRow, CustomerSalesRow, FiguresRow, ProductSalesRow, SalesRow
+from services.analytics.usecases.ingestion import upsert_store
 
-LONGEST_DAYS: Final = 366
+MAX_DAYS: Final = 366
 DEFAULT_DAYS: Final = 30
-LONGEST_BY_HOUR: Final = 31
+MAX_DAYS_BY_HOUR: Final = 31
 TOP_PRODUCTS: Final = 5
 TOP_CUSTOMERS: Final = 20
 
 
-async def period(app: AnalyticsApp, call: Call, store_id: str, from_date: str, to_date: str) -> Period:
-    """The period a request asks for. NotFound, PermissionDenied for its store; InvalidArgument for its dates."""
-    zone, store_ids, everywhere = PLATFORM_ZONE, call.scope.tenants, call.scope.everything
-    if store_id:
-        zone, store_ids, everywhere = await _zone_of(app, call, UUID(store_id)), [UUID(store_id)], False
+async def resolve_period(app: AnalyticsApp, caller: Caller, command: ResolvePeriod) -> Period:
+    """The period of a request. Raises NotFound and PermissionDenied for its store, InvalidArgument for its dates."""
+    zone, store_ids, everywhere = PLATFORM_ZONE, caller.scope.tenants, caller.scope.everything
+    if command.store_id is not None:
+        zone, store_ids, everywhere = await _get_time_zone(app, caller, command.store_id), [command.store_id], False
     today = clock.now().astimezone(ZoneInfo(zone)).date()
-    last = _date("toDate", to_date) or today
-    first = _date("fromDate", from_date) or last - timedelta(days=DEFAULT_DAYS - 1)
+    last = _check_date("toDate", command.to_date) or today
+    first = _check_date("fromDate", command.from_date) or last - timedelta(days=DEFAULT_DAYS - 1)
     if first > last:
         raise InvalidArgument("fromDate", "must not be after toDate")
-    if (last - first).days >= LONGEST_DAYS:
-        raise InvalidArgument("fromDate", f"must not be more than {LONGEST_DAYS} days before toDate")
-    return Period(first, last, zone, UUID(store_id) if store_id else None, everywhere, store_ids)
+    if (last - first).days >= MAX_DAYS:
+        raise InvalidArgument("fromDate", f"must be less than {MAX_DAYS} days before toDate")
+    return Period(first, last, zone, command.store_id, everywhere, store_ids)
 
 
-async def _zone_of(app: AnalyticsApp, call: Call, store_id: UUID) -> str:
-    """The store's zone. NotFound for another's store, PermissionDenied for the own one with another job."""
-    if not call.scope.everything and store_id not in call.scope.tenants:
-        if any(grant.tenant_id == store_id for grant in call.caller.grants):
+async def _get_time_zone(app: AnalyticsApp, caller: Caller, store_id: UUID) -> str:
+    """The store's time zone. Raises NotFound for another store, PermissionDenied for an own store with another job."""
+    if not caller.scope.everything and store_id not in caller.scope.tenants:
+        if any(grant.tenant_id == store_id for grant in caller.grants):
             raise PermissionDenied
         raise NotFound
-    known = await app.db.one(queries.STORE, store_id=store_id)
+    known = await app.db.one(queries.GET_TIME_ZONE, store_id=store_id)
     if known is not None:
-        return str(known.time_zone)
-    found = await clients.stores(app.channels, [store_id])
+        return known
+    found = await clients.get_stores(app.channels, [store_id])
     if not found:
         raise NotFound
     async with app.db.transaction() as tx:
-        await know_store(tx, found[0], 1)
+        await upsert_store(tx, found[0])
     return found[0].time_zone
 
 
-def _date(field: str, text: str) -> date | None:
-    found = parse_optional_date(field, text)
-    # A period before that reaches beyond the calendar would have no midnight.
-    if found is not None and not date(1970, 1, 1) <= found <= date(9000, 1, 1):
-        raise InvalidArgument(field, "is out of range")
-    return found
+def _check_date(field: str, value: date | None) -> date | None:
+    # Dates near the limits of the calendar would have no midnight in every time zone.
+    if value is not None and not date(1970, 1, 1) <= value <= date(9000, 1, 1):
+        raise InvalidArgument(field, "must be between 1970-01-01 and 9000-01-01")
+    return value
 
 
-async def totals(app: AnalyticsApp, wanted: Period) -> Row:
+async def get_totals(app: AnalyticsApp, caller: Caller, period: Period) -> FiguresRow:
     """The measures of the whole period."""
-    row = await app.read_db.one(queries.TOTALS, **wanted.of_days())
+    row = await app.read_db.one(queries.GET_FIGURES, **period.day_parameters())
     assert row is not None
     return row
 
 
-async def sales(app: AnalyticsApp, wanted: Period, step: str) -> list[Row]:
-    """The measures by hour, day, week or month; steps without orders are left out."""
-    if step == "hour" and wanted.days > LONGEST_BY_HOUR:
-        raise InvalidArgument("interval", f"by hour at most {LONGEST_BY_HOUR} days")
-    return await app.read_db.all(queries.SALES[step], **wanted.of_days())
+async def list_sales(app: AnalyticsApp, caller: Caller, period: Period, step: Step) -> list[SalesRow]:
+    """The measures by hour, day, week or month, without steps that have no orders.
+
+    Raises InvalidArgument for more than 31 days by hour.
+    """
+    if step == "hour" and period.days > MAX_DAYS_BY_HOUR:
+        raise InvalidArgument("interval", f"by hour for at most {MAX_DAYS_BY_HOUR} days")
+    return await app.read_db.all(queries.list_sales(step), **period.day_parameters())
 
 
-async def products(
-    app: AnalyticsApp, wanted: Period, *, limit: int, after: tuple[Decimal, UUID] | None = None
-) -> list[Row]:
-    """Products by sales, highest first, below the given place."""
-    after_sales, after_id = after or (None, None)
+async def list_products(app: AnalyticsApp, caller: Caller, command: ListProducts) -> list[ProductSalesRow]:
+    """Products by sales, highest first."""
+    after_sales, after_id = command.after or (None, None)
+    times = command.period.time_parameters()
     return await app.read_db.all(
-        queries.PRODUCTS,
-        **wanted.of_days(),
-        **{name: value for name, value in wanted.of_moments().items() if name in ("start", "end")},
+        queries.LIST_PRODUCTS,
+        **command.period.day_parameters(),
+        start=times["start"],
+        end=times["end"],
         after_sales=after_sales,
         after_id=after_id,
-        limit=limit,
+        limit=command.limit,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """Who ordered in a period, and those of the highest revenue."""
+    """The customers of a period, and those with the highest revenue."""
 
-    counts: Row
-    top: list[Row]
+    counts: CustomerCountsRow
+    top: list[CustomerSalesRow]
 
     @property
     def new(self) -> int:
-        """Those who had never ordered before."""
-        return int(self.counts.customers - self.counts.came_back)
+        """The number of customers without an earlier order."""
+        return self.counts.customers - self.counts.came_back
 
     @property
     def average_revenue(self) -> Decimal:
-        """What one of them brought; 0 of nobody."""
+        """The mean revenue of a customer; 0 without customers."""
         return round_half_up(self.counts.revenue / self.counts.customers) if self.counts.customers else Decimal("0.00")
 
 
-async def customers(app: AnalyticsApp, wanted: Period, limit: int = 0) -> Customers:
-    """The customers of the period; `limit` 0 is TOP_CUSTOMERS."""
-    return Customers(
-        *await asyncio.gather(customer_counts(app, wanted), top_customers(app, wanted, limit or TOP_CUSTOMERS))
+async def get_customers(app: AnalyticsApp, caller: Caller, period: Period, limit: int = 0) -> Customers:
+    """The customers of the period; `limit` 0 means TOP_CUSTOMERS."""
+    counts, top = await asyncio.gather(
+        count_customers(app, caller, period), list_top_customers(app, caller, period, limit or TOP_CUSTOMERS)
     )
+    return Customers(counts, top)
 
 
-async def customer_counts(app: AnalyticsApp, wanted: Period) -> Row:
-    """How many ordered, came back and came again, and what they brought."""
-    row = await app.read_db.one(queries.CUSTOMERS, **wanted.of_days())
+async def count_customers(app: AnalyticsApp, caller: Caller, period: Period) -> CustomerCountsRow:
+    """The numbers of customers, of returning and of repeated customers, and their revenue."""
+    row = await app.read_db.one(queries.COUNT_CUSTOMERS, **period.day_parameters())
     assert row is not None
     return row
 
 
-async def top_customers(app: AnalyticsApp, wanted: Period, limit: int) -> list[Row]:
-    """Those with the highest revenue."""
-    return await app.read_db.all(queries.TOP_CUSTOMERS, **wanted.of_days(), limit=limit)
+async def list_top_customers(app: AnalyticsApp, caller: Caller, period: Period, limit: int) -> list[CustomerSalesRow]:
+    """The customers with the highest revenue."""
+    return await app.read_db.all(queries.LIST_TOP_CUSTOMERS, **period.day_parameters(), limit=limit)
 
 
-async def stock_outs(app: AnalyticsApp, wanted: Period) -> int:
-    """Times a product ran out."""
-    return int(await app.read_db.value(queries.STOCK_OUTS, **wanted.of_moments()))
+async def count_stock_outs(app: AnalyticsApp, caller: Caller, period: Period) -> int:
+    """How often a product ran out."""
+    return await app.read_db.one(queries.COUNT_STOCK_OUTS, **period.time_parameters()) or 0
 
 
-async def registrations(app: AnalyticsApp, wanted: Period) -> int:
-    """New accounts; they belong to no store, so only who sees everything sees them."""
-    if not wanted.everywhere:
+async def count_registrations(app: AnalyticsApp, caller: Caller, period: Period) -> int:
+    """The number of new accounts; 0 for callers with stores only, since accounts belong to no store."""
+    if not period.everywhere:
         return 0
-    moments = wanted.of_moments()
-    return int(await app.read_db.value(queries.REGISTRATIONS, start=moments["start"], end=moments["end"]))
+    times = period.time_parameters()
+    return await app.read_db.one(queries.COUNT_REGISTRATIONS, start=times["start"], end=times["end"]) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A period at a glance, beside the one of the same length before it."""
+    """The main figures of a period, with the previous period of the same length."""
 
-    totals: Row
-    before: Row
-    customers: Row
-    top_products: list[Row]
+    totals: FiguresRow
+    previous: FiguresRow
+    customers: CustomerCountsRow
+    top_products: list[ProductSalesRow]
     stock_outs: int
     registrations: int
 
 
-async def dashboard(app: AnalyticsApp, wanted: Period) -> Dashboard:
-    """All of it, asked for side by side."""
-    return Dashboard(
-        *await asyncio.gather(
-            totals(app, wanted),
-            totals(app, wanted.before),
-            customer_counts(app, wanted),
-            products(app, wanted, limit=TOP_PRODUCTS),
-            stock_outs(app, wanted),
-            registrations(app, wanted),
-        )
+async def get_dashboard(app: AnalyticsApp, caller: Caller, period: Period) -> Dashboard:
+    """The dashboard of the period; its statements run concurrently."""
+    totals, previous, customers, products, stock_outs, registrations = await asyncio.gather(
+        get_totals(app, caller, period),
+        get_totals(app, caller, period.previous),
+        count_customers(app, caller, period),
+        list_products(app, caller, ListProducts(period, TOP_PRODUCTS)),
+        count_stock_outs(app, caller, period),
+        count_registrations(app, caller, period),
     )
+    return Dashboard(totals, previous, customers, products, stock_outs, registrations)

@@ -28,7 +28,7 @@ Published = tuple[Message, datetime]
 
 
 @dataclass
-class SaidOrder:
+class PublishedOrder:
     """An order as a test tells it; `events` are what its services publish, oldest first."""
 
     store_id: UUID
@@ -39,7 +39,7 @@ class SaidOrder:
     id: UUID = field(default_factory=new_id)
     events: list[Published] = field(default_factory=list)
 
-    def placed(self) -> SaidOrder:
+    def placed(self) -> PublishedOrder:
         event = order_events.OrderCreated(
             order_id=str(self.id),
             version=1,
@@ -56,30 +56,30 @@ class SaidOrder:
         event.tax.minor_units = 2490
         event.total.minor_units = self.total
         event.occurred_at.FromDatetime(self.placed_at)
-        return self._say(event, 0)
+        return self._append(event, 0)
 
-    def reached(self, kind: Any, minutes: int) -> SaidOrder:
+    def reached(self, kind: Any, minutes: int) -> PublishedOrder:
         event = kind(order_id=str(self.id), version=2, customer_id=str(self.customer_id), store_id=str(self.store_id))
         event.total.minor_units = self.total
         event.occurred_at.FromDatetime(self.placed_at + timedelta(minutes=minutes))
-        return self._say(event, minutes)
+        return self._append(event, minutes)
 
-    def confirmed(self) -> SaidOrder:
+    def confirmed(self) -> PublishedOrder:
         return self.placed().reached(order_events.OrderConfirmed, 1)
 
-    def delivered(self) -> SaidOrder:
+    def delivered(self) -> PublishedOrder:
         self.confirmed().reached(order_events.OrderPreparing, 3).reached(order_events.OrderReady, 13)
         return self.reached(order_events.OrderDispatched, 15).reached(order_events.OrderDelivered, 35)
 
-    def cancelled(self, minutes: int = 5) -> SaidOrder:
+    def cancelled(self, minutes: int = 5) -> PublishedOrder:
         return self.reached(order_events.OrderCancelled, minutes)
 
-    def refunded(self, paise: int, minutes: int = 60) -> SaidOrder:
+    def refunded(self, paise: int, minutes: int = 60) -> PublishedOrder:
         event = RefundProcessed(refund_id=str(new_id()), order_id=str(self.id), store_id=str(self.store_id))
         event.amount.minor_units = paise
-        return self._say(event, minutes)
+        return self._append(event, minutes)
 
-    def _say(self, event: Message, minutes: int) -> SaidOrder:
+    def _append(self, event: Message, minutes: int) -> PublishedOrder:
         self.events.append((event, self.placed_at + timedelta(minutes=minutes)))
         return self
 
@@ -97,18 +97,20 @@ class World:
         Shuffled they come in any order and in many batches at once, as from many streams to many replicas, and some of
         them come twice under another id, which the inbox cannot tell from new ones.
         """
-        heard = [(event, _meta(event, occurred_at)) for event, occurred_at in events]
+        received = [(event, _meta(event, occurred_at)) for event, occurred_at in events]
         if shuffled is None:
-            await self.process.consumer.apply(heard)
+            await self.process.consumer.apply(received)
             return
-        heard += [(event, replace(meta, id=new_id())) for event, meta in shuffled.sample(heard, len(heard) // 3)]
-        shuffled.shuffle(heard)
-        size = max(1, len(heard) // 8)
-        batches = [heard[start : start + size] for start in range(0, len(heard), size)]
+        received += [
+            (event, replace(meta, id=new_id())) for event, meta in shuffled.sample(received, len(received) // 3)
+        ]
+        shuffled.shuffle(received)
+        size = max(1, len(received) // 8)
+        batches = [received[start : start + size] for start in range(0, len(received), size)]
         await asyncio.gather(*(self.process.consumer.apply(batch) for batch in batches))
 
     async def open_store(self, *, time_zone: str = "Asia/Kolkata") -> UUID:
-        """A store that analytics has heard of."""
+        """A store that analytics knows."""
         store_id = new_id()
         event = StoreCreated(store_id=str(store_id), version=1, name="Andheri", time_zone=time_zone)
         await self.publish([(event, datetime.now(UTC))])

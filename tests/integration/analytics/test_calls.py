@@ -18,8 +18,8 @@ from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock
 from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import account, admin, customer, nobody, refusal, service, staff
-from tests.integration.analytics.conftest import SaidOrder, World
-from tests.integration.analytics.test_taking_in import DOSA, IDLI, said, some_orders
+from tests.integration.analytics.conftest import PublishedOrder, World
+from tests.integration.analytics.test_ingestion import DOSA, IDLI, events_of, some_orders
 
 DAY = datetime(2026, 5, 10, 6, 30, tzinfo=UTC)  # noon in India
 MAY = {"from_date": "2026-05-01", "to_date": "2026-05-31"}
@@ -28,11 +28,11 @@ MAY = {"from_date": "2026-05-01", "to_date": "2026-05-31"}
 async def test_the_dashboard_of_a_store_says_what_was_sold(world: World) -> None:
     store_id = await world.open_store()
     regular, once = new_id(), new_id()
-    earlier = SaidOrder(store_id, regular, DAY - timedelta(days=20), 30000, [(DOSA, 1, 25000)]).delivered()
-    first = SaidOrder(store_id, regular, DAY, 52290, [(DOSA, 2, 49800)]).delivered().refunded(10000)
-    second = SaidOrder(store_id, once, DAY, 20001, [(IDLI, 1, 17511)]).confirmed()
-    lost = SaidOrder(store_id, once, DAY, 99900, [(DOSA, 1, 97410)]).placed().cancelled()
-    await world.publish(said([earlier, first, second, lost]))
+    earlier = PublishedOrder(store_id, regular, DAY - timedelta(days=20), 30000, [(DOSA, 1, 25000)]).delivered()
+    first = PublishedOrder(store_id, regular, DAY, 52290, [(DOSA, 2, 49800)]).delivered().refunded(10000)
+    second = PublishedOrder(store_id, once, DAY, 20001, [(IDLI, 1, 17511)]).confirmed()
+    lost = PublishedOrder(store_id, once, DAY, 99900, [(DOSA, 1, 97410)]).placed().cancelled()
+    await world.publish(events_of([earlier, first, second, lost]))
     out = ProductOutOfStock(product_id=str(DOSA), store_id=str(store_id))
     await world.publish([(out, DAY)])
 
@@ -58,7 +58,7 @@ async def test_the_dashboard_of_a_store_says_what_was_sold(world: World) -> None
 async def test_sales_reconcile_with_the_total_in_every_interval(world: World) -> None:
     store_id = await world.open_store()
     orders = some_orders(store_id, 40, random.Random(5))
-    await world.publish(said(orders))
+    await world.publish(events_of(orders))
     boss = world.asking(admin())
     march = {"store_id": str(store_id), "from_date": "2026-03-01", "to_date": "2026-03-31"}
     for interval in (Interval.HOUR, Interval.DAY, Interval.WEEK, Interval.MONTH, Interval.UNSPECIFIED):
@@ -75,7 +75,7 @@ async def test_sales_reconcile_with_the_total_in_every_interval(world: World) ->
 async def test_a_manager_sees_the_own_stores_alone(world: World) -> None:
     mine, other_of_mine, foreign = [await world.open_store() for _ in range(3)]
     for store_id, total in ((mine, 10000), (other_of_mine, 20000), (foreign, 40000)):
-        await world.publish(said([SaidOrder(store_id, new_id(), DAY, total).confirmed()]))
+        await world.publish(events_of([PublishedOrder(store_id, new_id(), DAY, total).confirmed()]))
     manager = account(
         new_id(),
         roles=["CUSTOMER", "MANAGER", "CHEF"],
@@ -154,7 +154,7 @@ async def test_products_come_in_pages_by_sales(world: World) -> None:
     products = [new_id() for _ in range(7)]
     sales = [300, 100, 200, 200, 200, 50, 400]
     lines = [(product, 1, paise) for product, paise in zip(products, sales, strict=True)]
-    await world.publish(said([SaidOrder(store_id, new_id(), DAY, 9999, lines).confirmed()]))
+    await world.publish(events_of([PublishedOrder(store_id, new_id(), DAY, 9999, lines).confirmed()]))
     ask, token, seen = world.asking(admin()), "", []
     while True:
         request = pb.GetProductsRequest(store_id=str(store_id), page_size=2, page_token=token, **MAY)
@@ -171,9 +171,9 @@ async def test_products_come_in_pages_by_sales(world: World) -> None:
 async def test_customers_are_new_or_come_back(world: World) -> None:
     store_id = await world.open_store()
     old, fresh, twice = new_id(), new_id(), new_id()
-    orders = [SaidOrder(store_id, old, DAY - timedelta(days=40), 10000).confirmed()]
-    orders += [SaidOrder(store_id, who, DAY, 10000).confirmed() for who in (old, fresh, twice, twice)]
-    await world.publish(said(orders))
+    orders = [PublishedOrder(store_id, old, DAY - timedelta(days=40), 10000).confirmed()]
+    orders += [PublishedOrder(store_id, who, DAY, 10000).confirmed() for who in (old, fresh, twice, twice)]
+    await world.publish(events_of(orders))
     answer = await world.asking(admin()).GetCustomers(pb.GetCustomersRequest(store_id=str(store_id), **MAY))
     assert (answer.customers, answer.new_customers, answer.returning_customers, answer.repeat_customers) == (3, 2, 1, 2)
     assert answer.repeat_rate_basis_points == 6667
@@ -185,7 +185,7 @@ async def test_customers_are_new_or_come_back(world: World) -> None:
 async def test_a_report_is_kept_as_it_was_and_reconciles_with_the_orders(world: World) -> None:
     store_id = await world.open_store()
     orders = some_orders(store_id, 25, random.Random(9))
-    await world.publish(said(orders))
+    await world.publish(events_of(orders))
     manager = staff(new_id(), store_id, "manager")
     ask = world.asking(manager)
     march = {"store_id": str(store_id), "from_date": "2026-03-01", "to_date": "2026-03-31"}
@@ -196,7 +196,9 @@ async def test_a_report_is_kept_as_it_was_and_reconciles_with_the_orders(world: 
     paise = sum(round(float(row.values[revenue]) * 100) for row in report.rows)
     assert paise == total.revenue.minor_units
 
-    await world.publish(said([SaidOrder(store_id, new_id(), datetime(2026, 3, 2, 6, tzinfo=UTC)).confirmed()]))
+    await world.publish(
+        events_of([PublishedOrder(store_id, new_id(), datetime(2026, 3, 2, 6, tzinfo=UTC)).confirmed()])
+    )
     assert await ask.GetReport(pb.GetReportRequest(report_id=report.id)) == report
     body = await ask.DownloadReport(pb.DownloadReportRequest(report_id=report.id))
     assert body.content_type == "text/csv; charset=utf-8"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analytics.model.facts import ZERO, Line, Milestone, OrderFact, Placement
-from services.analytics.model.period import PLATFORM_ZONE, zones_of
-from services.analytics.model.rollups import MEASURES, NOTHING, Differences, contribution
+from services.analytics.model.period import PLATFORM_ZONE, list_zones
+from services.analytics.model.rollups import MEASURES, NOTHING, Differences, calculate_contribution
 
 STORE, CUSTOMER, ORDER = uuid4(), uuid4(), uuid4()
 NOON = datetime(2026, 1, 14, 6, 30, tzinfo=UTC)  # 12:00 in India
@@ -45,15 +45,15 @@ def placement(total: str = "522.90", placed_at: datetime = NOON) -> Placement:
 
 
 def at(milestone: Milestone, minutes: int) -> Change:
-    return lambda fact: fact.has_reached(milestone, NOON + timedelta(minutes=minutes), minutes)
+    return lambda fact: fact.with_milestone(milestone, NOON + timedelta(minutes=minutes), minutes)
 
 
 def place(fact: OrderFact) -> OrderFact:
-    return fact.placed(placement(), 1)
+    return fact.with_placement(placement(), 1)
 
 
 def refund(refund_id: str, amount: str) -> Change:
-    return lambda fact: fact.refunded(refund_id, Decimal(amount))
+    return lambda fact: fact.with_refund(refund_id, Decimal(amount))
 
 
 DELIVERED: list[Change] = [
@@ -76,7 +76,7 @@ def folded(changes: list[Change]) -> OrderFact:
 
 
 def measures(fact: OrderFact, zone: str = PLATFORM_ZONE) -> dict[str, Any]:
-    part = contribution(fact, zone)
+    part = calculate_contribution(fact, zone)
     return dict(zip(MEASURES, part.figures if part else NOTHING, strict=True))
 
 
@@ -110,13 +110,13 @@ def test_an_order_that_nobody_confirmed_is_placed_and_no_sale() -> None:
 def test_a_cancelled_order_is_neither_sale_nor_refund() -> None:
     fact = folded([place, at(Milestone.CONFIRMED, 1), refund("r", "522.90"), at(Milestone.CANCELLED, 5)])
     assert measures(fact) == {**dict(zip(MEASURES, NOTHING, strict=True)), "placed": 1, "cancelled": 1}
-    part = contribution(fact, PLATFORM_ZONE)
+    part = calculate_contribution(fact, PLATFORM_ZONE)
     assert part is not None
     assert (part.products, part.customers) == ({}, {})
 
 
 def test_nothing_counts_before_the_first_event_of_the_order_is_heard() -> None:
-    assert contribution(folded(DELIVERED[1:]), PLATFORM_ZONE) is None
+    assert calculate_contribution(folded(DELIVERED[1:]), PLATFORM_ZONE) is None
 
 
 def test_any_step_after_the_confirmation_proves_it() -> None:
@@ -124,15 +124,15 @@ def test_any_step_after_the_confirmation_proves_it() -> None:
 
 
 def test_a_product_on_two_lines_is_in_one_order() -> None:
-    part = contribution(folded(DELIVERED), PLATFORM_ZONE)
+    part = calculate_contribution(folded(DELIVERED), PLATFORM_ZONE)
     assert part is not None
     assert part.products == {UUID(int=1): (3, 1, Decimal("438.00")), UUID(int=2): (1, 1, Decimal("60.00"))}
     assert part.customers == {CUSTOMER: (1, Decimal("400.00"))}
 
 
 def test_the_day_is_that_of_the_zone() -> None:
-    late = OrderFact(ORDER).placed(placement(placed_at=datetime(2026, 1, 14, 19, 0, tzinfo=UTC)), 1)
-    in_india, in_dubai = contribution(late, "Asia/Kolkata"), contribution(late, "Asia/Dubai")
+    late = OrderFact(ORDER).with_placement(placement(placed_at=datetime(2026, 1, 14, 19, 0, tzinfo=UTC)), 1)
+    in_india, in_dubai = calculate_contribution(late, "Asia/Kolkata"), calculate_contribution(late, "Asia/Dubai")
     assert in_india is not None
     assert in_dubai is not None
     assert (in_india.day, in_india.hour) == (date(2026, 1, 15), 0)
@@ -140,8 +140,8 @@ def test_the_day_is_that_of_the_zone() -> None:
 
 
 def test_a_store_elsewhere_is_counted_in_its_own_zone_and_in_the_platform_s() -> None:
-    assert zones_of(None) == zones_of(PLATFORM_ZONE) == (PLATFORM_ZONE,)
-    assert zones_of("Asia/Dubai") == (PLATFORM_ZONE, "Asia/Dubai")
+    assert list_zones(None) == list_zones(PLATFORM_ZONE) == (PLATFORM_ZONE,)
+    assert list_zones("Asia/Dubai") == (PLATFORM_ZONE, "Asia/Dubai")
 
 
 CHANGES = st.lists(
@@ -180,7 +180,7 @@ def test_rows_come_in_one_order_so_that_writers_do_not_deadlock() -> None:
     for _ in range(20):
         fact = OrderFact(uuid4())
         other = Placement(**{**_fields(placement()), "store_id": uuid4()})
-        differences.change(fact, fact.placed(other, 1), PLATFORM_ZONE)
+        differences.change(fact, fact.with_placement(other, 1), PLATFORM_ZONE)
     keys = [row[:4] for row in differences.hours()]
     assert keys == sorted(keys)
     assert len(keys) == 20

@@ -11,7 +11,7 @@ import pytest
 from services.analytics.events import HANDLERS, PUBLISHERS, event_types
 from services.analytics.model.period import Period
 from services.analytics.usecases.reports import read_csv, write_csv
-from services.analytics.wire import rate
+from services.analytics.wire import calculate_rate
 
 
 def test_a_report_survives_commas_quotes_lines_and_scripts() -> None:
@@ -40,19 +40,19 @@ def test_only_so_many_rows_are_shown() -> None:
     [(0, 0, 0), (1, 3, 3333), (2, 3, 6667), (1, 8, 1250), (5, 5, 10000), (1, 32, 313)],
 )
 def test_rates_are_rounded_half_up(part: int, whole: int, basis_points: int) -> None:
-    assert rate(part, whole) == basis_points
+    assert calculate_rate(part, whole) == basis_points
 
 
 def test_a_period_runs_from_midnight_to_midnight_in_its_zone() -> None:
     period = Period(date(2026, 1, 14), date(2026, 1, 15), "Asia/Kolkata", None, True, [])
-    moments = period.of_moments()
+    moments = period.time_parameters()
     assert moments["start"] == datetime(2026, 1, 13, 18, 30, tzinfo=UTC)
     assert moments["end"] == datetime(2026, 1, 15, 18, 30, tzinfo=UTC)
-    assert (period.days, period.before.first, period.before.last) == (2, date(2026, 1, 12), date(2026, 1, 13))
+    assert (period.days, period.previous.first, period.previous.last) == (2, date(2026, 1, 12), date(2026, 1, 13))
 
 
 def test_a_day_of_a_zone_with_summer_time_may_have_23_hours() -> None:
-    moments = Period(date(2026, 3, 29), date(2026, 3, 29), "Europe/Berlin", None, True, []).of_moments()
+    moments = Period(date(2026, 3, 29), date(2026, 3, 29), "Europe/Berlin", None, True, []).time_parameters()
     assert (moments["end"] - moments["start"]).total_seconds() == 23 * 3600
 
 

@@ -21,8 +21,7 @@ from chassis.ids import new_id
 from services.analytics.model.facts import OrderFact
 from services.analytics.model.period import PLATFORM_ZONE
 from services.analytics.model.rollups import MEASURES, Differences
-from services.analytics.usecases.taking_in import read_fact
-from tests.integration.analytics.conftest import Published, SaidOrder, World
+from tests.integration.analytics.conftest import Published, PublishedOrder, World
 
 DOSA, IDLI = new_id(), new_id()
 FACTS = sql("SELECT * FROM order_facts WHERE store_id = %(store_id)s ORDER BY order_id")
@@ -50,19 +49,19 @@ async def roll_up(world: World, table: str, store_id: UUID, zone: str) -> list[t
 async def assert_roll_ups_are_the_sum_of_the_facts(world: World, store_id: UUID, zone: str) -> None:
     differences = Differences()
     for row in await world.app.db.all(FACTS, store_id=store_id):
-        differences.change(OrderFact(row.order_id), read_fact(row), zone)
+        differences.change(OrderFact(row.order_id), OrderFact.from_row(row), zone)
     assert await roll_up(world, "sales_hours", store_id, zone) == differences.hours()
     assert await roll_up(world, "sales_days", store_id, zone) == differences.days()
     assert await roll_up(world, "product_days", store_id, zone) == differences.products()
     assert await roll_up(world, "customer_days", store_id, zone) == differences.customers()
 
 
-def some_orders(store_id: UUID, count: int, chance: random.Random) -> list[SaidOrder]:
+def some_orders(store_id: UUID, count: int, chance: random.Random) -> list[PublishedOrder]:
     start = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
     guests = [new_id() for _ in range(max(1, count // 3))]
     orders = []
     for _ in range(count):
-        order = SaidOrder(
+        order = PublishedOrder(
             store_id,
             chance.choice(guests),
             start + timedelta(minutes=chance.randrange(3 * 24 * 60)),
@@ -75,9 +74,9 @@ def some_orders(store_id: UUID, count: int, chance: random.Random) -> list[SaidO
         if fate == 0:
             order.placed().cancelled()
         elif fate == 1:
-            order.confirmed().cancelled().refunded(order.total)
+            order.confirmed().cancelled().with_refund(order.total)
         elif fate == 2:
-            order.delivered().refunded(chance.randrange(1, 5000)).refunded(chance.randrange(1, 5000))
+            order.delivered().with_refund(chance.randrange(1, 5000)).with_refund(chance.randrange(1, 5000))
         elif fate == 3:
             order.confirmed()
         else:
@@ -86,7 +85,7 @@ def some_orders(store_id: UUID, count: int, chance: random.Random) -> list[SaidO
     return orders
 
 
-def said(orders: list[SaidOrder]) -> list[Published]:
+def events_of(orders: list[PublishedOrder]) -> list[Published]:
     return [event for order in orders for event in order.events]
 
 
@@ -97,7 +96,7 @@ async def test_shuffled_and_repeated_events_give_the_figures_of_the_orders_to_th
     chance = random.Random(seed)
     store_id = await world.open_store()
     orders = some_orders(store_id, 60, chance)
-    await world.publish(said(orders), shuffled=chance)
+    await world.publish(events_of(orders), shuffled=chance)
     await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, PLATFORM_ZONE)
     totals = "SELECT sum(placed) AS placed, sum(gross) AS gross, sum(refunds) AS refunds FROM sales_days "
     sums = await world.app.db.one(sql(totals + "WHERE store_id = %(s)s"), s=store_id)
@@ -113,13 +112,13 @@ async def test_shuffled_and_repeated_events_give_the_figures_of_the_orders_to_th
     assert sums.refunds == Decimal(refunds).scaleb(-2)
 
 
-def names(order: SaidOrder) -> set[str]:
+def names(order: PublishedOrder) -> set[str]:
     return {event.DESCRIPTOR.name for event, _ in order.events}
 
 
 async def test_an_order_whose_first_event_comes_last_counts_from_then_on(world: World) -> None:
     store_id = await world.open_store()
-    order = SaidOrder(store_id, new_id(), datetime(2026, 3, 5, 6, 0, tzinfo=UTC)).delivered()
+    order = PublishedOrder(store_id, new_id(), datetime(2026, 3, 5, 6, 0, tzinfo=UTC)).delivered()
     first, *later = order.events
     await world.publish(later)
     assert await roll_up(world, "sales_days", store_id, PLATFORM_ZONE) == []
@@ -165,11 +164,11 @@ async def test_events_of_any_age_find_a_place(world: World) -> None:
 async def test_a_store_that_turns_out_to_be_elsewhere_is_counted_again_in_its_own_zone(world: World) -> None:
     chance = random.Random(7)
     store_id = new_id()
-    await world.publish(said(some_orders(store_id, 30, chance)))
+    await world.publish(events_of(some_orders(store_id, 30, chance)))
     assert await roll_up(world, "sales_days", store_id, "Asia/Dubai") == []
     await world.move_store(store_id, "Asia/Dubai")
     await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, "Asia/Dubai")
-    await world.publish(said(some_orders(store_id, 30, chance)), shuffled=chance)
+    await world.publish(events_of(some_orders(store_id, 30, chance)), shuffled=chance)
     for zone in ("Asia/Dubai", PLATFORM_ZONE):
         await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, zone)
     await world.move_store(store_id, "Asia/Singapore", version=3)
@@ -186,7 +185,7 @@ async def test_a_zone_that_changes_in_the_middle_of_the_rush_leaves_no_order_out
     store_id = await world.open_store()
     orders = [some_orders(store_id, 15, chance) for _ in range(6)]
     await asyncio.gather(
-        *(world.publish(said(part), shuffled=chance) for part in orders),
+        *(world.publish(events_of(part), shuffled=chance) for part in orders),
         world.move_store(store_id, "Asia/Dubai"),
         world.move_store(store_id, "Asia/Singapore", version=3),
     )
