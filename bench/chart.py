@@ -38,7 +38,7 @@ def draw_chart(content: dict[str, Any]) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height + 30}" role="img">',
-            "<title>The platform against a FastAPI monolith, as ratios of requests a second</title>",
+            "<title>The platform against a FastAPI monolith, as ratios of requests per second</title>",
             f"<style>{_STYLE}</style>",
             *parts,
             "</svg>\n",

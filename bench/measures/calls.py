@@ -25,14 +25,14 @@ _WARM_UP = 200
 def measure(context: BenchContext) -> Section:
     """One client. The edge calls an rpc that is answered from a cache; order calls one with a SQL statement."""
     calls = 2_000 if context.fast else 10_000
-    cached, asked = uvloop.run(_measure(context, calls))
+    cached, uncached = uvloop.run(_measure(context, calls))
     return Section(
         "a call between services, one client",
         figures=[
             Figure("GetProduct, from inventory's cache, p50", _compute_percentile(cached, 50), "ms"),
             Figure("GetProduct, from inventory's cache, p99", _compute_percentile(cached, 99), "ms"),
-            Figure("GetOrderingCustomer, p50", _compute_percentile(asked, 50), "ms"),
-            Figure("GetOrderingCustomer, p99", _compute_percentile(asked, 99), "ms"),
+            Figure("GetOrderingCustomer, p50", _compute_percentile(uncached, 50), "ms"),
+            Figure("GetOrderingCustomer, p99", _compute_percentile(uncached, 99), "ms"),
         ],
         goals=[
             Goal("call between services, p50", _compute_percentile(cached, 50), 0.8, 0.7, unit="ms", at_least=False)

@@ -15,8 +15,8 @@ from uuid import uuid4
 import httpx
 
 from devstack import menu, seed
-from devstack.place import Place
 from devstack.rest import Json, Mailbox, Rest, Session
+from devstack.run_directory import RunDirectory
 from devstack.services import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ class Platform:
 
     @cached_property
     def processes(self) -> Processes:
-        return Processes(Place(self.run_dir), self.edge_port)
+        return Processes(RunDirectory(self.run_dir), self.edge_port)
 
     @cached_property
     def rest(self) -> Rest:
@@ -89,7 +89,7 @@ class Platform:
         return self.log_in(seed.ADMIN_EMAIL)
 
     def staff(self, job: str, outlet: menu.Outlet = menu.OUTLETS[0]) -> Session:
-        return self.log_in(seed.staff_email(job.upper(), outlet))
+        return self.log_in(seed.make_staff_email(job.upper(), outlet))
 
     def new_customer(self) -> Session:
         """Somebody who has just registered and proved the mailbox."""
@@ -114,12 +114,12 @@ class Platform:
     @cached_property
     def store_id(self) -> str:
         """The demo store that never closes."""
-        stores = {store["slug"]: store["id"] for store in self.rest.pages("/api/stores", "stores")}
+        stores = {store["slug"]: store["id"] for store in self.rest.list_all("/api/stores", "stores")}
         return str(stores[menu.OUTLETS[0].slug])
 
     @cached_property
     def products(self) -> dict[str, Json]:
-        return {product["slug"]: product for product in self.rest.pages("/api/products", "products", pageSize=100)}
+        return {product["slug"]: product for product in self.rest.list_all("/api/products", "products", pageSize=100)}
 
     def new_product(self, stock: int, price: str = "80") -> str:
         """A product of its own for a test that counts stock."""

@@ -24,7 +24,7 @@ from devstack.certificates import SERVICES
 from devstack.daemons import suspended
 from devstack.postgres import DATABASES
 from devstack.rest import Session
-from devstack.statements import Heard, of_requests, overheard
+from devstack.statements import StatementLog, log_statements, select_request_transactions
 from tests.e2e.platform import Platform, eventually
 
 # A loop that happens to run meanwhile does not run during each of so many requests.
@@ -114,7 +114,7 @@ def test_an_order_of_three_lines_costs_what_is_written_here(
         assert _cost_of(platform, heard, place) == PLACED_ORDER
 
 
-def _saga_is_deleted(heard: Heard) -> bool:
+def _saga_is_deleted(heard: StatementLog) -> bool:
     return any("DELETE FROM order_sagas" in statement.text for statement in heard.statements())
 
 
@@ -134,20 +134,20 @@ def _three_lines(platform: Platform, address: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _listening(platform: Platform) -> Iterator[Heard]:
+def _listening(platform: Platform) -> Iterator[StatementLog]:
     """Statements are logged, and nobody asks for any because of an event."""
     services = platform.processes.services
-    with suspended(*(services[name] for name in HEARERS)), overheard(platform.processes.postgres) as heard:
+    with suspended(*(services[name] for name in HEARERS)), log_statements(platform.processes.postgres) as heard:
         yield heard
 
 
-def _cost_of(platform: Platform, heard: Heard, ask: Callable[[int], httpx.Response]) -> Cost:
+def _cost_of(platform: Platform, heard: StatementLog, ask: Callable[[int], httpx.Response]) -> Cost:
     """What each of several such requests cost at least; how the statements read is printed for whoever compares."""
     transactions: list[Counter[tuple[str, tuple[str, ...], bool]]] = []
     rpcs: list[Counter[str]] = []
     sizes = []
     for number in range(TIMES):
-        heard.forget()
+        heard.clear()
         answer = ask(number).raise_for_status()
         transactions.append(_transactions(heard))
         rpcs.append(_rpcs(platform, answer.headers["x-request-id"]))
@@ -168,7 +168,7 @@ def _cost_of(platform: Platform, heard: Heard, ask: Callable[[int], httpx.Respon
     )
 
 
-def _transactions(heard: Heard) -> Counter[tuple[str, tuple[str, ...], bool]]:
+def _transactions(heard: StatementLog) -> Counter[tuple[str, tuple[str, ...], bool]]:
     """(service, statements, whether it changes something) of each transaction that requests asked for."""
     services = {database: service for service, database in DATABASES.items()}
     return Counter(
@@ -177,7 +177,7 @@ def _transactions(heard: Heard) -> Counter[tuple[str, tuple[str, ...], bool]]:
             tuple(" ".join(statement.text.split()) for statement in transaction),
             any(statement.writes for statement in transaction),
         )
-        for transaction in of_requests(heard.statements())
+        for transaction in select_request_transactions(heard.statements())
         if transaction[0].database in services
     )
 
@@ -189,7 +189,7 @@ def _rpcs(platform: Platform, request_id: str) -> Counter[str]:
         return Counter(
             line["method"]
             for name in SERVICES
-            for text in platform.processes.place.log(name).read_text().splitlines()
+            for text in platform.processes.run_directory.log(name).read_text().splitlines()
             if request_id in text and (line := json.loads(text))["event"] == "rpc"
         )
 

@@ -94,7 +94,7 @@ def test_what_is_out_of_stock_cannot_be_ordered_and_nothing_stays_reserved(platf
     who, scarce, plenty = platform.new_customer(), platform.new_product(stock=1), platform.new_product(stock=50)
     body = platform.cart(scarce, 2)
     body["lines"].append({"productId": plenty, "quantity": 1})
-    refused = platform.rest.refused("POST", "/api/orders", who, "OUT_OF_STOCK", body=body)
+    refused = platform.rest.expect_error("POST", "/api/orders", who, "OUT_OF_STOCK", body=body)
     assert scarce in str(refused["details"])
     assert (platform.stock(scarce), platform.stock(plenty)) == (1, 50)
 
@@ -148,7 +148,7 @@ def test_one_key_places_one_order_however_often_it_is_sent(platform: Platform) -
     assert len({answer["id"] for answer in answers}) == 1
     assert platform.stock(product_id) == 49
     changed = platform.cart(product_id, 2)
-    answer = platform.rest.call("POST", "/api/orders", who, body=changed, key=key, due=409)
+    answer = platform.rest.call("POST", "/api/orders", who, body=changed, key=key, expected_status=409)
     assert answer["details"][0]["reason"] == "KEY_REUSED"
 
 
@@ -203,7 +203,7 @@ def test_clients_that_hang_up_in_mid_order_leave_no_loose_ends(platform: Platfor
 
     def settled() -> bool:
         orders: list[Any] = list(
-            platform.rest.pages(f"/api/orders/customer/{who.customer_id}", "orders", who, pageSize=100)
+            platform.rest.list_all(f"/api/orders/customer/{who.customer_id}", "orders", who, pageSize=100)
         )
         held = sum(item["quantity"] for order in orders for item in order["items"])
         return platform.stock(product_id) == 40 - held

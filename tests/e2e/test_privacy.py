@@ -113,7 +113,7 @@ def of_the_demo() -> dict[str, str]:
             f"{first}'s phone in one": phone.replace(" ", ""),
             f"{first}'s address": place["addressLine1"],
         }
-    stores = {seed.staff_email(outlet.slug, outlet) for outlet in menu.OUTLETS}
+    stores = {seed.make_staff_email(outlet.slug, outlet) for outlet in menu.OUTLETS}
     return found | {
         login.email: login.email for login in seed.logins() if "<" not in login.email and login.email not in stores
     }

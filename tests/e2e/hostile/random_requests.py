@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from devstack.place import ROOT
+from devstack.run_directory import ROOT
 
 DESCRIPTION = ROOT / "docs" / "api" / "openapi.json"
 VERBS = ("get", "post", "put", "patch", "delete")

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 
 from chassis.contract import Method, service_methods, services_of
 from devstack.certificates import SERVICES
-from devstack.place import ROOT
+from devstack.run_directory import ROOT
 from tests.integration.access.requests import valid_request
 
 _GEN = ROOT / "gen"

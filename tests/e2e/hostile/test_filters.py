@@ -13,8 +13,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from devstack.place import ROOT
 from devstack.rest import Json, Session
+from devstack.run_directory import ROOT
 from tests.e2e.platform import Platform
 
 DESCRIPTION: Json = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())

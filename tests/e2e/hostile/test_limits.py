@@ -18,8 +18,8 @@ from uuid import uuid4
 import pytest
 
 from devstack.edge import Edge
-from devstack.place import Place
 from devstack.ports import LOOPBACK, free_port
+from devstack.run_directory import RunDirectory
 from devstack.services import Processes
 from tests.e2e.hostile.conftest import Victim
 from tests.e2e.hostile.forging import Forger
@@ -221,5 +221,5 @@ def test_the_stack_that_people_start_has_the_limits_of_the_seed(
 ) -> None:
     for name in ("PUBLIC", "USER", "ADMIN"):
         monkeypatch.delenv(f"{name}_PER_MINUTE", raising=False)
-    settings = Processes(Place(running.run_dir), running.edge_port).edge.settings
+    settings = Processes(RunDirectory(running.run_dir), running.edge_port).edge.settings
     assert not {"public_per_minute", "user_per_minute", "admin_per_minute"} & set(settings)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from devstack import menu
-from devstack.rest import Json, Session, rupees
+from devstack.rest import Json, Session, rupees_to_money
 from tests.e2e.hostile.conftest import Victim
 from tests.e2e.hostile.routes import Route, routes
 from tests.e2e.platform import Platform, eventually
@@ -70,13 +70,13 @@ def belongings(running: Platform, victim: Victim) -> Belongings:
         "the victim is notified",
     )
     supplier = rest.post("/api/suppliers", {"name": f"Supplier {uuid4().hex[:8]}"}, running.admin)
-    line = {"productId": product_id, "quantity": 1, "unitPrice": rupees("10")}
+    line = {"productId": product_id, "quantity": 1, "unitPrice": rupees_to_money("10")}
     purchase = {"supplierId": supplier["id"], "storeId": store_id, "items": [line]}
     bought = rest.post("/api/inventory/purchase-orders", purchase, manager)
     period = {"fromDate": "2026-01-01", "toDate": "2026-01-31"}
     report = rest.post("/api/analytics/reports", {"kind": "SALES", "storeId": store_id, **period}, manager)
-    zone = next(rest.pages(f"/api/stores/{store_id}/delivery-zones", "deliveryZones"))
-    member = next(rest.pages(f"/api/stores/{store_id}/staff", "staff", manager))
+    zone = next(rest.list_all(f"/api/stores/{store_id}/delivery-zones", "deliveryZones"))
+    member = next(rest.list_all(f"/api/stores/{store_id}/staff", "staff", manager))
     person = {
         "customer_id": who.customer_id,
         "user_id": who.customer_id,
@@ -179,7 +179,7 @@ def test_a_staff_member_of_another_store_cannot_reach_ones_own_through_its_parts
     platform: Platform, belongings: Belongings
 ) -> None:
     outsider = platform.staff("manager", ELSEWHERE)
-    stores = platform.rest.pages("/api/stores", "stores")
+    stores = platform.rest.list_all("/api/stores", "stores")
     own = next(str(store["id"]) for store in stores if store["slug"] == ELSEWHERE.slug)
     differences = []
     for route in owned_routes():

@@ -142,7 +142,7 @@ def log_in(platform: Platform, email: str, password: str = PASSWORD) -> Json:
 
 def test_a_session_that_ended_is_refused_by_every_service_within_two_seconds(platform: Platform) -> None:
     outlet = menu.OUTLETS[0]
-    tokens = log_in(platform, seed.staff_email("MANAGER", outlet), seed.PASSWORD)
+    tokens = log_in(platform, seed.make_staff_email("MANAGER", outlet), seed.PASSWORD)
     store, nobody, product = platform.store_id, uuid4(), next(iter(platform.products.values()))["id"]
     places = {
         "store": f"/api/stores/{store}/staff",

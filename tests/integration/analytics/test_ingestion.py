@@ -74,9 +74,9 @@ def some_orders(store_id: UUID, count: int, chance: random.Random) -> list[Publi
         if fate == 0:
             order.placed().cancelled()
         elif fate == 1:
-            order.confirmed().cancelled().with_refund(order.total)
+            order.confirmed().cancelled().refunded(order.total)
         elif fate == 2:
-            order.delivered().with_refund(chance.randrange(1, 5000)).with_refund(chance.randrange(1, 5000))
+            order.delivered().refunded(chance.randrange(1, 5000)).refunded(chance.randrange(1, 5000))
         elif fate == 3:
             order.confirmed()
         else:
