@@ -1,4 +1,4 @@
-"""The loyalty service: `python -m services.loyalty`."""
+"""Composition root: `python -m services.loyalty`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from services.identity import IDENTITY
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.events import HANDLERS
 from services.loyalty.servicer import LoyaltyServicer
-from services.loyalty.usecases.accounts import expire_points, follow_tiers
+from services.loyalty.usecases.accounts import expire_points, update_tiers
 from services.loyalty.usecases.benefits import settle_stale_reservations
-from services.loyalty.usecases.guesses import forget_guesses
+from services.loyalty.usecases.coupon_limits import purge_expired
 
 SERVICE = Service(
     "loyalty",
@@ -19,9 +19,9 @@ SERVICE = Service(
     handlers=HANDLERS,
     loops=[
         Loop("expire-points", every=60.0, run=expire_points),
-        Loop("follow-tiers", every=6 * 3600.0, run=follow_tiers),
+        Loop("update-tiers", every=6 * 3600.0, run=update_tiers),
         Loop("settle-stale-reservations", every=300.0, run=settle_stale_reservations),
-        Loop("forget-guesses", every=3600.0, run=forget_guesses),
+        Loop("purge-coupon-guesses", every=3600.0, run=purge_expired),
     ],
 )
 

@@ -1,4 +1,4 @@
-"""What one process of loyalty holds."""
+"""The application object of the loyalty service."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 from chassis import App
 from chassis.security.throttle import Throttle
-from services.loyalty.model.refusals import TooManyGuesses
-from services.loyalty.queries.guesses import ON_COUPON_GUESSES
+from services.loyalty.errors import TooManyGuesses
+from services.loyalty.queries.coupon_limits import COUPON_GUESSES
 from services.loyalty.settings import LoyaltySettings
 
 
 class LoyaltyApp(App):
-    """The chassis's app with the programme's settings and the counts of wrong codes."""
+    """Typed settings, and the throttle for coupon codes."""
 
     settings: LoyaltySettings
     settings_class = LoyaltySettings
 
     def __init__(self, name: str, settings: Any) -> None:
         super().__init__(name, settings)
-        self.guesses = Throttle(self.db, self.cipher, ON_COUPON_GUESSES, TooManyGuesses)
+        self.guesses = Throttle(self.db, self.cipher, COUPON_GUESSES, TooManyGuesses)

@@ -1,4 +1,4 @@
-"""What loyalty asks others: order, about reservations that no event settled."""
+"""Calls to other services."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 from chassis.rpc.channels import Channels
 
 
-class Fate(Enum):
-    """What an order's state means for what it holds."""
+class Outcome(Enum):
+    """What the state of an order means for its reserved benefits."""
 
     OPEN = auto()
     ACCEPTED = auto()
-    DEAD = auto()
+    CANCELLED = auto()
 
 
 _OPEN = {OrderStatus.UNSPECIFIED, OrderStatus.PENDING}
-# An order is refunded after it was delivered or cancelled; either event settles what it holds.
-_DEAD = {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
+# A refunded order was delivered or cancelled before; the event of either settles its benefits.
+_CANCELLED = {OrderStatus.CANCELLED, OrderStatus.REFUNDED}
 
 
-async def order_states(peers: Channels, order_ids: Sequence[UUID]) -> dict[UUID, Fate]:
-    """The fate of each order that order knows; at most 100 at once. Orders it does not know are left out."""
+async def get_order_outcomes(channels: Channels, order_ids: Sequence[UUID]) -> dict[UUID, Outcome]:
+    """The outcome of each of at most 100 orders; unknown orders are left out."""
     request = BatchGetOrderStatesRequest(order_ids=[str(order_id) for order_id in order_ids])
-    response = await peers.stub("order", OrderServiceStub).BatchGetOrderStates(request)
-    return {UUID(state.order_id): _fate(state.status) for state in response.states}
+    response = await channels.stub("order", OrderServiceStub).BatchGetOrderStates(request)
+    return {UUID(state.order_id): read_outcome(state.status) for state in response.states}
 
 
-def _fate(status: OrderStatus.Value.ValueType) -> Fate:
+def read_outcome(status: OrderStatus.Value.ValueType) -> Outcome:
+    """The outcome of an order status."""
     if status in _OPEN:
-        return Fate.OPEN
-    return Fate.DEAD if status in _DEAD else Fate.ACCEPTED
+        return Outcome.OPEN
+    return Outcome.CANCELLED if status in _CANCELLED else Outcome.ACCEPTED

@@ -1,4 +1,4 @@
-"""What loyalty hears. Every handler may meet its event late, twice or out of order."""
+"""The events that the service consumes. Handlers tolerate late, repeated and reordered events."""
 
 from __future__ import annotations
 
@@ -9,89 +9,65 @@ from jainshikanji.customer.v1.events_pb2 import CustomerErased, CustomerRegister
 from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed, OrderDelivered
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
 
+from chassis import Handlers, batch
 from chassis.database import Transaction
 from chassis.events.bus import EventMeta
-from chassis.events.consumer import Handlers, batch
-from chassis.money import ZERO, money_from_proto
+from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
-from services.loyalty.model.benefits import Line
-from services.loyalty.usecases import accounts, ledger, orders
+from services.loyalty.usecases import accounts, orders
 
 
 @batch
-async def use_benefits(app: LoyaltyApp, tx: Transaction, received: Sequence[tuple[OrderConfirmed, EventMeta]]) -> None:
-    """Confirmed orders use what they hold."""
-    await orders.use(app, tx, {UUID(event.order_id): event.order_number for event, _ in received})
-
-
-@batch
-async def give_back_benefits(
-    app: LoyaltyApp, tx: Transaction, received: Sequence[tuple[OrderCancelled, EventMeta]]
+async def on_order_confirmed(
+    app: LoyaltyApp, tx: Transaction, events: Sequence[tuple[OrderConfirmed, EventMeta]]
 ) -> None:
-    """Cancelled orders give back what they hold or have used."""
-    await orders.give_back(app, tx, {UUID(event.order_id): event.order_number for event, _ in received})
+    """Redeems the benefits that the orders reserved."""
+    await orders.redeem_benefits(app, tx, {UUID(event.order_id): event.order_number for event, _ in events})
 
 
 @batch
-async def earn_points(app: LoyaltyApp, tx: Transaction, received: Sequence[tuple[OrderDelivered, EventMeta]]) -> None:
-    """Delivered orders earn points on their lines without discounts."""
-    await orders.lock_ahead(app, tx, {UUID(event.order_id): UUID(event.customer_id) for event, _ in received})
-    for event, meta in received:
-        await orders.deliver(app, tx, _delivery(event, meta))
-
-
-@batch
-async def reverse_points(
-    app: LoyaltyApp, tx: Transaction, received: Sequence[tuple[RefundProcessed, EventMeta]]
+async def on_order_cancelled(
+    app: LoyaltyApp, tx: Transaction, events: Sequence[tuple[OrderCancelled, EventMeta]]
 ) -> None:
-    """Refunds take points back in proportion."""
-    await orders.lock_ahead(app, tx, {UUID(event.order_id): UUID(event.customer_id) for event, _ in received})
-    for event, _ in received:
-        await orders.refund(app, tx, _refund(event))
+    """Releases or returns the benefits of the orders."""
+    await orders.return_benefits(app, tx, {UUID(event.order_id): event.order_number for event, _ in events})
 
 
-async def open_account(app: LoyaltyApp, tx: Transaction, event: CustomerRegistered, meta: EventMeta) -> None:
-    """A new customer gets an account."""
-    await ledger.lock_account(app, tx, UUID(event.customer_id))
+@batch
+async def on_order_delivered(
+    app: LoyaltyApp, tx: Transaction, events: Sequence[tuple[OrderDelivered, EventMeta]]
+) -> None:
+    """Awards points for the lines without discounts."""
+    await orders.lock_orders(app, tx, {UUID(event.order_id): UUID(event.customer_id) for event, _ in events})
+    for event, meta in events:
+        await orders.award_order(app, tx, wire.award_order_from_event(event, meta))
 
 
-async def erase_account(app: LoyaltyApp, tx: Transaction, event: CustomerErased, meta: EventMeta) -> None:
-    """An erased customer's account ends."""
+@batch
+async def on_refund_processed(
+    app: LoyaltyApp, tx: Transaction, events: Sequence[tuple[RefundProcessed, EventMeta]]
+) -> None:
+    """Reverses points in proportion to the refund."""
+    await orders.lock_orders(app, tx, {UUID(event.order_id): UUID(event.customer_id) for event, _ in events})
+    for event, _ in events:
+        await orders.reverse_order(app, tx, wire.reverse_order_from_event(event))
+
+
+async def on_customer_registered(app: LoyaltyApp, tx: Transaction, event: CustomerRegistered, meta: EventMeta) -> None:
+    """Opens the account of a new customer."""
+    await accounts.open_account(app, tx, UUID(event.customer_id))
+
+
+async def on_customer_erased(app: LoyaltyApp, tx: Transaction, event: CustomerErased, meta: EventMeta) -> None:
+    """Closes the account of an erased customer."""
     await accounts.erase_account(app, tx, UUID(event.customer_id))
 
 
 HANDLERS: Handlers = {
-    OrderConfirmed: use_benefits,
-    OrderCancelled: give_back_benefits,
-    OrderDelivered: earn_points,
-    RefundProcessed: reverse_points,
-    CustomerRegistered: open_account,
-    CustomerErased: erase_account,
+    OrderConfirmed: on_order_confirmed,
+    OrderCancelled: on_order_cancelled,
+    OrderDelivered: on_order_delivered,
+    RefundProcessed: on_refund_processed,
+    CustomerRegistered: on_customer_registered,
+    CustomerErased: on_customer_erased,
 }
-
-
-def _delivery(event: OrderDelivered, meta: EventMeta) -> orders.Delivery:
-    subtotal = money_from_proto(event.subtotal)
-    return orders.Delivery(
-        order_id=UUID(event.order_id),
-        order_number=event.order_number,
-        customer_id=UUID(event.customer_id),
-        total=money_from_proto(event.total),
-        subtotal=subtotal,
-        paid_for_food=max(subtotal - money_from_proto(event.discount) - money_from_proto(event.loyalty_discount), ZERO),
-        lines=[
-            Line(UUID(item.product_id), item.category, money_from_proto(item.subtotal), item.quantity)
-            for item in event.items
-        ],
-        delivered_at=meta.occurred_at,
-    )
-
-
-def _refund(event: RefundProcessed) -> orders.Refund:
-    captured, refunded = money_from_proto(event.captured_amount), money_from_proto(event.refunded_total)
-    return orders.Refund(
-        order_id=UUID(event.order_id),
-        customer_id=UUID(event.customer_id),
-        refunded=max(refunded, captured) if event.fully else refunded,
-        captured=captured,
-    )

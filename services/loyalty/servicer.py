@@ -1,22 +1,20 @@
-"""LoyaltyService: a message in, one use case, a message out."""
+"""The rpcs of the loyalty service: request to command, one use case, row to response."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from jainshikanji.loyalty.v1 import (
-    account_pb2,
-    campaign_pb2,
-    loyalty_service_pb2,
-    loyalty_service_pb2_grpc,
-    reward_pb2,
-    tier_pb2,
-)
+from jainshikanji.loyalty.v1 import loyalty_service_pb2 as pb
+from jainshikanji.loyalty.v1.account_pb2 import LoyaltyAccount, LoyaltyTransaction
+from jainshikanji.loyalty.v1.campaign_pb2 import Campaign, Coupon
+from jainshikanji.loyalty.v1.loyalty_service_pb2_grpc import LoyaltyServiceServicer
+from jainshikanji.loyalty.v1.reward_pb2 import Redemption, Reward
+from jainshikanji.loyalty.v1.tier_pb2 import Tier
 
-from chassis import current_call
+from chassis import current_call, current_caller
+from chassis.rpc.idempotency import Claim
 from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.usecases import accounts, benefits, campaigns, coupons, rewards
@@ -24,165 +22,105 @@ from services.loyalty.usecases import accounts, benefits, campaigns, coupons, re
 PUBLIC_LIST_SECONDS = 60
 
 
-class LoyaltyServicer(loyalty_service_pb2_grpc.LoyaltyServiceServicer):
-    """The one service of the package."""
+class LoyaltyServicer(LoyaltyServiceServicer):
+    """Accounts, rewards, campaigns, tiers, and benefits of orders."""
 
     def __init__(self, app: LoyaltyApp) -> None:
         self._app = app
 
-    async def GetLoyaltyAccount(
-        self, request: loyalty_service_pb2.GetLoyaltyAccountRequest, context: Any
-    ) -> account_pb2.LoyaltyAccount:
-        customer_id = UUID(request.customer_id)
-        is_own = current_call().caller.account_id == customer_id
-        row = await accounts.get_account(self._app, customer_id, is_own=is_own)
-        return wire.account(row, self._app.settings.rupees_of_point)
+    async def GetLoyaltyAccount(self, request: pb.GetLoyaltyAccountRequest, context: Any) -> LoyaltyAccount:
+        row = await accounts.get_account(self._app, current_caller(), UUID(request.customer_id))
+        return wire.account_to_proto(row, self._app.settings.rupees_of_point)
 
     async def ListLoyaltyTransactions(
-        self, request: loyalty_service_pb2.ListLoyaltyTransactionsRequest, context: Any
-    ) -> loyalty_service_pb2.ListLoyaltyTransactionsResponse:
-        page = self._app.pages.open(request)
-        rows = await accounts.list_transactions(
-            self._app,
-            UUID(request.customer_id),
-            kind=wire.TRANSACTION_TYPES.from_proto(request.type) if request.type else None,
-            before=int(page.after[0]) if page.after else None,
-            limit=page.limit,
-        )
-        return loyalty_service_pb2.ListLoyaltyTransactionsResponse(
-            transactions=[wire.transaction(row) for row in page.trim(rows)],
+        self, request: pb.ListLoyaltyTransactionsRequest, context: Any
+    ) -> pb.ListLoyaltyTransactionsResponse:
+        page, command = self._app.pages.open(request), wire.list_transactions_from_proto(request)
+        rows = await accounts.list_transactions(self._app, current_caller(), command, page)
+        return pb.ListLoyaltyTransactionsResponse(
+            transactions=map(wire.transaction_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (str(row.seq),)),
         )
 
-    async def ListRedemptions(
-        self, request: loyalty_service_pb2.ListRedemptionsRequest, context: Any
-    ) -> loyalty_service_pb2.ListRedemptionsResponse:
+    async def ListRedemptions(self, request: pb.ListRedemptionsRequest, context: Any) -> pb.ListRedemptionsResponse:
         page = self._app.pages.open(request)
-        rows = await rewards.list_redemptions(
-            self._app,
-            UUID(request.customer_id),
-            before=UUID(page.after[0]) if page.after else None,
-            limit=page.limit,
-        )
-        return loyalty_service_pb2.ListRedemptionsResponse(
-            redemptions=[wire.redemption(row) for row in page.trim(rows)],
+        rows = await rewards.list_redemptions(self._app, current_caller(), UUID(request.customer_id), page)
+        return pb.ListRedemptionsResponse(
+            redemptions=map(wire.redemption_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (str(row.id),)),
         )
 
-    async def EarnPoints(
-        self, request: loyalty_service_pb2.EarnPointsRequest, context: Any
-    ) -> account_pb2.LoyaltyTransaction:
-        row = await accounts.give_points(
-            self._app, current_call(), request, UUID(request.customer_id), request.points, request.reason
-        )
-        return wire.transaction(row)
+    async def EarnPoints(self, request: pb.EarnPointsRequest, context: Any) -> LoyaltyTransaction:
+        call = current_call()
+        command = wire.give_points_from_proto(request, Claim.of(call) if call.idempotency_key else None)
+        return wire.transaction_to_proto(await accounts.give_points(self._app, call.caller, command))
 
-    async def RedeemReward(
-        self, request: loyalty_service_pb2.RedeemRewardRequest, context: Any
-    ) -> reward_pb2.Redemption:
-        row = await rewards.redeem_reward(self._app, current_call(), request, UUID(request.reward_id))
-        return wire.redemption(row)
+    async def RedeemReward(self, request: pb.RedeemRewardRequest, context: Any) -> Redemption:
+        call = current_call()
+        command = wire.redeem_reward_from_proto(request, Claim.of(call))
+        return wire.redemption_to_proto(await rewards.redeem_reward(self._app, call.caller, command))
 
-    async def ListRewards(
-        self, request: loyalty_service_pb2.ListRewardsRequest, context: Any
-    ) -> loyalty_service_pb2.ListRewardsResponse:
+    async def ListRewards(self, request: pb.ListRewardsRequest, context: Any) -> pb.ListRewardsResponse:
         page = self._app.pages.open(request)
-        rows = await rewards.list_rewards(
-            self._app,
-            current_call().caller,
-            include_inactive=request.include_inactive,
-            after=(int(page.after[0]), UUID(page.after[1])) if page.after else None,
-            limit=page.limit,
-        )
-        return loyalty_service_pb2.ListRewardsResponse(
-            rewards=[wire.reward(row) for row in page.trim(rows)],
+        rows = await rewards.list_rewards(self._app, current_caller(), page, include_inactive=request.include_inactive)
+        return pb.ListRewardsResponse(
+            rewards=map(wire.reward_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (str(row.points_cost), str(row.id))),
         )
 
-    async def CreateReward(self, request: loyalty_service_pb2.CreateRewardRequest, context: Any) -> reward_pb2.Reward:
-        return wire.reward(await rewards.create_reward(self._app, wire.reward_columns(request)))
+    async def CreateReward(self, request: pb.CreateRewardRequest, context: Any) -> Reward:
+        new = wire.new_reward_from_proto(request)
+        return wire.reward_to_proto(await rewards.create_reward(self._app, current_caller(), new))
 
-    async def UpdateReward(self, request: loyalty_service_pb2.UpdateRewardRequest, context: Any) -> reward_pb2.Reward:
-        row = await rewards.update_reward(self._app, UUID(request.id), wire.reward_changes(request))
-        return wire.reward(row)
+    async def UpdateReward(self, request: pb.UpdateRewardRequest, context: Any) -> Reward:
+        command = wire.update_reward_from_proto(request)
+        return wire.reward_to_proto(await rewards.update_reward(self._app, current_caller(), command))
 
-    async def ListCampaigns(
-        self, request: loyalty_service_pb2.ListCampaignsRequest, context: Any
-    ) -> loyalty_service_pb2.ListCampaignsResponse:
-        page = self._app.pages.open(request)
-        rows = await campaigns.list_campaigns(
-            self._app,
-            current_call().caller,
-            include_all=request.include_all,
-            kind=wire.CAMPAIGN_TYPES.from_proto(request.type) if request.type else None,
-            after=(datetime.fromisoformat(page.after[0]), UUID(page.after[1])) if page.after else None,
-            limit=page.limit,
-        )
-        return loyalty_service_pb2.ListCampaignsResponse(
-            campaigns=[wire.campaign(row) for row in page.trim(rows)],
+    async def ListCampaigns(self, request: pb.ListCampaignsRequest, context: Any) -> pb.ListCampaignsResponse:
+        page, command = self._app.pages.open(request), wire.list_campaigns_from_proto(request)
+        rows = await campaigns.list_campaigns(self._app, current_caller(), command, page)
+        return pb.ListCampaignsResponse(
+            campaigns=map(wire.campaign_to_proto, page.trim(rows)),
             next_page_token=page.next_token(rows, lambda row: (row.end_date.isoformat(), str(row.id))),
         )
 
-    async def CreateCampaign(
-        self, request: loyalty_service_pb2.CreateCampaignRequest, context: Any
-    ) -> campaign_pb2.Campaign:
-        return wire.campaign(await campaigns.create_campaign(self._app, wire.campaign_columns(request)))
+    async def CreateCampaign(self, request: pb.CreateCampaignRequest, context: Any) -> Campaign:
+        new = wire.new_campaign_from_proto(request)
+        return wire.campaign_to_proto(await campaigns.create_campaign(self._app, current_caller(), new))
 
-    async def UpdateCampaign(
-        self, request: loyalty_service_pb2.UpdateCampaignRequest, context: Any
-    ) -> campaign_pb2.Campaign:
-        row = await campaigns.update_campaign(self._app, UUID(request.id), wire.campaign_changes(request))
-        return wire.campaign(row)
+    async def UpdateCampaign(self, request: pb.UpdateCampaignRequest, context: Any) -> Campaign:
+        command = wire.update_campaign_from_proto(request)
+        return wire.campaign_to_proto(await campaigns.update_campaign(self._app, current_caller(), command))
 
-    async def GetCoupon(self, request: loyalty_service_pb2.GetCouponRequest, context: Any) -> campaign_pb2.Coupon:
-        call = current_call()
-        row, uses_left = await coupons.get_coupon(
-            self._app, call.account, wire.normalise_code(request.code), client_address(call.metadata)
-        )
-        return wire.coupon(row, uses_left)
+    async def GetCoupon(self, request: pb.GetCouponRequest, context: Any) -> Coupon:
+        call, code = current_call(), wire.normalise_code(request.code)
+        row, uses_left = await coupons.get_coupon(self._app, call.caller, code, get_client_address(call.metadata))
+        return wire.coupon_to_proto(row, uses_left)
 
-    async def ListTiers(
-        self, request: loyalty_service_pb2.ListTiersRequest, context: Any
-    ) -> loyalty_service_pb2.ListTiersResponse:
+    async def ListTiers(self, request: pb.ListTiersRequest, context: Any) -> pb.ListTiersResponse:
         current_call().set_header("cache-control", f"public, max-age={PUBLIC_LIST_SECONDS}")
-        tiers = [wire.tier(row) for row in await accounts.list_tiers(self._app)]
-        return loyalty_service_pb2.ListTiersResponse(tiers=tiers)
+        rows = await accounts.list_tiers(self._app, current_caller())
+        return pb.ListTiersResponse(tiers=map(wire.tier_to_proto, rows))
 
-    async def UpdateTier(self, request: loyalty_service_pb2.UpdateTierRequest, context: Any) -> tier_pb2.Tier:
-        row = await accounts.update_tier(self._app, wire.TIERS.from_proto(request.tier), wire.tier_changes(request))
-        return wire.tier(row)
+    async def UpdateTier(self, request: pb.UpdateTierRequest, context: Any) -> Tier:
+        command = wire.update_tier_from_proto(request)
+        return wire.tier_to_proto(await accounts.update_tier(self._app, current_caller(), command))
 
-    async def QuoteBenefits(
-        self, request: loyalty_service_pb2.QuoteBenefitsRequest, context: Any
-    ) -> loyalty_service_pb2.Benefits:
-        granted = await benefits.quote_benefits(self._app, _wish(request))
-        return wire.benefits(granted.benefits, granted.coupon_code, granted.campaign_id)
+    async def QuoteBenefits(self, request: pb.QuoteBenefitsRequest, context: Any) -> pb.Benefits:
+        command = wire.use_benefits_from_proto(request)
+        return wire.benefits_to_proto(await benefits.quote_benefits(self._app, current_caller(), command))
 
-    async def ReserveBenefits(
-        self, request: loyalty_service_pb2.ReserveBenefitsRequest, context: Any
-    ) -> loyalty_service_pb2.Benefits:
-        granted = await self._app.run_shielded(
-            benefits.reserve_benefits(self._app, UUID(request.order_id), _wish(request))
-        )
-        return wire.benefits(granted.benefits, granted.coupon_code, granted.campaign_id)
+    async def ReserveBenefits(self, request: pb.ReserveBenefitsRequest, context: Any) -> pb.Benefits:
+        command, order_id = wire.use_benefits_from_proto(request), UUID(request.order_id)
+        work = benefits.reserve_benefits(self._app, current_caller(), order_id, command)
+        return wire.benefits_to_proto(await self._app.run_shielded(work))
 
-    async def ReleaseBenefits(
-        self, request: loyalty_service_pb2.ReleaseBenefitsRequest, context: Any
-    ) -> loyalty_service_pb2.ReleaseBenefitsResponse:
-        await self._app.run_shielded(benefits.release_benefits(self._app, UUID(request.order_id)))
-        return loyalty_service_pb2.ReleaseBenefitsResponse()
+    async def ReleaseBenefits(self, request: pb.ReleaseBenefitsRequest, context: Any) -> pb.ReleaseBenefitsResponse:
+        work = benefits.release_benefits(self._app, current_caller(), UUID(request.order_id))
+        await self._app.run_shielded(work)
+        return pb.ReleaseBenefitsResponse()
 
 
-def client_address(metadata: Mapping[str, str]) -> str:
-    """Where the edge saw the client. Of x-forwarded-for only the last entry is the edge's own."""
+def get_client_address(metadata: Mapping[str, str]) -> str:
+    """The client's address as the edge saw it; only the last entry of x-forwarded-for is set by the edge."""
     return metadata.get("x-envoy-external-address") or metadata.get("x-forwarded-for", "").rpartition(",")[2].strip()
-
-
-def _wish(request: wire.Wishing) -> benefits.Wish:
-    return benefits.Wish(
-        UUID(request.customer_id),
-        UUID(request.store_id),
-        wire.normalise_code(request.coupon_code),
-        request.points,
-        wire.cart(request),
-    )

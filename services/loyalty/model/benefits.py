@@ -1,4 +1,4 @@
-"""What a coupon and points take off a cart. One computation, for quotes and for reservations."""
+"""The discount of a coupon and of points on a cart; quotes and reservations use the same calculation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from decimal import ROUND_FLOOR, Decimal
 from uuid import UUID
 
 from chassis.money import ZERO, round_half_up
-from services.loyalty.model.refusals import CouponExhausted, CouponInvalid, InsufficientPoints
+from services.loyalty.errors import CouponExhausted, CouponInvalid, InsufficientPoints
+from services.loyalty.rows import CampaignRow, CouponRow, NewCampaign, NewReward, RewardRow
 
 HUNDRED = Decimal(100)
-# Of how many eligible units BOGO gives one.
+# BOGO: one of so many eligible units is free.
 BOGO_GROUP = 2
 
 
@@ -27,12 +28,13 @@ class Line:
 
     @property
     def unit_price(self) -> Decimal:
+        """The price of one unit, rounded half up."""
         return round_half_up(self.subtotal / self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """What is ordered, before discounts and tax."""
+    """A cart before discounts and tax."""
 
     lines: Sequence[Line]
     subtotal: Decimal
@@ -41,13 +43,13 @@ class Cart:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """What decides whom a campaign is for. `last_order_at` is the last delivery; None for a new customer."""
+    """What decides the segments of a customer. `last_order_at` is the last delivery, None for a new customer."""
 
     tier: str = "Bronze"
     last_order_at: datetime | None = None
 
     def segments(self, now: datetime, lapsed_after: timedelta) -> set[str]:
-        """The segments' words in the database."""
+        """The segments of the customer, as stored."""
         found = {self.tier.lower()}
         if self.last_order_at is None:
             found.add("new")
@@ -58,9 +60,9 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a code gives and asks: a campaign's, or those of a reward that was bought.
+    """The terms of a campaign, or of a reward that was bought.
 
-    `discount_value` is a percentage or rupees, by `discount_type`; None gives no discount (only points).
+    `discount_value` is a percentage or rupees, depending on `discount_type`; None means points without a discount.
     """
 
     type: str
@@ -73,8 +75,33 @@ class Terms:
     segments: Collection[str] = ()
     bonus_points: int | None = None
 
-    def eligible(self, lines: Sequence[Line]) -> list[Line]:
-        """The lines that it applies to: all, unless products or categories are named."""
+    @classmethod
+    def from_row(cls, row: CampaignRow | CouponRow | NewCampaign) -> Terms:
+        """The terms of a campaign or a coupon."""
+        return cls(
+            type=row.type,
+            discount_type=row.discount_type,
+            discount_value=row.discount_value,
+            min_order_value=row.min_order_value,
+            max_discount=row.max_discount,
+            products=frozenset(row.applicable_products or ()),
+            categories=frozenset(row.applicable_categories or ()),
+            segments=frozenset(row.customer_segments or ()),
+            bonus_points=row.bonus_points,
+        )
+
+    @classmethod
+    def from_reward(cls, row: RewardRow | NewReward) -> Terms:
+        """The terms of a reward."""
+        return cls(
+            type="reward",
+            discount_type=row.discount_type,
+            discount_value=row.discount_value,
+            max_discount=row.max_discount,
+        )
+
+    def select_eligible(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines to which the terms apply: all, unless they name products or categories."""
         if not self.products and not self.categories:
             return list(lines)
         return [line for line in lines if line.product_id in self.products or line.category in self.categories]
@@ -87,32 +114,37 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How often a code may be used and is."""
+    """How often a code was used, and may be used."""
 
     limit: int | None = None
     used: int = 0
     per_customer: int | None = None
     used_by_customer: int = 0
 
+    @classmethod
+    def from_coupon(cls, coupon: CouponRow) -> Usage:
+        """The limits of a coupon."""
+        return cls(coupon.usage_limit, coupon.current_usage, coupon.usage_per_customer, coupon.uses)
+
     @property
     def left(self) -> int | None:
-        """Orders for which the customer may still use it; None without a limit."""
-        bounds = []
+        """The number of orders for which the customer may still use the code; None without a limit."""
+        limits = []
         if self.limit is not None:
-            bounds.append(self.limit - self.used)
+            limits.append(self.limit - self.used)
         if self.per_customer is not None:
-            bounds.append(self.per_customer - self.used_by_customer)
-        return max(min(bounds), 0) if bounds else None
+            limits.append(self.per_customer - self.used_by_customer)
+        return max(min(limits), 0) if limits else None
 
     def check(self) -> None:
-        """Raises CouponExhausted. Only a first look: the guarded statement of the reservation decides."""
+        """Raises CouponExhausted. An early check; the guarded statement of the reservation decides."""
         if self.left == 0:
             raise CouponExhausted
 
 
 @dataclass(frozen=True, slots=True)
 class Benefits:
-    """What comes off. `coupon_discount + points_discount` never exceeds the cart's subtotal."""
+    """The discounts. `coupon_discount + points_discount` never exceeds the subtotal of the cart."""
 
     coupon_discount: Decimal = ZERO
     free_delivery: bool = False
@@ -120,24 +152,35 @@ class Benefits:
     points_discount: Decimal = ZERO
 
 
-def price_benefits(cart: Cart, terms: Terms | None, points: int, available: int, rupees_of_point: Decimal) -> Benefits:
-    """What `terms` and up to `points` take off the cart.
+@dataclass(frozen=True, slots=True)
+class GrantedBenefits:
+    """Discounts, with the code and the campaign that grant them."""
 
-    The coupon comes first; points pay for what is left of the lines, never for delivery or tax, and no more of them
-    are used than that. Raises CouponInvalid and InsufficientPoints.
+    benefits: Benefits
+    coupon_code: str = ""
+    campaign_id: UUID | None = None
+
+
+def calculate_benefits(
+    cart: Cart, terms: Terms | None, points: int, available: int, rupees_of_point: Decimal
+) -> Benefits:
+    """The discounts of `terms` and of up to `points` on the cart.
+
+    The coupon applies first; points pay for the rest of the lines, not for delivery or tax, and only as many are used
+    as that takes. Raises CouponInvalid, InsufficientPoints.
     """
     if points > available:
         raise InsufficientPoints(points, available)
-    coupon_discount, free_delivery = _coupon(cart, terms) if terms else (ZERO, False)
+    coupon_discount, free_delivery = _apply_coupon(cart, terms) if terms else (ZERO, False)
     payable = cart.subtotal - coupon_discount
     points_used = min(points, int((payable / rupees_of_point).to_integral_value(ROUND_FLOOR)))
     return Benefits(coupon_discount, free_delivery, points_used, round_half_up(points_used * rupees_of_point))
 
 
-def _coupon(cart: Cart, terms: Terms) -> tuple[Decimal, bool]:
+def _apply_coupon(cart: Cart, terms: Terms) -> tuple[Decimal, bool]:
     if terms.min_order_value is not None and cart.subtotal < terms.min_order_value:
         raise CouponInvalid.order_too_small(terms.min_order_value)
-    lines = terms.eligible(cart.lines)
+    lines = terms.select_eligible(cart.lines)
     if not lines:
         raise CouponInvalid.no_eligible_item()
     if terms.discount_type == "free_delivery":
@@ -146,10 +189,10 @@ def _coupon(cart: Cart, terms: Terms) -> tuple[Decimal, bool]:
         return ZERO, True
     if terms.type == "loyalty_bonus" or terms.discount_type is None:
         return ZERO, False
-    bounds = [_discount(lines, terms), sum((line.subtotal for line in lines), ZERO), cart.subtotal]
+    limits = [_discount(lines, terms), sum((line.subtotal for line in lines), ZERO), cart.subtotal]
     if terms.max_discount is not None:
-        bounds.append(terms.max_discount)
-    return min(bounds), False
+        limits.append(terms.max_discount)
+    return min(limits), False
 
 
 def _discount(lines: Sequence[Line], terms: Terms) -> Decimal:
@@ -167,7 +210,7 @@ def _discount(lines: Sequence[Line], terms: Terms) -> Decimal:
 
 
 def _cheapest(lines: Sequence[Line], units: int) -> Decimal:
-    """What that many of the cheapest units cost."""
+    """The price of the cheapest `units`."""
     cost = ZERO
     for line in sorted(lines, key=lambda line: line.unit_price):
         taken = min(units, line.quantity)

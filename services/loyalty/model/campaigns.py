@@ -1,4 +1,4 @@
-"""Which campaigns and rewards make sense: what each type needs and must not have."""
+"""Rules of campaigns and rewards: the fields that each type requires and excludes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from chassis.errors import InvalidArgument
 from services.loyalty.model.benefits import HUNDRED, Terms
 
-# Without letters and digits that people confuse (I and 1, O and 0) or that form words by chance (U).
+# Without characters that people confuse (I and 1, O and 0), and without U, which forms words.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
 REFERRAL_LENGTH = 8
 REWARD_LENGTH = 12
@@ -22,21 +22,21 @@ _DISCOUNT_TYPES: dict[str, set[str | None]] = {
     "loyalty_bonus": {"percentage", None},
     "referral": {"percentage", "fixed", "free_item", "free_delivery", None},
 }
-# What a type means when the discount type is left out.
+# The discount type of a campaign type when the request has none.
 IMPLIED_DISCOUNT_TYPE = {"bogo": "free_item", "free_delivery": "free_delivery"}
 
 
 def new_code(prefix: str, length: int) -> str:
-    """An unguessable code: `length` random characters of 31 behind the prefix that tells its kind."""
+    """A random code: `length` characters of an alphabet of 31, after the prefix of its kind."""
     return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 def check_campaign(terms: Terms, code: str | None, start: datetime, end: datetime) -> None:
-    """Raises InvalidArgument for a campaign that could never do what its type says."""
+    """Raises InvalidArgument for fields that do not fit the campaign's type."""
     if terms.type in _NEEDS_CODE and not code:
-        raise InvalidArgument("code", "is needed: customers get this campaign by entering its code")
+        raise InvalidArgument("code", "is required: customers enter the code of this type of campaign")
     if terms.type == "referral" and code:
-        raise InvalidArgument("code", "must be absent: customers refer with their own codes")
+        raise InvalidArgument("code", "must be absent: referrals use the codes of the customers")
     if terms.discount_type not in _DISCOUNT_TYPES[terms.type]:
         raise InvalidArgument("discountType", "does not fit the campaign's type")
     if end <= start:
@@ -46,15 +46,15 @@ def check_campaign(terms: Terms, code: str | None, start: datetime, end: datetim
 
 
 def check_reward(terms: Terms) -> None:
-    """Raises InvalidArgument for a reward whose code could never take anything off."""
+    """Raises InvalidArgument for a reward without a discount."""
     _check_discount(terms)
 
 
 def _check_bonus(terms: Terms) -> None:
-    wanted = terms.type == "referral" or (terms.type == "loyalty_bonus" and terms.discount_type is None)
-    if wanted and not terms.bonus_points:
+    required = terms.type == "referral" or (terms.type == "loyalty_bonus" and terms.discount_type is None)
+    if required and not terms.bonus_points:
         raise InvalidArgument("bonusPoints", "must be above 0 for this type")
-    if not wanted and terms.bonus_points:
+    if not required and terms.bonus_points:
         raise InvalidArgument("bonusPoints", "is for REFERRAL, and for LOYALTY_BONUS without a percentage")
 
 

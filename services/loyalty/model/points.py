@@ -1,9 +1,11 @@
-"""How many points an order earns, and how many a refund takes back."""
+"""The points that an order earns, and those that a refund reverses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from uuid import UUID
 
 from chassis.money import ZERO
 from services.loyalty.model.benefits import HUNDRED, Line, Terms
@@ -11,21 +13,30 @@ from services.loyalty.model.benefits import HUNDRED, Line, Terms
 BASIS_POINTS = Decimal(10_000)
 
 
-def base_points(amount: Decimal, rupees_per_point: Decimal, multiplier_basis_points: int) -> int:
-    """Whole points for what was paid for food; fractions are dropped after multiplying. Never negative."""
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """Balance and version of an account after a change."""
+
+    customer_id: UUID
+    balance: int
+    version: int
+
+
+def calculate_base_points(amount: Decimal, rupees_per_point: Decimal, multiplier_basis_points: int) -> int:
+    """Whole points for the amount paid for food, rounded down after multiplication; never negative."""
     if amount <= 0:
         return 0
     return _floor(amount / rupees_per_point * multiplier_basis_points / BASIS_POINTS)
 
 
-def bonus_points(terms: Terms, lines: Sequence[Line], subtotal: Decimal, earned: int) -> int:
-    """What a LOYALTY_BONUS campaign adds to an order that earned `earned` points; 0 when it does not apply.
+def calculate_bonus_points(terms: Terms, lines: Sequence[Line], subtotal: Decimal, earned: int) -> int:
+    """The points that a LOYALTY_BONUS campaign adds to an order with `earned` points; 0 when it does not apply.
 
-    A percentage is of the eligible lines' share of those points.
+    A percentage applies to the share of those points that the eligible lines earned.
     """
     if terms.min_order_value is not None and subtotal < terms.min_order_value:
         return 0
-    lines = terms.eligible(lines)
+    lines = terms.select_eligible(lines)
     if not lines:
         return 0
     if terms.bonus_points is not None:
@@ -36,8 +47,8 @@ def bonus_points(terms: Terms, lines: Sequence[Line], subtotal: Decimal, earned:
     return _floor(earned * min(eligible / subtotal, Decimal(1)) * terms.discount_value / HUNDRED)
 
 
-def share(points: int, refunded: Decimal, captured: Decimal) -> int:
-    """The part of `points` that belongs to the part of the money that went back, rounded half up."""
+def calculate_share(points: int, refunded: Decimal, captured: Decimal) -> int:
+    """The points in proportion to the refunded amount, rounded half up."""
     if points <= 0 or refunded <= 0 or captured <= 0:
         return 0
     if refunded >= captured:

@@ -1,4 +1,4 @@
-"""Every statement of loyalty. Guards stand in the statements themselves, so that they hold under concurrency.
+"""Every statement of the loyalty service. Guards are part of the statements, so that they hold under concurrency.
 
-Rows are locked in one order everywhere: reservation, accounts (sorted), lots, reward or campaign.
+Rows are locked in one order: reservation, accounts by id, lots, reward or campaign.
 """

@@ -1,72 +1,71 @@
-"""Campaigns, the coupons they give, and their use."""
+"""Statements on campaigns, their coupons and their usage."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, update
+from sqlalchemy import bindparam, func, update
 
 from chassis.database import Statement, sql, statement
-from services.loyalty.model.tables import Campaign, CampaignUsage
+from chassis.database.rows import column_names, field_names, placeholders
+from services.loyalty.commands import CampaignColumn
+from services.loyalty.model.tables import Campaign
+from services.loyalty.rows import CampaignRow, CouponRow, NewCampaign, NewUsage
 
-_CAMPAIGN = (
-    "id, id AS campaign_id, name, code, description, type, discount_type, discount_value, min_order_value, "
-    "max_discount, applicable_products, applicable_categories, customer_segments, usage_limit, usage_per_customer, "
-    "coalesce(current_usage, 0) AS current_usage, start_date, end_date, is_active, is_listed, bonus_points, "
-    "created_at, updated_at"
+_COLUMNS = ", ".join(
+    "coalesce(current_usage, 0) AS current_usage" if name == "current_usage" else name
+    for name in field_names(CampaignRow)
 )
-CAMPAIGN = sql(f"SELECT {_CAMPAIGN} FROM campaigns WHERE id = %(id)s")  # noqa: S608 - a constant
-LOCK_CAMPAIGN = sql(f"SELECT {_CAMPAIGN} FROM campaigns WHERE id = %(id)s FOR NO KEY UPDATE")  # noqa: S608 - a constant
-_CAMPAIGN_PAGE = (
-    f"SELECT {_CAMPAIGN} FROM campaigns "  # noqa: S608 - a constant
-    "WHERE (%(end)s::timestamptz IS NULL OR (end_date, id) > (%(end)s, %(id)s::uuid)) "
-    "AND (%(type)s::text IS NULL OR type = %(type)s) "
+GET_CAMPAIGN = sql(f"SELECT {_COLUMNS} FROM campaigns WHERE id = %(id)s", row=CampaignRow)  # noqa: S608 - columns
+LOCK_CAMPAIGN = sql(
+    f"SELECT {_COLUMNS} FROM campaigns WHERE id = %(id)s FOR NO KEY UPDATE",  # noqa: S608 - columns
+    row=CampaignRow,
 )
-ALL_CAMPAIGNS = sql(_CAMPAIGN_PAGE + "ORDER BY end_date, id LIMIT %(limit)s")
-LISTED_CAMPAIGNS = sql(
-    _CAMPAIGN_PAGE + "AND is_active AND is_listed AND start_date <= now() AND end_date > now() "
-    "ORDER BY end_date, id LIMIT %(limit)s"
-)
-# Bonus campaigns without a code, which every delivered order may get.
-BONUS_CAMPAIGNS = sql(
-    f"SELECT {_CAMPAIGN} FROM campaigns "  # noqa: S608 - a constant
-    "WHERE type = 'loyalty_bonus' AND code IS NULL AND is_active AND start_date <= %(at)s "
-    "AND end_date > %(at)s LIMIT 100"
-)
-CAMPAIGN_COLUMNS = (
-    "name",
-    "code",
-    "description",
-    "type",
-    "discount_type",
-    "discount_value",
-    "min_order_value",
-    "max_discount",
-    "applicable_products",
-    "applicable_categories",
-    "customer_segments",
-    "usage_limit",
-    "usage_per_customer",
-    "start_date",
-    "end_date",
-    "is_active",
-    "is_listed",
-    "bonus_points",
-)
-INSERT_CAMPAIGN = statement(insert(Campaign).returning(Campaign.id), columns=CAMPAIGN_COLUMNS)
 
 
 @cache
-def update_campaign(columns: tuple[str, ...]) -> Statement[Any]:
-    """Sets these columns of one campaign; compiled once for each set that occurs."""
-    return statement(
-        update(Campaign).where(Campaign.id == bindparam("campaign")).values(updated_at=func.now()), columns=columns
+def list_campaigns(*, include_all: bool) -> Statement[CampaignRow]:
+    """A page of all campaigns, or of the running ones that are listed, ending soonest first."""
+    running = "" if include_all else "AND is_active AND is_listed AND start_date <= now() AND end_date > now()"
+    return sql(
+        f"""
+        SELECT {_COLUMNS} FROM campaigns
+        WHERE (%(end)s::timestamptz IS NULL OR (end_date, id) > (%(end)s, %(id)s::uuid))
+          AND (%(type)s::text IS NULL OR type = %(type)s) {running}
+        ORDER BY end_date, id LIMIT %(limit)s
+        """,  # noqa: S608 - text of this module
+        row=CampaignRow,
     )
 
 
-# What a code means for a customer, whichever of the three kinds it is. At most one row: kinds differ in their codes.
-COUPON = sql(
+# Bonus campaigns without a code, which every delivered order may get.
+LIST_BONUS_CAMPAIGNS = sql(
+    f"""
+    SELECT {_COLUMNS} FROM campaigns
+    WHERE type = 'loyalty_bonus' AND code IS NULL AND is_active AND start_date <= %(at)s AND end_date > %(at)s
+    LIMIT 100
+    """,  # noqa: S608 - columns
+    row=CampaignRow,
+)
+INSERT_CAMPAIGN = sql(
+    f"INSERT INTO campaigns ({column_names(NewCampaign)}) VALUES ({placeholders(NewCampaign)}) "  # noqa: S608
+    f"RETURNING {_COLUMNS}",
+    row=CampaignRow,
+)
+
+
+@cache
+def update_campaign(columns: frozenset[CampaignColumn]) -> Statement[None]:
+    """Sets these columns of a campaign."""
+    return statement(
+        update(Campaign).where(Campaign.id == bindparam("campaign")).values(updated_at=func.now()),
+        columns=sorted(columns),
+    )
+
+
+# What a code means for a customer. At most one row: campaigns, rewards and referrals have distinct codes.
+GET_COUPON = sql(
     """
     SELECT c.id AS campaign_id, NULL::uuid AS redemption_id, NULL::uuid AS referrer_id, c.code, c.name, c.description,
            c.type, c.discount_type, c.discount_value, c.min_order_value, c.max_discount, c.applicable_products,
@@ -87,18 +86,21 @@ COUPON = sql(
            c.end_date
     FROM loyalty_accounts a
     CROSS JOIN LATERAL (
-        SELECT * FROM campaigns WHERE type = 'referral' AND is_active AND start_date <= now() AND end_date > now()
+        SELECT id, name, description, type, discount_type, discount_value, min_order_value, max_discount,
+               applicable_products, applicable_categories, bonus_points, usage_limit, current_usage, end_date
+        FROM campaigns WHERE type = 'referral' AND is_active AND start_date <= now() AND end_date > now()
         ORDER BY start_date DESC, id LIMIT 1
     ) c
     LEFT JOIN campaign_customers u ON u.campaign_id = c.id AND u.customer_id = %(customer_id)s
     WHERE a.referral_code = %(code)s AND a.customer_id <> %(customer_id)s AND a.erased_at IS NULL
     LIMIT 1
-    """
+    """,
+    row=CouponRow,
 )
-# The campaign's row is locked last and shortly: every order with the same coupon wants it.
-TAKE_CAMPAIGN = sql(
+# Locks the campaign's row last and for a short time: every order with the same coupon needs it.
+COUNT_USAGE = sql(
     """
-    WITH mine AS (
+    WITH customer AS (
         INSERT INTO campaign_customers (campaign_id, customer_id, uses)
         VALUES (%(campaign_id)s, %(customer_id)s, 1)
         ON CONFLICT (campaign_id, customer_id) DO UPDATE SET uses = campaign_customers.uses + 1
@@ -106,19 +108,22 @@ TAKE_CAMPAIGN = sql(
     )
     UPDATE campaigns SET current_usage = coalesce(current_usage, 0) + 1
     WHERE id = %(campaign_id)s AND is_active AND start_date <= %(at)s AND end_date > %(at)s
-      AND (usage_limit IS NULL OR coalesce(current_usage, 0) < usage_limit) AND EXISTS (SELECT FROM mine)
+      AND (usage_limit IS NULL OR coalesce(current_usage, 0) < usage_limit) AND EXISTS (SELECT FROM customer)
     RETURNING id
-    """
+    """,
+    value=UUID,
 )
-GIVE_BACK_CAMPAIGN = sql(
+RELEASE_USAGE = sql(
     """
-    WITH unused AS (
+    WITH released AS (
         DELETE FROM campaign_usage WHERE order_id = %(order_id)s AND campaign_id = %(campaign_id)s
-    ), mine AS (
+    ), customer AS (
         UPDATE campaign_customers SET uses = uses - 1
         WHERE campaign_id = %(campaign_id)s AND customer_id = %(customer_id)s AND uses > 0
     )
     UPDATE campaigns SET current_usage = current_usage - 1 WHERE id = %(campaign_id)s AND current_usage > 0
     """
 )
-INSERT_USAGE = statement(insert(CampaignUsage), columns=("campaign_id", "customer_id", "order_id", "discount_applied"))
+INSERT_USAGE = sql(
+    f"INSERT INTO campaign_usage ({column_names(NewUsage)}) VALUES ({placeholders(NewUsage)})"  # noqa: S608
+)

@@ -1,11 +1,14 @@
-"""Points: ledger lines, the lots they live in, and what is held for an order."""
+"""Statements on points: ledger lines, their lots, and points held for orders."""
 
 from __future__ import annotations
 
-from chassis.database import sql
+from uuid import UUID
 
-# The one way to move a balance: account, ledger line and, for points that come in new, their lot.
-MOVE = sql(
+from chassis.database import sql
+from services.loyalty.rows import AccountVersionRow, LotRow, MovedRow, TransactionRow
+
+# The only way to change a balance: account, ledger line and, for new points, their lot.
+MOVE_POINTS = sql(
     """
     WITH account AS (
         UPDATE loyalty_accounts
@@ -24,15 +27,17 @@ MOVE = sql(
         FROM line WHERE %(expires_at)s::timestamptz IS NOT NULL
     )
     SELECT line.id, account.balance, account.version FROM line, account
-    """
+    """,
+    row=MovedRow,
 )
-OWE = sql(
+ADD_OWED_POINTS = sql(
     """
     UPDATE loyalty_accounts SET owed = owed + %(points)s, version = version + 1, updated_at = now()
     WHERE customer_id = %(customer_id)s RETURNING balance, version
-    """
+    """,
+    row=AccountVersionRow,
 )
-# Oldest first. The account is locked by then, so nobody else takes from these lots.
+# Oldest first. The account is locked, so no other transaction takes from these lots.
 TAKE_FROM_LOTS = sql(
     """
     WITH queue AS (
@@ -43,25 +48,28 @@ TAKE_FROM_LOTS = sql(
     )
     UPDATE point_lots SET remaining = point_lots.remaining - taken.points
     FROM taken WHERE point_lots.id = taken.id RETURNING point_lots.id, taken.points
-    """
+    """,
+    row=LotRow,
 )
-NOTE_HOLDS = sql(
+INSERT_HOLDS = sql(
     """
     INSERT INTO point_holds (order_id, lot_id, points)
-    SELECT %(order_id)s::uuid, * FROM unnest(%(lot_ids)s::uuid[], %(points)s::int[])
+    SELECT %(order_id)s::uuid, lot_id, points
+    FROM unnest(%(lot_ids)s::uuid[], %(points)s::int[]) AS new(lot_id, points)
     """
 )
-HOLD = sql(
+HOLD_POINTS = sql(
     """
     UPDATE loyalty_accounts SET held = held + %(points)s, updated_at = now()
     WHERE customer_id = %(customer_id)s AND balance - held >= %(points)s RETURNING held
-    """
+    """,
+    value=int,
 )
-UNHOLD = sql(
+RELEASE_POINTS = sql(
     "UPDATE loyalty_accounts SET held = held - %(points)s, updated_at = now() WHERE customer_id = %(customer_id)s"
 )
-# Youngest first: what comes back in part is what would have lived longest.
-GIVE_BACK_TO_LOTS = sql(
+# Newest first: a partial return restores the points that expire last.
+RETURN_TO_LOTS = sql(
     """
     WITH queue AS (
         SELECT h.lot_id, h.points - h.returned AS open,
@@ -69,16 +77,16 @@ GIVE_BACK_TO_LOTS = sql(
                    AS before
         FROM point_holds h JOIN point_lots l ON l.id = h.lot_id
         WHERE h.order_id = %(order_id)s AND h.returned < h.points
-    ), back AS (
+    ), returned AS (
         SELECT lot_id, least(open, %(points)s - before)::int AS points FROM queue WHERE before < %(points)s
-    ), noted AS (
-        UPDATE point_holds SET returned = returned + back.points
-        FROM back WHERE point_holds.order_id = %(order_id)s AND point_holds.lot_id = back.lot_id
+    ), updated AS (
+        UPDATE point_holds SET returned = point_holds.returned + returned.points
+        FROM returned WHERE point_holds.order_id = %(order_id)s AND point_holds.lot_id = returned.lot_id
     )
     UPDATE point_lots
-    SET remaining = remaining + back.points,
+    SET remaining = remaining + returned.points,
         expires_at = greatest(expires_at, now() + %(at_least)s::interval)
-    FROM back WHERE point_lots.id = back.lot_id RETURNING back.points
+    FROM returned WHERE point_lots.id = returned.lot_id
     """
 )
 EMPTY_LOTS = sql(
@@ -87,30 +95,34 @@ EMPTY_LOTS = sql(
         UPDATE point_lots SET remaining = 0 FROM (
             SELECT id, remaining FROM point_lots
             WHERE customer_id = %(customer_id)s AND remaining > 0 AND (%(all)s OR expires_at <= now()) FOR UPDATE
-        ) was WHERE point_lots.id = was.id RETURNING was.remaining AS points
+        ) before WHERE point_lots.id = before.id RETURNING before.remaining AS points
     )
     SELECT coalesce(sum(points), 0)::int FROM emptied
-    """
+    """,
+    value=int,
 )
-DUE = sql(
+LIST_CUSTOMERS_WITH_EXPIRED_POINTS = sql(
     """
     SELECT DISTINCT customer_id FROM (
         SELECT customer_id FROM point_lots WHERE remaining > 0 AND expires_at <= now() ORDER BY expires_at LIMIT 500
     ) due
-    """
+    """,
+    value=UUID,
 )
-TRANSACTIONS = sql(
+LIST_TRANSACTIONS = sql(
     """
     SELECT id, customer_id, type, points, balance_after, description, order_id, campaign_id, expires_at, created_at, seq
     FROM loyalty_transactions
     WHERE customer_id = %(customer_id)s AND (%(before)s::bigint IS NULL OR seq < %(before)s)
       AND (%(type)s::text IS NULL OR type = %(type)s)
     ORDER BY seq DESC LIMIT %(limit)s
-    """
+    """,
+    row=TransactionRow,
 )
-TRANSACTION = sql(
+GET_TRANSACTION = sql(
     """
     SELECT id, customer_id, type, points, balance_after, description, order_id, campaign_id, expires_at, created_at, seq
     FROM loyalty_transactions WHERE id = %(id)s
-    """
+    """,
+    row=TransactionRow,
 )

@@ -1,8 +1,11 @@
-"""What each order earned, and what of it was taken back."""
+"""Statements on the points that orders earned, and on their reversal."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from chassis.database import sql
+from services.loyalty.rows import OrderPointsRow
 
 RECORD_DELIVERY = sql(
     """
@@ -11,7 +14,8 @@ RECORD_DELIVERY = sql(
     ON CONFLICT (order_id) DO UPDATE SET order_number = excluded.order_number, total = excluded.total,
         delivered_at = excluded.delivered_at
     WHERE order_points.delivered_at IS NULL RETURNING order_id
-    """
+    """,
+    value=UUID,
 )
 RECORD_EARNED = sql(
     """
@@ -28,12 +32,13 @@ RECORD_REFUND = sql(
         refunded = greatest(order_points.refunded, excluded.refunded)
     """
 )
-ORDER_POINTS = sql(
+LOCK_ORDER_POINTS = sql(
     """
     SELECT order_id, customer_id, order_number, total, delivered_at, captured, refunded, earned, reversed,
            referrer_id, referrer_points, referrer_reversed
     FROM order_points WHERE order_id = %(order_id)s FOR UPDATE
-    """
+    """,
+    row=OrderPointsRow,
 )
 RECORD_REVERSED = sql(
     """
@@ -41,4 +46,4 @@ RECORD_REVERSED = sql(
     WHERE order_id = %(order_id)s
     """
 )
-REFERRER = sql("SELECT referrer_id FROM order_points WHERE order_id = %(order_id)s")
+GET_REFERRER = sql("SELECT referrer_id FROM order_points WHERE order_id = %(order_id)s", value=UUID)

@@ -1,117 +1,81 @@
-"""Rewards and the codes they were redeemed for."""
+"""Statements on rewards and redemptions."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, update
 
 from chassis.database import Statement, sql, statement
-from services.loyalty.model.tables import Redemption, Reward
+from chassis.database.rows import column_names, placeholders
+from services.loyalty.commands import RewardColumn
+from services.loyalty.model.tables import Reward
+from services.loyalty.rows import NewRedemption, NewReward, RedemptionRow, RewardRow
 
-_REWARD = (
-    Reward.id,
-    Reward.name,
-    Reward.description,
-    Reward.points_cost,
-    Reward.discount_type,
-    Reward.discount_value,
-    Reward.min_order_value,
-    Reward.max_discount,
-    Reward.applicable_products,
-    Reward.min_tier,
-    Reward.stock,
-    Reward.valid_days,
-    Reward.is_active,
-    Reward.created_at,
-    Reward.updated_at,
+GET_REWARD = sql(
+    f"SELECT {column_names(RewardRow)} FROM rewards WHERE id = %(id)s",  # noqa: S608 - columns
+    row=RewardRow,
 )
-REWARD = statement(select(*_REWARD).where(Reward.id == bindparam("id")))
-LOCK_REWARD = statement(select(*_REWARD).where(Reward.id == bindparam("id")).with_for_update(key_share=True))
-REWARDS = sql(
-    """
-    SELECT id, name, description, points_cost, discount_type, discount_value, min_order_value, max_discount,
-           applicable_products, min_tier, stock, valid_days, is_active, created_at, updated_at
-    FROM rewards
+LOCK_REWARD = sql(
+    f"SELECT {column_names(RewardRow)} FROM rewards WHERE id = %(id)s FOR NO KEY UPDATE",  # noqa: S608 - columns
+    row=RewardRow,
+)
+LIST_REWARDS = sql(
+    f"""
+    SELECT {column_names(RewardRow)} FROM rewards
     WHERE (%(cost)s::int IS NULL OR (points_cost, id) > (%(cost)s, %(id)s::uuid)) AND (is_active OR %(inactive)s)
     ORDER BY points_cost, id LIMIT %(limit)s
-    """
+    """,  # noqa: S608 - columns
+    row=RewardRow,
 )
-REWARD_COLUMNS = (
-    "name",
-    "description",
-    "points_cost",
-    "discount_type",
-    "discount_value",
-    "min_order_value",
-    "max_discount",
-    "applicable_products",
-    "min_tier",
-    "stock",
-    "valid_days",
-    "is_active",
+INSERT_REWARD = sql(
+    f"INSERT INTO rewards ({column_names(NewReward)}) VALUES ({placeholders(NewReward)}) "  # noqa: S608 - columns
+    f"RETURNING {column_names(RewardRow)}",
+    row=RewardRow,
 )
-INSERT_REWARD = statement(insert(Reward).returning(Reward.id), columns=REWARD_COLUMNS)
 
 
 @cache
-def update_reward(columns: tuple[str, ...]) -> Statement[Any]:
-    """Sets these columns of one reward; compiled once for each set that occurs."""
+def update_reward(columns: frozenset[RewardColumn]) -> Statement[None]:
+    """Sets these columns of a reward."""
     return statement(
-        update(Reward).where(Reward.id == bindparam("reward")).values(updated_at=func.now()), columns=columns
+        update(Reward).where(Reward.id == bindparam("reward")).values(updated_at=func.now()), columns=sorted(columns)
     )
 
 
-TAKE_REWARD = sql(
+TAKE_FROM_STOCK = sql(
     """
     UPDATE rewards SET stock = stock - 1 WHERE id = %(id)s AND is_active AND (stock IS NULL OR stock > 0) RETURNING id
-    """
+    """,
+    value=UUID,
 )
-INSERT_REDEMPTION = statement(
-    insert(Redemption).returning(Redemption.id),
-    columns=(
-        "customer_id",
-        "reward_id",
-        "reward_name",
-        "points",
-        "code",
-        "discount_type",
-        "discount_value",
-        "min_order_value",
-        "max_discount",
-        "applicable_products",
-        "expires_at",
-    ),
+INSERT_REDEMPTION = sql(
+    f"INSERT INTO redemptions ({column_names(NewRedemption)}) VALUES ({placeholders(NewRedemption)}) "  # noqa: S608
+    "RETURNING id",
+    value=UUID,
 )
-_REDEMPTION = (
-    Redemption.id,
-    Redemption.customer_id,
-    Redemption.reward_id,
-    Redemption.reward_name,
-    Redemption.points,
-    Redemption.code,
-    Redemption.status,
-    Redemption.order_id,
-    Redemption.expires_at,
-    Redemption.created_at,
+GET_REDEMPTION = sql(
+    f"SELECT {column_names(RedemptionRow)} FROM redemptions WHERE id = %(id)s",  # noqa: S608 - columns
+    row=RedemptionRow,
 )
-REDEMPTION = statement(select(*_REDEMPTION).where(Redemption.id == bindparam("id")))
-REDEMPTIONS = sql(
-    """
-    SELECT id, customer_id, reward_id, reward_name, points, code, status, order_id, expires_at, created_at
-    FROM redemptions WHERE customer_id = %(customer_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s)
+LIST_REDEMPTIONS = sql(
+    f"""
+    SELECT {column_names(RedemptionRow)} FROM redemptions
+    WHERE customer_id = %(customer_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s)
     ORDER BY id DESC LIMIT %(limit)s
-    """
+    """,  # noqa: S608 - columns
+    row=RedemptionRow,
 )
 HOLD_REDEMPTION = sql(
     """
     UPDATE redemptions SET status = 'held', order_id = %(order_id)s
     WHERE id = %(id)s AND status = 'issued' AND expires_at > now() RETURNING id
-    """
+    """,
+    value=UUID,
 )
 USE_REDEMPTION = sql("UPDATE redemptions SET status = 'used' WHERE id = %(id)s AND order_id = %(order_id)s")
-GIVE_BACK_REDEMPTION = sql(
+RELEASE_REDEMPTION = sql(
     """
     UPDATE redemptions SET status = 'issued', order_id = NULL,
         expires_at = greatest(expires_at, now() + %(at_least)s::interval)

@@ -1,1 +1,1 @@
-"""What loyalty does: one function, one verb, one transaction."""
+"""What the service does: one function, one verb, one transaction."""

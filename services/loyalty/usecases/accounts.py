@@ -1,4 +1,4 @@
-"""Accounts: what a customer sees, what an administrator gives, how an account opens and ends, how time moves it."""
+"""Accounts: read, open, erase; gifts of administrators; expiry of points; tiers."""
 
 from __future__ import annotations
 
@@ -6,126 +6,145 @@ from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
-from google.protobuf.message import Message
-
-from chassis import Call
-from chassis.database import Row, Transaction
+from chassis import Caller
+from chassis.database import Transaction
 from chassis.database.retries import retry_on_deadlock
 from chassis.errors import InvalidArgument, NotFound
 from chassis.rpc import idempotency
+from chassis.rpc.pagination import Page
 from services.loyalty.app import LoyaltyApp
-from services.loyalty.queries import accounts as q
+from services.loyalty.commands import GivePoints, ListTransactions, UpdateTier
+from services.loyalty.queries import accounts as queries
 from services.loyalty.queries import ledger, tiers
+from services.loyalty.rows import AccountRow, TierRow, TransactionRow
 from services.loyalty.usecases.ledger import lock_account
 
-NO_CUSTOMER = UUID(int=0)
+_LOWEST_ID = UUID(int=0)
 
 
-async def get_account(app: LoyaltyApp, customer_id: UUID, *, is_own: bool) -> Row:
-    """The account. A customer whose registration is still on its way here sees an empty one."""
-    row = await app.db.one(q.ACCOUNT, customer_id=customer_id)
+async def get_account(app: LoyaltyApp, caller: Caller, customer_id: UUID) -> AccountRow:
+    """The account. A customer whose registration event has not arrived yet gets an empty one. Raises NotFound."""
+    row = await app.db.one(queries.GET_ACCOUNT, customer_id=customer_id)
     if row is not None:
         return row
-    if not is_own or await app.db.value(q.ERASED, customer_id=customer_id) is not None:
+    is_own = caller.account_id == customer_id
+    if not is_own or await app.db.one(queries.GET_ERASED_AT, customer_id=customer_id) is not None:
         raise NotFound
-    return await app.db.one(q.NEW_ACCOUNT, customer_id=customer_id)
+    empty = await app.db.one(queries.GET_EMPTY_ACCOUNT, customer_id=customer_id)
+    assert empty is not None
+    return empty
 
 
 async def list_transactions(
-    app: LoyaltyApp, customer_id: UUID, *, kind: str | None, before: int | None, limit: int
-) -> list[Row]:
-    """Lines of the ledger, newest first."""
-    return await app.db.all(ledger.TRANSACTIONS, customer_id=customer_id, type=kind, before=before, limit=limit)
+    app: LoyaltyApp, caller: Caller, command: ListTransactions, page: Page
+) -> list[TransactionRow]:
+    """A page of ledger lines, newest first, with one row more than the page shows."""
+    return await app.db.all(
+        ledger.LIST_TRANSACTIONS,
+        customer_id=command.customer_id,
+        type=command.kind,
+        before=int(page.after[0]) if page.after else None,
+        limit=page.limit,
+    )
 
 
-async def give_points(
-    app: LoyaltyApp, call: Call, request: Message, customer_id: UUID, points: int, reason: str
-) -> Row:
-    """An administrator's gift, once per Idempotency-Key where there is one; returns the line of the ledger.
-
-    NotFound unless the account is open.
-    """
+async def give_points(app: LoyaltyApp, caller: Caller, command: GivePoints) -> TransactionRow:
+    """A gift of an administrator, once per Idempotency-Key; returns the ledger line. Raises NotFound."""
 
     async def give(tx: Transaction) -> UUID:
-        if await tx.one(q.CUSTOMER, customer_id=customer_id) is None:
+        if await tx.one(queries.GET_CUSTOMER, customer_id=command.customer_id) is None:
             raise NotFound
-        account = await lock_account(app, tx, customer_id)
-        given = await account.give("bonus", points, reason, actor_id=call.account)
-        if given is None:
+        account = await lock_account(app, tx, command.customer_id)
+        line_id = await account.add_points("bonus", command.points, command.reason, actor_id=caller.account)
+        if line_id is None:
             raise NotFound
-        return given
+        return line_id
 
-    if call.idempotency_key:
-        line_id = await idempotency.run_once(app.db, idempotency.Claim.of(call), give)
+    if command.claim is not None:
+        line_id = await idempotency.run_once(app.db, command.claim, give)
     else:
         async with app.db.transaction() as tx:
             line_id = await give(tx)
-    return await app.db.one(ledger.TRANSACTION, id=line_id)
+    row = await app.db.one(ledger.GET_TRANSACTION, id=line_id)
+    assert row is not None
+    return row
+
+
+async def open_account(app: LoyaltyApp, tx: Transaction, customer_id: UUID) -> None:
+    """Opens the account unless it exists."""
+    await lock_account(app, tx, customer_id)
 
 
 async def erase_account(app: LoyaltyApp, tx: Transaction, customer_id: UUID) -> None:
-    """Forfeits the points, ends the codes and blanks what was written about the person."""
+    """Forfeits the points, expires the codes and deletes texts about the person."""
     account = await lock_account(app, tx, customer_id)
     await account.erase()
 
 
 async def expire_points(app: LoyaltyApp) -> None:
-    """Takes off points past their time; each account in its own transaction."""
-    for row in await app.db.all(ledger.DUE):
-        await retry_on_deadlock(lambda customer_id=row.customer_id: _expire(app, customer_id))  # type: ignore[misc]
+    """Removes expired points, one transaction per account."""
+    for customer_id in await app.db.all(ledger.LIST_CUSTOMERS_WITH_EXPIRED_POINTS):
+        await retry_on_deadlock(lambda customer_id=customer_id: _expire(app, customer_id))  # type: ignore[misc]
 
 
 async def _expire(app: LoyaltyApp, customer_id: UUID) -> None:
     async with app.db.transaction() as tx:
-        await (await lock_account(app, tx, customer_id)).expire()
+        await (await lock_account(app, tx, customer_id)).expire_points()
 
 
-async def follow_tiers(app: LoyaltyApp) -> None:
-    """Moves accounts whose spend of the last 12 months no longer fits their tier."""
-    after = NO_CUSTOMER
-    while rows := await _out_of_tier(app, after):
-        for row in rows:
-            await retry_on_deadlock(lambda customer_id=row.customer_id: _follow(app, customer_id))  # type: ignore[misc]
-        after = rows[-1].customer_id
+async def update_tiers(app: LoyaltyApp) -> None:
+    """Changes the tier of accounts whose spend of the last 12 months does not match it."""
+    after = _LOWEST_ID
+    while customer_ids := await _list_out_of_tier(app, after):
+        for customer_id in customer_ids:
+            await retry_on_deadlock(lambda customer_id=customer_id: _update_tier(app, customer_id))  # type: ignore[misc]
+        after = customer_ids[-1]
 
 
-async def _out_of_tier(app: LoyaltyApp, after: UUID) -> list[Row]:
-    # Looks at every account until it has found its page.
+async def _list_out_of_tier(app: LoyaltyApp, after: UUID) -> list[UUID]:
+    # Scans all accounts until it has a page.
     async with app.db.maintenance() as tx:
-        return await tx.all(tiers.OUT_OF_TIER, after=after)
+        return await tx.all(tiers.LIST_CUSTOMERS_OUT_OF_TIER, after=after)
 
 
-async def _follow(app: LoyaltyApp, customer_id: UUID) -> None:
+async def _update_tier(app: LoyaltyApp, customer_id: UUID) -> None:
     async with app.db.transaction() as tx:
-        await (await lock_account(app, tx, customer_id)).follow_tier()
+        await (await lock_account(app, tx, customer_id)).update_tier()
 
 
-async def list_tiers(app: LoyaltyApp) -> list[Row]:
+async def list_tiers(app: LoyaltyApp, caller: Caller) -> list[TierRow]:
     """The tiers, lowest first."""
-    return await app.db.all(tiers.TIERS)
+    return await app.db.all(tiers.LIST_TIERS)
 
 
-async def update_tier(app: LoyaltyApp, name: str, changes: dict[str, object]) -> Row:
-    """Sets min_spend and multiplier_basis_points as given. Raises InvalidArgument when the order of tiers breaks."""
+async def update_tier(app: LoyaltyApp, caller: Caller, command: UpdateTier) -> TierRow:
+    """Changes the terms of a tier. Raises InvalidArgument when the tiers are not in ascending order any more."""
     async with app.db.transaction() as tx:
         locked = await tx.all(tiers.LOCK_TIERS)
-        wanted = [tier._replace(**changes) if tier.name == name else tier for tier in locked]
-        _check_tiers(wanted)
-        changed: Row = next(tier for tier in wanted if tier.name == name)
+        changed = next(_apply(command, tier) for tier in locked if tier.name == command.name)
+        _check_tiers([changed if tier.name == command.name else tier for tier in locked])
         await tx.run(
-            tiers.SET_TIER_TERMS,
-            tier=name,
+            tiers.UPDATE_TIER,
+            tier=changed.name,
             min_spend=changed.min_spend,
             multiplier_basis_points=changed.multiplier_basis_points,
         )
     return changed
 
 
-def _check_tiers(wanted: Sequence[Row]) -> None:
-    if wanted[0].min_spend != 0:
-        raise InvalidArgument("minSpend", "the lowest tier is everybody's: it must be 0")
-    for lower, higher in pairwise(wanted):
+def _apply(command: UpdateTier, tier: TierRow) -> TierRow:
+    multiplier = command.multiplier_basis_points
+    return tier._replace(
+        min_spend=tier.min_spend if command.min_spend is None else command.min_spend,
+        multiplier_basis_points=tier.multiplier_basis_points if multiplier is None else multiplier,
+    )
+
+
+def _check_tiers(rows: Sequence[TierRow]) -> None:
+    if rows[0].min_spend != 0:
+        raise InvalidArgument("minSpend", "must be 0 for the lowest tier")
+    for lower, higher in pairwise(rows):
         if higher.min_spend <= lower.min_spend:
-            raise InvalidArgument("minSpend", "a higher tier must ask more than a lower one")
+            raise InvalidArgument("minSpend", "must be above that of the tier below")
         if higher.multiplier_basis_points < lower.multiplier_basis_points:
-            raise InvalidArgument("multiplierBasisPoints", "a higher tier must not give less than a lower one")
+            raise InvalidArgument("multiplierBasisPoints", "must not be below that of the tier below")

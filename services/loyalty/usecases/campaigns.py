@@ -1,62 +1,58 @@
-"""Campaigns: what administrators create and change, and which are listed."""
+"""Campaigns: create, change, list."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
 from chassis import Caller
-from chassis.database import Row
+from chassis.database.rows import column_values, parameters
 from chassis.errors import NotFound, PermissionDenied
+from chassis.rpc.pagination import Page
 from services.loyalty.app import LoyaltyApp
+from services.loyalty.commands import ListCampaigns, UpdateCampaign
+from services.loyalty.errors import CodeTaken, UsageLimitBelowUsage
+from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import check_campaign
-from services.loyalty.model.refusals import CodeTaken, UsageLimitBelowUsage
-from services.loyalty.queries import campaigns as q
-from services.loyalty.usecases.coupons import terms_of
+from services.loyalty.queries import campaigns as queries
+from services.loyalty.rows import CampaignRow, NewCampaign
 
 
-async def list_campaigns(
-    app: LoyaltyApp,
-    caller: Caller,
-    *,
-    include_all: bool,
-    kind: str | None,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
-) -> list[Row]:
-    """Campaigns that run and are listed, or for administrators all, ending soonest first. Raises PermissionDenied."""
-    if include_all and not caller.is_admin:
+async def list_campaigns(app: LoyaltyApp, caller: Caller, command: ListCampaigns, page: Page) -> list[CampaignRow]:
+    """A page of campaigns, ending soonest first, with one row more than the page shows. Raises PermissionDenied."""
+    if command.include_all and not caller.is_admin:
         raise PermissionDenied
-    end, campaign_id = after or (None, None)
-    page = q.ALL_CAMPAIGNS if include_all else q.LISTED_CAMPAIGNS
-    return await app.db.all(page, type=kind, end=end, id=campaign_id, limit=limit)
+    end, campaign_id = (datetime.fromisoformat(page.after[0]), UUID(page.after[1])) if page.after else (None, None)
+    query = queries.list_campaigns(include_all=command.include_all)
+    return await app.db.all(query, type=command.kind, end=end, id=campaign_id, limit=page.limit)
 
 
-async def create_campaign(app: LoyaltyApp, values: dict[str, Any]) -> Row:
-    """Writes a campaign from its columns. Raises InvalidArgument, CodeTaken."""
-    row = SimpleNamespace(**values)
-    check_campaign(terms_of(row), row.code, row.start_date, row.end_date)
+async def create_campaign(app: LoyaltyApp, caller: Caller, new: NewCampaign) -> CampaignRow:
+    """Creates a campaign. Raises InvalidArgument, CodeTaken."""
+    check_campaign(Terms.from_row(new), new.code, new.start_date, new.end_date)
     try:
-        campaign_id = await app.db.value(q.INSERT_CAMPAIGN, **values)
+        row = await app.db.one(queries.INSERT_CAMPAIGN, **parameters(new))
     except UniqueViolation:
-        raise CodeTaken(values["code"]) from None
-    return await app.db.one(q.CAMPAIGN, id=campaign_id)
+        raise CodeTaken(new.code or "") from None
+    assert row is not None
+    return row
 
 
-async def update_campaign(app: LoyaltyApp, campaign_id: UUID, changes: dict[str, Any]) -> Row:
-    """Sets the columns in `changes`. Raises NotFound, InvalidArgument, UsageLimitBelowUsage."""
+async def update_campaign(app: LoyaltyApp, caller: Caller, command: UpdateCampaign) -> CampaignRow:
+    """Changes a campaign. Raises NotFound, InvalidArgument, UsageLimitBelowUsage."""
+    changes = column_values(command.changes)
     async with app.db.transaction() as tx:
-        row = await tx.one(q.LOCK_CAMPAIGN, id=campaign_id)
+        row = await tx.one(queries.LOCK_CAMPAIGN, id=command.campaign_id)
         if row is None:
             raise NotFound
-        wanted = row._replace(**changes)
-        check_campaign(terms_of(wanted), wanted.code, wanted.start_date, wanted.end_date)
-        if wanted.usage_limit is not None and wanted.usage_limit < row.current_usage:
+        changed = row._replace(**changes)
+        check_campaign(Terms.from_row(changed), changed.code, changed.start_date, changed.end_date)
+        if changed.usage_limit is not None and changed.usage_limit < row.current_usage:
             raise UsageLimitBelowUsage(row.current_usage)
         if changes:
-            await tx.run(q.update_campaign(tuple(sorted(changes))), campaign=campaign_id, **changes)
-        return await tx.one(q.CAMPAIGN, id=campaign_id)
+            await tx.run(queries.update_campaign(frozenset(command.changes)), campaign=row.id, **changes)
+        updated = await tx.one(queries.GET_CAMPAIGN, id=row.id)
+        assert updated is not None
+        return updated

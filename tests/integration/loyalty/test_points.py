@@ -18,7 +18,7 @@ from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 
 from chassis.database import sql
 from chassis.ids import new_id
-from services.loyalty.usecases.accounts import expire_points, follow_tiers
+from services.loyalty.usecases.accounts import expire_points, update_tiers
 from tests.harness import admin, customer, refusal
 from tests.integration.loyalty.conftest import (
     Loyalty,
@@ -173,8 +173,8 @@ async def test_a_tier_ends_when_the_spend_is_older_than_twelve_months(loyalty: L
     customer_id = await loyalty.registered()
     await loyalty.hear(delivered(new_id(), customer_id, 6000))
     await loyalty.app.db.run(AGE_ORDERS, id=customer_id, by=timedelta(days=366))
-    await follow_tiers(loyalty.app)
-    await follow_tiers(loyalty.app)
+    await update_tiers(loyalty.app)
+    await update_tiers(loyalty.app)
     account = await loyalty.account(customer_id)
     assert (account.tier, account.spend) == (LoyaltyTier.BRONZE, rupees(0))
     assert (await loyalty.events(customer_id)).count("TierChanged") == 2

@@ -22,7 +22,7 @@ from chassis.events.bus import Bus
 from chassis.ids import new_id
 from services.loyalty.queries import accounts as q
 from services.loyalty.usecases.benefits import settle_stale_reservations
-from services.loyalty.usecases.guesses import forget_guesses
+from services.loyalty.usecases.coupon_limits import purge_expired
 from tests.integration.loyalty.conftest import Loyalty, cancelled, confirmed, delivered, refunded
 
 AGE_RESERVATION = sql(
@@ -65,7 +65,7 @@ async def test_benefits_that_no_event_settled_are_settled_by_asking_order(
             fresh: OrderStatus.CANCELLED,
         }
     )
-    monkeypatch.setattr(loyalty.app, "peers", orders)
+    monkeypatch.setattr(loyalty.app, "channels", orders)
     await settle_stale_reservations(loyalty.app)
     account = await loyalty.account(customer_id)
     assert (account.balance, account.held) == (350, 100)
@@ -95,7 +95,7 @@ async def test_events_come_by_nats_and_what_they_cause_goes_out_by_nats(loyalty:
     await bus.publish([row])
     request = api.EarnPointsRequest(customer_id=str(customer_id), points=12, reason="a welcome")
     async with asyncio.timeout(20):
-        while await loyalty.app.db.one(q.CUSTOMER, customer_id=customer_id) is None:
+        while await loyalty.app.db.one(q.GET_CUSTOMER, customer_id=customer_id) is None:
             await asyncio.sleep(0.02)
         await loyalty.admin.EarnPoints(request)
         earned = PointsEarned.FromString((await heard.get()).data)
@@ -143,5 +143,5 @@ async def test_old_guesses_are_forgotten(loyalty: Loyalty) -> None:
         guesser=new_id().bytes,
         until=datetime.now(UTC) - timedelta(minutes=1),
     )
-    await forget_guesses(loyalty.app)
+    await purge_expired(loyalty.app)
     assert await loyalty.app.db.value(sql("SELECT count(*) FROM coupon_guesses WHERE until < now()")) == 0

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.money import ZERO
+from services.loyalty.errors import CouponExhausted, CouponInvalid, InsufficientPoints
 from services.loyalty.model.benefits import (
     Benefits,
     Cart,
@@ -19,9 +20,8 @@ from services.loyalty.model.benefits import (
     Line,
     Terms,
     Usage,
-    price_benefits,
+    calculate_benefits,
 )
-from services.loyalty.model.refusals import CouponExhausted, CouponInvalid, InsufficientPoints
 
 LEMON, MINT, SALT = (UUID(int=number) for number in (1, 2, 3))
 PRODUCTS = [LEMON, MINT, SALT]
@@ -47,7 +47,7 @@ def terms(kind: str = "discount", discount: str | None = "percentage", value: st
 
 
 def coupon_discount(basket: Cart, coupon: Terms) -> Decimal:
-    return price_benefits(basket, coupon, 0, 0, QUARTER).coupon_discount
+    return calculate_benefits(basket, coupon, 0, 0, QUARTER).coupon_discount
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_what_comes_off_is_never_more_than_there_is(
 ) -> None:
     rate = Decimal(rupees_of_point)
     try:
-        found = price_benefits(basket, coupon, points, points, rate)
+        found = calculate_benefits(basket, coupon, points, points, rate)
     except CouponInvalid:
         return
     assert found.coupon_discount >= 0
@@ -116,7 +116,7 @@ def test_what_comes_off_is_never_more_than_there_is(
     for amount in (found.coupon_discount, found.points_discount):
         assert amount == amount.quantize(Decimal("0.01"))
     if coupon is not None:
-        eligible = coupon.eligible(basket.lines)
+        eligible = coupon.select_eligible(basket.lines)
         assert found.coupon_discount <= sum((one.subtotal for one in eligible), ZERO)
         if coupon.max_discount is not None:
             assert found.coupon_discount <= coupon.max_discount
@@ -133,7 +133,9 @@ def test_the_order_of_the_lines_changes_nothing(basket: Cart, coupon: Terms, poi
 
     def price(lines: list[Line]) -> Benefits | str:
         try:
-            return price_benefits(Cart(lines, basket.subtotal, basket.delivery_fee), coupon, points, points, QUARTER)
+            return calculate_benefits(
+                Cart(lines, basket.subtotal, basket.delivery_fee), coupon, points, points, QUARTER
+            )
         except CouponInvalid as refusal:
             return refusal.metadata["cause"]
 
@@ -143,7 +145,7 @@ def test_the_order_of_the_lines_changes_nothing(basket: Cart, coupon: Terms, poi
 @given(carts, coupons(), st.integers(0, 1_000_000))
 def test_points_are_used_as_far_as_the_cart_goes_and_no_further(basket: Cart, coupon: Terms, points: int) -> None:
     try:
-        found = price_benefits(basket, coupon, points, points, QUARTER)
+        found = calculate_benefits(basket, coupon, points, points, QUARTER)
     except CouponInvalid:
         return
     left = basket.subtotal - found.coupon_discount - found.points_discount
@@ -154,7 +156,7 @@ def test_points_are_used_as_far_as_the_cart_goes_and_no_further(basket: Cart, co
 
 
 def test_nothing_asked_takes_nothing_off() -> None:
-    assert price_benefits(cart(line("99")), None, 0, 0, QUARTER) == Benefits()
+    assert calculate_benefits(cart(line("99")), None, 0, 0, QUARTER) == Benefits()
 
 
 def test_a_percentage_is_rounded_half_up_to_paise_and_capped() -> None:
@@ -220,9 +222,9 @@ def test_a_free_item_is_the_cheapest_eligible_unit() -> None:
 
 def test_free_delivery_waives_the_fee_and_needs_one() -> None:
     coupon = terms("free_delivery", "free_delivery", None)
-    assert price_benefits(cart(line("100")), coupon, 0, 0, QUARTER) == Benefits(free_delivery=True)
+    assert calculate_benefits(cart(line("100")), coupon, 0, 0, QUARTER) == Benefits(free_delivery=True)
     with pytest.raises(CouponInvalid) as refusal:
-        price_benefits(cart(line("100"), fee="0"), coupon, 0, 0, QUARTER)
+        calculate_benefits(cart(line("100"), fee="0"), coupon, 0, 0, QUARTER)
     assert refusal.value.metadata == {"cause": "NO_DELIVERY_FEE"}
 
 
@@ -232,13 +234,13 @@ def test_a_bonus_for_points_takes_nothing_off() -> None:
 
 
 def test_points_come_after_the_coupon_and_never_pay_for_delivery() -> None:
-    found = price_benefits(cart(line("100"), fee="500"), terms(value="50"), 1000, 1000, QUARTER)
+    found = calculate_benefits(cart(line("100"), fee="500"), terms(value="50"), 1000, 1000, QUARTER)
     assert (found.coupon_discount, found.points_used, found.points_discount) == (rupees(50), 200, rupees(50))
 
 
 def test_asking_for_more_points_than_there_are_is_refused_even_if_fewer_would_be_used() -> None:
     with pytest.raises(InsufficientPoints) as refusal:
-        price_benefits(cart(line("1")), None, 101, 100, QUARTER)
+        calculate_benefits(cart(line("1")), None, 101, 100, QUARTER)
     assert refusal.value.metadata == {"asked": "101", "available": "100"}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from jainshikanji.loyalty.v1 import loyalty_service_pb2 as api
 from jainshikanji.loyalty.v1.campaign_pb2 import CampaignType, DiscountType
+from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 from jainshikanji.order.v1.order_pb2 import OrderStatus
 from jainshikanji.type.v1.money_pb2 import Money
 
@@ -16,8 +19,9 @@ from chassis.errors import InvalidArgument
 from services.loyalty import clients, wire
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import ALPHABET, check_campaign, new_code
-from services.loyalty.servicer import client_address
+from services.loyalty.servicer import get_client_address
 
+CAMPAIGN_ID = "019a0000-0000-7000-8000-000000000001"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=1)
 
@@ -57,10 +61,10 @@ def test_every_type_of_campaign_can_be_made(terms: Terms, code: str | None) -> N
     ],
     ids=str,
 )
-def test_a_campaign_that_could_do_nothing_is_refused(terms: Terms, code: str | None, field: str) -> None:
-    with pytest.raises(InvalidArgument) as refusal:
+def test_a_campaign_without_effect_is_rejected(terms: Terms, code: str | None, field: str) -> None:
+    with pytest.raises(InvalidArgument) as rejected:
         check_campaign(terms, code, START, END)
-    assert refusal.value.violations[0][0] == field
+    assert rejected.value.violations[0][0] == field
 
 
 def test_a_campaign_ends_after_it_starts() -> None:
@@ -75,29 +79,33 @@ def test_codes_are_long_random_and_readable() -> None:
     assert not set("IOU01") & set(ALPHABET)
 
 
+def changes(request: api.UpdateCampaignRequest) -> Mapping[Any, Any]:
+    return wire.update_campaign_from_proto(request).changes
+
+
 def test_codes_are_compared_without_case_and_space() -> None:
     assert wire.normalise_code("  diwali-10 ") == "DIWALI-10"
 
 
-def test_an_update_without_a_mask_means_what_is_present() -> None:
-    request = api.UpdateCampaignRequest(id="x", name="", usage_per_customer=0)
-    assert wire.campaign_changes(request) == {"name": "", "usage_per_customer": None}
+def test_an_update_without_a_mask_changes_the_present_fields() -> None:
+    request = api.UpdateCampaignRequest(id=CAMPAIGN_ID, name="", usage_per_customer=0)
+    assert changes(request) == {"name": "", "usage_per_customer": None}
 
 
-def test_an_update_with_a_mask_means_what_it_names() -> None:
+def test_an_update_with_a_mask_changes_the_named_fields() -> None:
     request = api.UpdateCampaignRequest(
-        id="x", name="kept out", update_mask=FieldMask(paths=["usage_limit", "usage_limit", "max_discount"])
+        id=CAMPAIGN_ID, name="kept out", update_mask=FieldMask(paths=["usage_limit", "usage_limit", "max_discount"])
     )
-    assert wire.campaign_changes(request) == {"usage_limit": None, "max_discount": None}
+    assert changes(request) == {"usage_limit": None, "max_discount": None}
 
 
 @pytest.mark.parametrize("path", ["id", "update_mask", "type", "current_usage", "nonsense", "is_active"])
-def test_an_update_cannot_name_what_it_cannot_change_or_clear(path: str) -> None:
+def test_a_mask_must_not_name_fields_that_cannot_be_changed_or_cleared(path: str) -> None:
     with pytest.raises(InvalidArgument):
-        wire.campaign_changes(api.UpdateCampaignRequest(id="x", update_mask=FieldMask(paths=[path])))
+        changes(api.UpdateCampaignRequest(id=CAMPAIGN_ID, update_mask=FieldMask(paths=[path])))
 
 
-def test_a_size_must_fit_its_discount_type() -> None:
+def test_the_discount_value_must_fit_the_discount_type() -> None:
     fixed = api.CreateCampaignRequest(
         type=CampaignType.DISCOUNT, discount_type=DiscountType.FIXED, percent_basis_points=5
     )
@@ -108,32 +116,35 @@ def test_a_size_must_fit_its_discount_type() -> None:
     )
     for request in (fixed, percentage):
         with pytest.raises(InvalidArgument):
-            wire.campaign_columns(request)
-    both = api.UpdateCampaignRequest(percent_basis_points=5, amount=Money(currency_code="INR", minor_units=5))
+            wire.new_campaign_from_proto(request)
+    both = api.UpdateCampaignRequest(
+        id=CAMPAIGN_ID, percent_basis_points=5, amount=Money(currency_code="INR", minor_units=5)
+    )
     with pytest.raises(InvalidArgument):
-        wire.campaign_changes(both)
+        changes(both)
 
 
 @pytest.mark.parametrize(
     ("money", "field"),
     [
-        (Money(currency_code="USD", minor_units=1), "x.currencyCode"),
-        (Money(minor_units=1), "x.currencyCode"),
-        (Money(currency_code="INR", minor_units=-1), "x.minorUnits"),
-        (Money(currency_code="INR", minor_units=10**10), "x.minorUnits"),
-        (Money(currency_code="INR", minor_units=2**62), "x.minorUnits"),
+        (Money(currency_code="USD", minor_units=1), "minSpend.currencyCode"),
+        (Money(minor_units=1), "minSpend.currencyCode"),
+        (Money(currency_code="INR", minor_units=-1), "minSpend.minorUnits"),
+        (Money(currency_code="INR", minor_units=10**10), "minSpend.minorUnits"),
+        (Money(currency_code="INR", minor_units=2**62), "minSpend.minorUnits"),
     ],
 )
-def test_an_amount_is_rupees_that_fit(money: Money, field: str) -> None:
-    with pytest.raises(InvalidArgument) as refusal:
-        wire.amount("x", money)
-    assert refusal.value.violations[0][0] == field
+def test_an_amount_is_in_rupees_and_in_range(money: Money, field: str) -> None:
+    with pytest.raises(InvalidArgument) as rejected:
+        wire.update_tier_from_proto(api.UpdateTierRequest(tier=LoyaltyTier.GOLD, min_spend=money))
+    assert rejected.value.violations[0][0] == field
 
 
-def test_every_state_of_an_order_has_a_fate() -> None:
-    fates = {name: clients._fate(OrderStatus.Value.Value(name)) for name in OrderStatus.Value.keys()}  # noqa: SIM118
-    assert {name for name, fate in fates.items() if fate is clients.Fate.OPEN} == {"UNSPECIFIED", "PENDING"}
-    assert {name for name, fate in fates.items() if fate is clients.Fate.DEAD} == {"CANCELLED", "REFUNDED"}
+def test_every_state_of_an_order_has_an_outcome() -> None:
+    outcomes = {name: clients.read_outcome(value) for name, value in OrderStatus.Value.items()}
+    assert {name for name, found in outcomes.items() if found is clients.Outcome.OPEN} == {"UNSPECIFIED", "PENDING"}
+    cancelled = {name for name, found in outcomes.items() if found is clients.Outcome.CANCELLED}
+    assert cancelled == {"CANCELLED", "REFUNDED"}
 
 
 @pytest.mark.parametrize(
@@ -146,4 +157,4 @@ def test_every_state_of_an_order_has_a_fate() -> None:
     ],
 )
 def test_the_address_is_what_the_edge_saw_not_what_the_client_says(metadata: dict[str, str], address: str) -> None:
-    assert client_address(metadata) == address
+    assert get_client_address(metadata) == address

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.loyalty.model.benefits import Line, Terms
-from services.loyalty.model.points import base_points, bonus_points, share
+from services.loyalty.model.points import calculate_base_points, calculate_bonus_points, calculate_share
 
 TEN = Decimal(10)
 amounts = st.integers(0, 10_000_000).map(lambda minor: Decimal(minor).scaleb(-2))
@@ -34,22 +34,22 @@ points_counts = st.integers(0, 1_000_000)
 def test_ten_rupees_are_a_point_times_the_tier_and_fractions_are_dropped_last(
     amount: str, multiplier: int, points: int
 ) -> None:
-    assert base_points(Decimal(amount), TEN, multiplier) == points
+    assert calculate_base_points(Decimal(amount), TEN, multiplier) == points
 
 
 @given(amounts, amounts)
 def test_paying_more_never_earns_less(one: Decimal, more: Decimal) -> None:
-    assert base_points(one + more, TEN, 12_500) >= base_points(one, TEN, 12_500)
+    assert calculate_base_points(one + more, TEN, 12_500) >= calculate_base_points(one, TEN, 12_500)
 
 
 @given(points_counts, amounts, st.lists(amounts, max_size=6))
 def test_the_share_of_a_refund_grows_with_it_up_to_everything(
     points: int, captured: Decimal, refunds: list[Decimal]
 ) -> None:
-    shares = [share(points, min(refunded, captured), captured) for refunded in sorted(refunds)]
+    shares = [calculate_share(points, min(refunded, captured), captured) for refunded in sorted(refunds)]
     assert shares == sorted(shares)
     assert all(0 <= part <= points for part in shares)
-    assert share(points, captured, captured) == (points if captured else 0)
+    assert calculate_share(points, captured, captured) == (points if captured else 0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_share_of_a_refund_grows_with_it_up_to_everything(
     ],
 )
 def test_the_share_of_a_refund_is_rounded_half_up(points: int, refunded: str, captured: str, part: int) -> None:
-    assert share(points, Decimal(refunded), Decimal(captured)) == part
+    assert calculate_share(points, Decimal(refunded), Decimal(captured)) == part
 
 
 LEMON, MINT = UUID(int=1), UUID(int=2)
@@ -73,7 +73,7 @@ LINES = [Line(LEMON, "Drinks", Decimal(100), 1), Line(MINT, "Snacks", Decimal(30
 
 def bonus(discount_type: str | None, value: int | None, **more: Any) -> int:
     terms = Terms("loyalty_bonus", discount_type, Decimal(value) if value else None, **more)
-    return bonus_points(terms, LINES, Decimal(400), 40)
+    return calculate_bonus_points(terms, LINES, Decimal(400), 40)
 
 
 def test_a_bonus_is_a_fixed_number_or_a_percentage_of_the_eligible_share() -> None:
@@ -86,4 +86,4 @@ def test_a_bonus_is_a_fixed_number_or_a_percentage_of_the_eligible_share() -> No
 def test_a_bonus_that_does_not_apply_is_none() -> None:
     assert bonus("percentage", 100, min_order_value=Decimal(401)) == 0
     assert bonus(None, None, bonus_points=77, categories=frozenset(["Thali"])) == 0
-    assert bonus_points(Terms("loyalty_bonus", "percentage", Decimal(100)), LINES, Decimal(0), 0) == 0
+    assert calculate_bonus_points(Terms("loyalty_bonus", "percentage", Decimal(100)), LINES, Decimal(0), 0) == 0

@@ -1,4 +1,4 @@
-"""Holds off people who try codes: few wrong ones for an account and for an address."""
+"""Limits on wrong coupon codes, for an account and for a network address."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from services.loyalty.app import LoyaltyApp
 
 
 def account_limit(app: LoyaltyApp, customer_id: UUID) -> Limit:
-    """The wrong codes of an account."""
+    """The limit of an account."""
     return Limit("coupon", f"account {customer_id}", app.settings.coupon_misses_per_account, _window(app))
 
 
 def address_limit(app: LoyaltyApp, address: str) -> Limit:
-    """The wrong codes of an IP address."""
+    """The limit of an IP address."""
     return Limit("coupon", f"address {address}", app.settings.coupon_misses_per_address, _window(app))
 
 
@@ -22,6 +22,6 @@ def _window(app: LoyaltyApp) -> int:
     return app.settings.coupon_miss_window_minutes * 60
 
 
-async def forget_guesses(app: LoyaltyApp) -> None:
-    """Deletes counts whose window is over."""
+async def purge_expired(app: LoyaltyApp) -> None:
+    """Deletes counts whose window has ended."""
     await app.guesses.forget_closed()

@@ -1,4 +1,4 @@
-"""Why loyalty refuses. The class name in UPPER_SNAKE is the reason that callers see and part of the contract."""
+"""Errors of the loyalty service that its callers see."""
 
 from __future__ import annotations
 
@@ -9,73 +9,76 @@ from chassis.money import money_to_proto
 
 
 class CouponInvalid(Conflict):
-    """The code is unknown, over, or not for this customer or cart; `cause` says which a customer may know."""
+    """The code is unknown, expired, or not for this customer or cart; `cause` says which."""
 
     def __init__(self, message: str, cause: str, **facts: str) -> None:
         super().__init__(message, cause=cause, **facts)
 
     @classmethod
     def not_usable(cls) -> CouponInvalid:
-        """Unknown, over, not begun, switched off, somebody else's: not told apart."""
+        """Unknown, expired, not started, inactive, or of another customer: not distinguished."""
         return cls("this coupon cannot be used", "NOT_USABLE")
 
     @classmethod
     def not_for_customer(cls) -> CouponInvalid:
+        """The customer is in none of the campaign's segments."""
         return cls("this coupon is for other customers", "NOT_FOR_CUSTOMER")
 
     @classmethod
     def order_too_small(cls, needed: Decimal) -> CouponInvalid:
-        """Metadata has the amount in minor units."""
+        """The order is below the minimum; `min_order_value` is in minor units."""
         least = str(money_to_proto(needed).minor_units)
         return cls(f"this coupon needs an order of at least ₹{needed}", "ORDER_TOO_SMALL", min_order_value=least)
 
     @classmethod
     def no_eligible_item(cls) -> CouponInvalid:
+        """No line of the cart qualifies."""
         return cls("nothing in the cart qualifies for this coupon", "NO_ELIGIBLE_ITEM")
 
     @classmethod
     def no_delivery_fee(cls) -> CouponInvalid:
+        """The coupon waives a delivery fee, but the order has none."""
         return cls("there is no delivery fee that this coupon could waive", "NO_DELIVERY_FEE")
 
 
 class CouponExhausted(Conflict):
-    """As many orders as may use the coupon do; for everybody, or for this customer."""
+    """The usage limit of the coupon is reached, in total or for this customer."""
 
     def __init__(self) -> None:
-        super().__init__("this coupon has been used as often as it can be")
+        super().__init__("this coupon has reached its usage limit")
 
 
 class InsufficientPoints(Conflict):
-    """More points were asked for than can be spent now."""
+    """The account has fewer available points than requested."""
 
     def __init__(self, asked: int, available: int) -> None:
-        super().__init__("there are not enough points", asked=str(asked), available=str(available))
+        super().__init__("not enough points", asked=str(asked), available=str(available))
         self.asked, self.available = asked, available
 
 
 class ReservationReleased(Conflict):
-    """What the order held was given back, or a release came before the reservation."""
+    """The benefits of the order were released, possibly before they were reserved."""
 
     def __init__(self) -> None:
         super().__init__("the order's benefits were released")
 
 
 class RewardSoldOut(Conflict):
-    """None of it is left."""
+    """The reward is out of stock."""
 
     def __init__(self) -> None:
         super().__init__("this reward is sold out")
 
 
 class TierTooLow(Conflict):
-    """The reward is for a higher tier."""
+    """The reward requires a higher tier."""
 
     def __init__(self, needed: str) -> None:
-        super().__init__(f"this reward is for tier {needed} and above", min_tier=needed.upper())
+        super().__init__(f"this reward requires tier {needed} or above", min_tier=needed.upper())
 
 
 class UsageLimitBelowUsage(Conflict):
-    """More orders use the campaign than the new limit allows."""
+    """The new usage limit is below the present usage."""
 
     def __init__(self, usage: int) -> None:
         super().__init__(f"{usage} orders use this campaign already", current_usage=str(usage))
