@@ -8,7 +8,8 @@ from services.order.app import OrderApp
 from services.order.events import HANDLERS, LISTENERS
 from services.order.model.tables import Base
 from services.order.servicer import OrderServicer
-from services.order.usecases.recovery import cancel_unpaid, make_partitions, recover_sagas
+from services.order.usecases.partitions import create_partitions
+from services.order.usecases.recovery import cancel_unpaid_orders, recover_sagas
 
 SIX_HOURS = 6 * 3600.0
 
@@ -21,8 +22,8 @@ SERVICE = Service(
     listeners=LISTENERS,
     loops=[
         Loop("recover-sagas", every=5.0, run=recover_sagas),
-        Loop("cancel-unpaid", every=10.0, run=cancel_unpaid),
-        Loop("make-partitions", every=SIX_HOURS, run=make_partitions),
+        Loop("cancel-unpaid", every=10.0, run=cancel_unpaid_orders),
+        Loop("make-partitions", every=SIX_HOURS, run=create_partitions),
     ],
     tables=Base.metadata,
 )

@@ -1,19 +1,16 @@
-"""What the order service works with beside the chassis: signed quotes, batched writes, watchers."""
+"""What lives as long as the process: quote signer, batched calls and writes, watchers."""
 
 from __future__ import annotations
-
-from uuid import UUID
-
-from jainshikanji.order.v1 import events_pb2
 
 from chassis.batching import Batcher
 from chassis.process.app import App
 from chassis.security.encryption import decode_key
 from services.order.clients import BatchedCalls
 from services.order.model.quotes import QuoteSigner
+from services.order.rows import NewSaga
 from services.order.settings import OrderSettings
 from services.order.watchers import Watchers
-from services.order.writing import Finished, OrderWriter, Saga, Written
+from services.order.writer import CompletedSaga, OrderInsert, OrderWriter
 
 
 class OrderApp(App):
@@ -26,36 +23,19 @@ class OrderApp(App):
         old_keys = [decode_key(old_key.get_secret_value())] if old_key else []
         self.quotes = QuoteSigner([self.signing_key, *old_keys])
         self.watchers = Watchers(self.db, settings.watchers)
-        writer = OrderWriter(self.db, self.outbox, settings.saga_lock_seconds)
         self.calls = BatchedCalls(self.channels)
-        self.begin: Batcher[Saga, bool] = Batcher(writer.begin)
-        self.write: Batcher[Written, bool] = Batcher(writer.write)
-        self.finish_saga: Batcher[Finished, None] = Batcher(writer.finish)
+        writer = OrderWriter(self.db, self.outbox, settings.saga_lock_seconds)
+        self.saga_inserts: Batcher[NewSaga, bool] = Batcher(writer.insert_sagas)
+        self.order_inserts: Batcher[OrderInsert, bool] = Batcher(writer.insert_orders)
+        self.completed_sagas: Batcher[CompletedSaga, None] = Batcher(writer.delete_sagas)
 
     async def drain(self) -> None:
-        """Streams would outlast the drain: they are told to come again elsewhere."""
+        """Ends the streams, which would outlast the drain."""
         self.watchers.close()
 
     async def stop(self) -> None:
         self.watchers.close()
 
     def bus_gap(self) -> None:
-        """What changed meanwhile is not known."""
+        """Events may have been missed."""
         self.watchers.wake_all()
-
-
-OrderEvent = (
-    events_pb2.OrderConfirmed
-    | events_pb2.OrderPreparing
-    | events_pb2.OrderReady
-    | events_pb2.OrderDispatched
-    | events_pb2.OrderDelivered
-    | events_pb2.OrderCancelled
-    | events_pb2.OrderRefunded
-    | events_pb2.OrderAssigned
-)
-
-
-def wake_watchers(app: OrderApp, event: OrderEvent) -> None:
-    """An order changed, here or in another replica."""
-    app.watchers.wake(UUID(event.order_id))

@@ -1,4 +1,4 @@
-"""OrderService: message in, one use case, message out."""
+"""The rpcs of the order service: request to command, one use case, result to response."""
 
 from __future__ import annotations
 
@@ -7,93 +7,113 @@ from typing import Any
 from uuid import UUID
 
 from google.api.httpbody_pb2 import HttpBody
-from jainshikanji.order.v1 import invoice_pb2, order_pb2, quote_pb2, tracking_pb2
 from jainshikanji.order.v1 import order_service_pb2 as pb
+from jainshikanji.order.v1.invoice_pb2 import Invoice
+from jainshikanji.order.v1.order_pb2 import Order, TimelineEntry
 from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceServicer
+from jainshikanji.order.v1.quote_pb2 import Quote
+from jainshikanji.order.v1.tracking_pb2 import CourierPosition
 
-from chassis import current_call
+from chassis import current_call, current_caller
+from chassis.rpc.idempotency import Claim
+from chassis.rpc.pagination import Page
+from services.order import usecases, wire
 from services.order.app import OrderApp
-from services.order.usecases import arranging, lifecycle, placing, quoting, reading, watching
-from services.order.usecases.viewing import Viewer
-from services.order.wire import carts
-from services.order.wire.words import STATUS
-
-Context = Any
+from services.order.model.views import OrderView
 
 
 class OrderServicer(OrderServiceServicer):
+    """Quotes, orders, their history and tracking."""
+
     def __init__(self, app: OrderApp) -> None:
         self._app = app
 
-    async def QuoteOrder(self, request: pb.QuoteOrderRequest, context: Context) -> quote_pb2.Quote:
-        return await quoting.quote(self._app, carts.cart(request, _viewer().account_id))
+    async def QuoteOrder(self, request: pb.QuoteOrderRequest, context: Any) -> Quote:
+        caller = current_caller()
+        cart = wire.requests.cart_from_proto(request, caller.account)
+        return wire.orders.quote_to_proto(await usecases.quotes.quote_order(self._app, caller, cart))
 
-    async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> order_pb2.Order:
+    async def CreateOrder(self, request: pb.CreateOrderRequest, context: Any) -> Order:
         call = current_call()
-        return await placing.place(self._app, call, carts.cart(request, Viewer.of(call).account_id), request)
+        command = wire.requests.place_order_from_proto(request, call.account, Claim.of(call))
+        return wire.orders.order_to_proto(await usecases.placement.place_order(self._app, call.caller, command))
 
-    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> order_pb2.Order:
-        return await reading.order(self._app, _viewer(), UUID(request.id))
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> Order:
+        view = await usecases.orders.get_order(self._app, current_caller(), UUID(request.id))
+        return wire.orders.order_to_proto(view)
 
-    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
-        return await reading.visible_orders(self._app, _viewer(), request)
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
+        page, command = self._app.pages.open(request), wire.requests.list_orders_from_proto(request)
+        return _list_response(page, await usecases.orders.list_orders(self._app, current_caller(), command, page))
 
-    async def ListCustomerOrders(
-        self, request: pb.ListCustomerOrdersRequest, context: Context
-    ) -> pb.ListOrdersResponse:
-        return await reading.customer_orders(self._app, _viewer(), request)
-
-    async def ListStoreOrders(self, request: pb.ListStoreOrdersRequest, context: Context) -> pb.ListOrdersResponse:
-        return await reading.store_orders(self._app, _viewer(), request)
-
-    async def UpdateOrderStatus(self, request: pb.UpdateOrderStatusRequest, context: Context) -> order_pb2.Order:
-        seen = request.version if request.HasField("version") else None
-        target = STATUS.from_proto(request.status)
-        return await lifecycle.set_status(self._app, _viewer(), UUID(request.id), target, request.note, seen)
-
-    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> order_pb2.Order:
-        return await lifecycle.cancel(self._app, _viewer(), UUID(request.id), request.reason)
-
-    async def AddTimelineNote(self, request: pb.AddTimelineNoteRequest, context: Context) -> order_pb2.TimelineEntry:
-        return await arranging.add_note(
-            self._app, _viewer(), UUID(request.id), request.note, request.visible_to_customer
+    async def ListCustomerOrders(self, request: pb.ListCustomerOrdersRequest, context: Any) -> pb.ListOrdersResponse:
+        page, status = self._app.pages.open(request), wire.requests.status_filter_from_proto(request.status)
+        views = await usecases.orders.list_customer_orders(
+            self._app, current_caller(), UUID(request.customer_id), status, page
         )
+        return _list_response(page, views)
 
-    async def GetTimeline(self, request: pb.GetTimelineRequest, context: Context) -> pb.Timeline:
-        return await arranging.timeline(self._app, _viewer(), UUID(request.id))
-
-    async def GetTracking(self, request: pb.GetTrackingRequest, context: Context) -> pb.Tracking:
-        return await arranging.tracking(self._app, _viewer(), UUID(request.id))
-
-    async def ReportPosition(self, request: pb.ReportPositionRequest, context: Context) -> tracking_pb2.CourierPosition:
-        return await arranging.report_position(
-            self._app, _viewer(), UUID(request.id), request.location, request.message
+    async def ListStoreOrders(self, request: pb.ListStoreOrdersRequest, context: Any) -> pb.ListOrdersResponse:
+        page, status = self._app.pages.open(request), wire.requests.status_filter_from_proto(request.status)
+        views = await usecases.orders.list_store_orders(
+            self._app, current_caller(), UUID(request.store_id), status, page
         )
+        return _list_response(page, views)
 
-    async def AssignOrder(self, request: pb.AssignOrderRequest, context: Context) -> order_pb2.Order:
-        return await arranging.assign(
-            self._app,
-            _viewer(),
-            UUID(request.id),
-            UUID(request.assigned_staff_id) if request.assigned_staff_id else None,
-            UUID(request.delivery_person_id) if request.delivery_person_id else None,
-        )
+    async def UpdateOrderStatus(self, request: pb.UpdateOrderStatusRequest, context: Any) -> Order:
+        command = wire.requests.update_order_status_from_proto(request)
+        view = await usecases.transitions.update_order_status(self._app, current_caller(), command)
+        return wire.orders.order_to_proto(view)
 
-    async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[HttpBody]:
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Any) -> Order:
+        view = await usecases.transitions.cancel_order(self._app, current_caller(), UUID(request.id), request.reason)
+        return wire.orders.order_to_proto(view)
+
+    async def AddTimelineNote(self, request: pb.AddTimelineNoteRequest, context: Any) -> TimelineEntry:
+        command = wire.requests.add_timeline_note_from_proto(request)
+        entry = await usecases.timeline.add_timeline_note(self._app, current_caller(), command)
+        return wire.orders.timeline_entry_to_proto(entry)
+
+    async def GetTimeline(self, request: pb.GetTimelineRequest, context: Any) -> pb.Timeline:
+        entries = await usecases.timeline.get_timeline(self._app, current_caller(), UUID(request.id))
+        return pb.Timeline(entries=map(wire.orders.timeline_entry_to_proto, entries))
+
+    async def GetTracking(self, request: pb.GetTrackingRequest, context: Any) -> pb.Tracking:
+        tracking = await usecases.tracking.get_tracking(self._app, current_caller(), UUID(request.id))
+        return wire.orders.tracking_to_proto(tracking)
+
+    async def ReportPosition(self, request: pb.ReportPositionRequest, context: Any) -> CourierPosition:
+        command = wire.requests.report_position_from_proto(request)
+        position = await usecases.tracking.report_position(self._app, current_caller(), command)
+        return wire.orders.position_to_proto(position)
+
+    async def AssignOrder(self, request: pb.AssignOrderRequest, context: Any) -> Order:
+        command = wire.requests.assign_order_from_proto(request)
+        view = await usecases.assignments.assign_order(self._app, current_caller(), command)
+        return wire.orders.order_to_proto(view)
+
+    async def WatchOrder(self, request: pb.WatchOrderRequest, context: Any) -> AsyncIterator[HttpBody]:
         call = current_call()
         call.set_header("cache-control", "no-store")
-        seen = watching.last_seen(call.metadata.get("last-event-id", ""))
-        async for chunk in watching.watch(self._app, Viewer.of(call), UUID(request.id), seen):
-            yield chunk
+        after_version = wire.requests.version_from_header(call.metadata.get("last-event-id", ""))
+        events = usecases.streams.watch_order(self._app, call.caller, UUID(request.id), after_version)
+        async for event in events:
+            yield wire.streams.stream_event_to_proto(event)
 
-    async def GetInvoice(self, request: pb.GetInvoiceRequest, context: Context) -> invoice_pb2.Invoice:
-        return await reading.invoice(self._app, _viewer(), UUID(request.id))
+    async def GetInvoice(self, request: pb.GetInvoiceRequest, context: Any) -> Invoice:
+        view = await usecases.orders.get_invoice(self._app, current_caller(), UUID(request.id))
+        return wire.orders.invoice_to_proto(view)
 
     async def BatchGetOrderStates(
-        self, request: pb.BatchGetOrderStatesRequest, context: Context
+        self, request: pb.BatchGetOrderStatesRequest, context: Any
     ) -> pb.BatchGetOrderStatesResponse:
-        return await reading.order_states(self._app, [UUID(order_id) for order_id in request.order_ids])
+        order_ids = [UUID(order_id) for order_id in request.order_ids]
+        rows = await usecases.orders.list_order_states(self._app, current_caller(), order_ids)
+        return pb.BatchGetOrderStatesResponse(states=map(wire.orders.order_state_to_proto, rows))
 
 
-def _viewer() -> Viewer:
-    return Viewer.of(current_call())
+def _list_response(page: Page, views: list[OrderView]) -> pb.ListOrdersResponse:
+    return pb.ListOrdersResponse(
+        orders=map(wire.orders.order_to_proto, page.trim(views)),
+        next_page_token=page.next_token(views, lambda view: (str(view.order.id),)),
+    )

@@ -1,7 +1,8 @@
-"""Who watches which order in this replica, and what wakes them.
+"""Wake-ups of the streams of watched orders.
 
-A change wakes its watchers here at once, and those of other replicas by the order's events. Positions and notes have no
-event, and an event can be missed: so all watched orders are also looked at once a second, in one statement.
+A change wakes the streams of this replica directly, and those of other replicas through the order's events. Positions
+and notes have no event, and events can be missed, so each replica also polls its watched orders once a second, with one
+statement.
 """
 
 from __future__ import annotations
@@ -15,69 +16,69 @@ import structlog
 
 from chassis.database import Database
 from chassis.errors import ResourceExhausted
-from services.order.queries import changing
+from services.order import queries
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 
 class Watchers:
-    """Wake-ups of the streams of one replica."""
+    """The streams of one replica."""
 
     def __init__(self, db: Database, limit: int) -> None:
         self._db, self._limit = db, limit
-        self._woken: dict[UUID, set[asyncio.Event]] = {}
+        self._wakeups: dict[UUID, set[asyncio.Event]] = {}
         self._seen: dict[UUID, tuple[int, UUID | None]] = {}
         self._count = 0
-        self._looking: asyncio.Task[None] | None = None
-        self.closing = False
+        self._polling: asyncio.Task[None] | None = None
+        self.is_closing = False
 
     @contextmanager
-    def watching(self, order_id: UUID) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the order may have changed. Raises ResourceExhausted beyond the limit."""
+    def watch(self, order_id: UUID) -> Iterator[asyncio.Event]:
+        """An event that is set when the order may have changed. Raises ResourceExhausted beyond the limit."""
         if self._count >= self._limit:
             raise ResourceExhausted("too many orders are being watched", retry_after=5)
-        woken = asyncio.Event()
+        wakeup = asyncio.Event()
         self._count += 1
-        self._woken.setdefault(order_id, set()).add(woken)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        self._wakeups.setdefault(order_id, set()).add(wakeup)
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll())
         try:
-            yield woken
+            yield wakeup
         finally:
             self._count -= 1
-            watching = self._woken[order_id]
-            watching.discard(woken)
-            if not watching:
-                del self._woken[order_id]
+            wakeups = self._wakeups[order_id]
+            wakeups.discard(wakeup)
+            if not wakeups:
+                del self._wakeups[order_id]
                 self._seen.pop(order_id, None)
 
     def wake(self, order_id: UUID) -> None:
-        """The order has changed."""
-        for woken in self._woken.get(order_id, ()):
-            woken.set()
+        """The order may have changed."""
+        for wakeup in self._wakeups.get(order_id, ()):
+            wakeup.set()
 
     def wake_all(self) -> None:
-        """Anything may have changed: events were missed, or the replica closes."""
-        for order_id in self._woken:
+        """Any order may have changed: events were missed, or the replica shuts down."""
+        for order_id in self._wakeups:
             self.wake(order_id)
 
     def close(self) -> None:
-        """Lets every stream end itself, so that its client goes to another replica."""
-        self.closing = True
+        """Ends all streams; their clients reconnect to another replica."""
+        self.is_closing = True
         self.wake_all()
 
-    async def _look(self) -> None:
-        while self._woken and not self.closing:
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _poll(self) -> None:
+        while self._wakeups and not self.is_closing:
+            await asyncio.sleep(POLL_SECONDS)
             try:
-                rows = await self._db.all(changing.WATCHED, ids=list(self._woken))
+                rows = await self._db.all(queries.changes.LIST_VERSIONS, ids=list(self._wakeups))
             except Exception as error:
-                log.warning("watched orders could not be looked at", error=str(error) or type(error).__name__)
+                log.warning("polling watched orders failed", error=str(error) or type(error).__name__)
                 continue
             for row in rows:
-                now = (row.version, row.position_id)
-                if self._seen.get(row.id) != now:
-                    self._seen[row.id] = now
+                version = (row.version, row.position_id)
+                if self._seen.get(row.id) != version:
+                    self._seen[row.id] = version
                     self.wake(row.id)

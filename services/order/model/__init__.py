@@ -1,4 +1,4 @@
-"""What an order is: the life it has (`states`), what is refused (`refusals`), the tables that keep it (`tables`)."""
+"""The rules of orders (`states`, `pricing`, `quotes`) and their tables (`tables`)."""
 
 from services.order.model.tables import Base
 

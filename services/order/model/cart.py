@@ -1,4 +1,4 @@
-"""What a customer wants, as asked for: no names, no prices."""
+"""The cart of a customer: products and quantities, without names and prices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """One product, how many, and with which options."""
+    """A product with its quantity and options. Ids are in canonical lower case."""
 
     product_id: str
     quantity: int
@@ -34,18 +34,19 @@ class Cart:
     scheduled: datetime | None = None
 
     @property
-    def wants_benefits(self) -> bool:
+    def uses_benefits(self) -> bool:
+        """Whether a coupon or points are to be redeemed."""
         return bool(self.coupon_code or self.points)
 
-    def pieces(self) -> dict[str, int]:
-        """How many of each product, all lines together, in one fixed order."""
-        pieces: Counter[str] = Counter()
+    def quantities(self) -> dict[str, int]:
+        """The quantity of each product over all lines, sorted by product."""
+        quantities: Counter[str] = Counter()
         for line in self.lines:
-            pieces[line.product_id] += line.quantity
-        return dict(sorted(pieces.items()))
+            quantities[line.product_id] += line.quantity
+        return dict(sorted(quantities.items()))
 
     def digest(self) -> bytes:
-        """Tells carts apart by what their price depends on; instructions do not matter."""
+        """Hash of everything that the price depends on; special instructions are not part of it."""
         parts = [
             str(self.customer_id),
             str(self.store_id),

@@ -1,6 +1,6 @@
-"""Months of UUIDv7: the bounds of the partitions of `orders`.
+"""Months as ranges of UUIDv7: the bounds of the partitions of `orders`.
 
-The first 48 bits of a UUIDv7 are the milliseconds since 1970, so a month of ids is a range of ids.
+The first 48 bits of a UUIDv7 are the milliseconds since 1970, so the ids of a month are a range.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 
-def first_id(moment: datetime) -> UUID:
-    """The lowest UUID that a UUIDv7 of this moment, or later, can have."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+def first_id(timestamp: datetime) -> UUID:
+    """The lowest UUIDv7 of this or a later time."""
+    return UUID(int=int(timestamp.timestamp() * 1000) << 80)
 
 
 def months(start: datetime, count: int) -> Iterator[datetime]:
-    """The first moments (UTC) of `count` months, beginning with the one that holds `start`."""
+    """The beginnings (UTC) of `count` months, from the month of `start` on."""
     year, month = start.year, start.month
     for _ in range(count):
         yield datetime(year, month, 1, tzinfo=UTC)

@@ -1,13 +1,18 @@
-"""The life of an order: its states, the steps between them, and who may take which."""
+"""The state machine of an order: its states, its transitions, and the jobs that may perform them."""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from chassis.errors import PermissionDenied
-from services.order.model.refusals import OrderNotCancellable, OrderTransitionRefused
+from services.order.errors import OrderNotCancellable, OrderTransitionRefused
+
+OrderStatus: TypeAlias = Literal[
+    "pending", "confirmed", "preparing", "ready", "out_for_delivery", "delivered", "cancelled", "refunded"
+]
 
 PENDING = "pending"
 CONFIRMED = "confirmed"
@@ -20,8 +25,8 @@ REFUNDED = "refunded"
 
 DELIVERY = "delivery"
 
-# The states that an order can go to from each state, whatever its fulfilment type.
-STEPS: dict[str, frozenset[str]] = {
+# The transitions from each state, for all fulfilment types together.
+TRANSITIONS: dict[str, frozenset[str]] = {
     PENDING: frozenset({CONFIRMED, CANCELLED}),
     CONFIRMED: frozenset({PREPARING, CANCELLED}),
     PREPARING: frozenset({READY, CANCELLED}),
@@ -31,13 +36,13 @@ STEPS: dict[str, frozenset[str]] = {
     CANCELLED: frozenset({REFUNDED}),
     REFUNDED: frozenset(),
 }
-# No more food moves.
+# Fulfilment is over.
 CLOSED = frozenset({DELIVERED, CANCELLED, REFUNDED})
-# Nothing is owed for it any more.
-GIVEN_UP = frozenset({CANCELLED, REFUNDED})
-# The kitchen has not touched anything: what is held or taken can go back on the shelf.
-UNTOUCHED = frozenset({PENDING, CONFIRMED})
-# A courier may be on the way.
+# No payment is due any more.
+NOT_PAYABLE = frozenset({CANCELLED, REFUNDED})
+# The kitchen has not started: cancelling returns the items to stock.
+BEFORE_PREPARATION = frozenset({PENDING, CONFIRMED})
+# A courier may be delivering the order.
 UNDER_WAY = frozenset({READY, OUT_FOR_DELIVERY})
 
 ADMIN_JOB = "admin"
@@ -47,17 +52,17 @@ CASHIER_JOB = "cashier"
 COURIER_JOB = "delivery"
 SUPPORT_JOB = "support"
 
-_ANY_STEP = frozenset({PREPARING, READY, OUT_FOR_DELIVERY, DELIVERED, CANCELLED})
-# Which states each job may move an order to.
-STEPS_OF_JOB: dict[str, frozenset[str]] = {
-    ADMIN_JOB: _ANY_STEP,
-    MANAGER_JOB: _ANY_STEP,
-    CASHIER_JOB: _ANY_STEP,
+_ALL_TARGETS = frozenset({PREPARING, READY, OUT_FOR_DELIVERY, DELIVERED, CANCELLED})
+# The states to which each job may move an order.
+TARGETS_BY_JOB: dict[str, frozenset[str]] = {
+    ADMIN_JOB: _ALL_TARGETS,
+    MANAGER_JOB: _ALL_TARGETS,
+    CASHIER_JOB: _ALL_TARGETS,
     CHEF_JOB: frozenset({PREPARING, READY}),
     COURIER_JOB: frozenset({OUT_FOR_DELIVERY, DELIVERED}),
     SUPPORT_JOB: frozenset({CANCELLED}),
 }
-# Who may give up an order that is with the courier: a failed delivery.
+# The jobs that may cancel an order that is out for delivery: a failed delivery.
 _FAILED_DELIVERY_JOBS = frozenset({ADMIN_JOB, MANAGER_JOB})
 
 CUSTOMER_REQUEST = "customer_request"
@@ -66,37 +71,47 @@ PAYMENT_TIMEOUT = "payment_timeout"
 DELIVERY_FAILED = "delivery_failed"
 
 CASH = "cod"
-UNPAID = frozenset({"pending", "processing", "failed"})
+PAYMENT_PENDING = "pending"
+PAYMENT_COMPLETED = "completed"
+PAYMENT_FAILED = "failed"
+PAYMENT_REFUNDED = "refunded"
+UNPAID = frozenset({PAYMENT_PENDING, "processing", PAYMENT_FAILED})
 
 
-def check_step(current: str, target: str, fulfilment_type: str) -> None:
-    """Raises OrderTransitionRefused unless an order of that fulfilment type has the step."""
-    needless = DELIVERED if fulfilment_type == DELIVERY else OUT_FOR_DELIVERY
-    if target not in STEPS[current] or (current == READY and target == needless):
+def check_transition(current: str, target: str, fulfilment_type: str) -> None:
+    """Raises OrderTransitionRefused unless orders of that fulfilment type have the transition."""
+    inapplicable = DELIVERED if fulfilment_type == DELIVERY else OUT_FOR_DELIVERY
+    if target not in TRANSITIONS[current] or (current == READY and target == inapplicable):
         raise OrderTransitionRefused(current, target)
 
 
+def jobs_that_may_set(target: str, jobs: AbstractSet[str]) -> frozenset[str]:
+    """Those of the jobs that may move orders to the state."""
+    return frozenset(job for job in jobs if target in TARGETS_BY_JOB.get(job, frozenset()))
+
+
 def check_job(jobs: AbstractSet[str], current: str, target: str) -> None:
-    """Raises PermissionDenied unless one of the jobs may take the step."""
-    allowed = frozenset(job for job in jobs if target in STEPS_OF_JOB.get(job, frozenset()))
+    """Raises PermissionDenied unless one of the jobs may perform the transition."""
+    allowed = jobs_that_may_set(target, jobs)
     if target == CANCELLED and current == OUT_FOR_DELIVERY:
         allowed &= _FAILED_DELIVERY_JOBS
     if not allowed:
-        raise PermissionDenied(f"your job in this store does not move orders to {target.upper()}")
+        raise PermissionDenied(f"your job in this store does not permit moving orders to {target.upper()}")
 
 
-def check_customer_cancels(current: str) -> None:
-    """Raises OrderNotCancellable once the kitchen may have begun."""
-    if current not in UNTOUCHED:
+def check_customer_may_cancel(current: str) -> None:
+    """Raises OrderNotCancellable once the kitchen may have started."""
+    if current not in BEFORE_PREPARATION:
         raise OrderNotCancellable(current)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes an order. `word` is the job, `customer` or `system`; it is what the history shows."""
+    """The author of a change. `role` is a job, `customer` or `system`; the history shows it."""
 
-    word: str
+    role: str
     account_id: UUID | None = None
 
 
+CUSTOMER_ROLE = "customer"
 SYSTEM = Actor("system")

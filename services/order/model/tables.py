@@ -1,4 +1,4 @@
-"""The tables of order_db: the design document's, and what the saga, the watchers and the invoice need besides."""
+"""The tables of order_db: those of the design document, and additions for the saga, the watchers and the invoice."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from chassis.database.tables import Encrypted, service_metadata
 
 
 class Base(DeclarativeBase):
-    """Tables of order_db; the chassis's are in the same metadata."""
+    """All tables of this service."""
 
     metadata = service_metadata()
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it so
+    type_annotation_map = {  # noqa: RUF012 - the name and type are SQLAlchemy's
         UUID: Uuid(),
         datetime: DateTime(timezone=True),
         str: Text(),
@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """An order with copies of what was true when it was placed. Partitioned by month of its UUIDv7."""
+    """An order with copies of customer, store and prices at placement. Partitioned by month of its UUIDv7."""
 
     __tablename__ = "orders"
 
@@ -87,7 +87,7 @@ class Order(Base):
     coupon_code: Mapped[str | None] = mapped_column(String(50))
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # Beyond the design document: concurrency, invoice and payment need them.
+    # Beyond the design document: for concurrency control, the invoice and the payment.
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     store_name: Mapped[str] = mapped_column(String(255))
     store_state: Mapped[str] = mapped_column(String(100))
@@ -126,7 +126,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """A line of an order, with the names and prices of the day."""
+    """A line of an order, with copies of name and prices at placement."""
 
     __tablename__ = "order_items"
 
@@ -141,7 +141,7 @@ class OrderItem(Base):
     customizations: Mapped[list[Any] | None] = mapped_column(server_default=text("'[]'"))
     special_instructions: Mapped[str | None]
     created_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    # Beyond the design document: place on the receipt, and what the invoice shows.
+    # Beyond the design document: the order of the items, and the invoice.
     position: Mapped[int] = mapped_column(Integer)
     category: Mapped[str | None] = mapped_column(String(100))
     discount: Mapped[Decimal] = mapped_column(server_default=text("0"))
@@ -158,7 +158,7 @@ class OrderItem(Base):
 
 
 class OrderTimeline(Base):
-    """The history of an order. `version` is the order's after the change, so that a watcher can resume."""
+    """The history of an order. `version` is that of the order after the change, so that a watcher can resume."""
 
     __tablename__ = "order_timeline"
 
@@ -180,7 +180,7 @@ class OrderTimeline(Base):
 
 
 class OrderTracking(Base):
-    """Where the courier was. Ids are UUIDv7 and order the positions."""
+    """The positions of the courier, ordered by id (UUIDv7)."""
 
     __tablename__ = "order_tracking"
 
@@ -199,7 +199,7 @@ class OrderTracking(Base):
 
 
 class OrderNumber(Base):
-    """Keeps order numbers unique over all partitions, and finds an order by its number."""
+    """The unique index of order numbers over all partitions."""
 
     __tablename__ = "order_numbers"
 
@@ -208,10 +208,11 @@ class OrderNumber(Base):
 
 
 class OrderSaga(Base):
-    """An order that is being placed: written before the first effect, deleted when nothing is left to do or undo.
+    """The saga that places an order: inserted before the first side effect, deleted after the last.
 
-    `reserving`: stock and benefits may be held, no order is written. `undoing`: what may be held is being given back.
-    `placed`: the order is written, its payment is not started for certain. Whoever acts holds it until `locked_until`.
+    `reserving`: stock and benefits may be reserved, the order is not inserted. `undoing`: reservations are being
+    released. `placed`: the order is inserted, its payment may not be started yet. The process that works on the saga
+    owns it until `locked_until`.
     """
 
     __tablename__ = "order_sagas"
@@ -228,12 +229,12 @@ class OrderSaga(Base):
     locked_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    # A row lives for milliseconds: no index beside the key, so that its updates stay in place.
+    # Rows live for milliseconds: without secondary indexes their updates are heap-only.
     __table_args__ = (CheckConstraint("state IN ('reserving', 'undoing', 'placed')"),)
 
 
 class StoreStaff(Base):
-    """Who may be given an order: a copy of store's employments, fed by its events."""
+    """Staff to whom orders can be assigned: a copy of the store service's staff, updated by its events."""
 
     __tablename__ = "store_staff"
 

@@ -1,1 +1,5 @@
-"""Between rows and messages: `words` and scalars, `carts` in, `orders` out, `happenings` to the bus."""
+"""Conversion between messages of the contracts and rows, commands and values of the service."""
+
+from services.order.wire import addresses, enums, events, orders, requests, responses, streams
+
+__all__ = ["addresses", "enums", "events", "orders", "requests", "responses", "streams"]

@@ -1,73 +1,32 @@
-"""Orders, quotes, histories, positions and invoices as the contract shows them."""
+"""Orders, quotes, histories, positions and invoices as messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2, quote_pb2, tracking_pb2
+from jainshikanji.type.v1.money_pb2 import Money
 
-from chassis.security.encryption import FieldCipher
+from chassis.money import CURRENCY, money_to_proto
 from chassis.timestamps import timestamp_to_proto
-from services.order.model.pricing import Option, Price, PricedLine, Tax
-from services.order.wire.contacts import Contact, unseal_position
-from services.order.wire.words import FULFILMENT, PAYMENT_METHOD, PAYMENT_STATUS, REASON, STATUS, money
+from services.order.model.pricing import Option, PricedLine, Tax
+from services.order.model.views import CourierPosition, OrderView, QuotedPrice, TimelineEntry, Tracking
+from services.order.rows import OrderItemRow, OrderRow, OrderStateRow
+from services.order.wire.addresses import address_to_proto, location_to_proto
+from services.order.wire.enums import (
+    CANCELLATION_REASONS,
+    FULFILMENT_TYPES,
+    PAYMENT_METHODS,
+    PAYMENT_STATUSES,
+    STATUSES,
+)
 
 
-class ItemRow(NamedTuple):
-    """An item as statements carry it: a JSON array with these places, amounts in minor units."""
-
-    id: str
-    product_id: str
-    product_name: str
-    product_sku: str | None
-    category: str | None
-    unit_price: int
-    quantity: int
-    subtotal: int
-    discount: int
-    tax_rate: int
-    cgst: int
-    sgst: int
-    igst: int
-    customizations: list[dict[str, Any]] | None
-    special_instructions: str | None
-
-
-def item_row(item_id: str, priced: PricedLine) -> ItemRow:
-    """A priced line as statements carry it."""
-    line, tax = priced.line, priced.tax
-    return ItemRow(
-        item_id,
-        line.product_id,
-        line.name,
-        line.sku or None,
-        line.category or None,
-        line.unit_price,
-        line.quantity,
-        line.subtotal,
-        priced.discount,
-        tax.rate,
-        tax.cgst,
-        tax.sgst,
-        tax.igst,
-        [_option_row(option) for option in line.options],
-        line.special_instructions or None,
-    )
-
-
-def _option_row(option: Option) -> dict[str, Any]:
-    return {
-        "customization": option.customization,
-        "option_id": option.option_id,
-        "name": option.name,
-        "price_modifier": option.price_modifier,
-    }
-
-
-def order(row: Any, contact: Contact | None) -> order_pb2.Order:
-    """A whole order. Without a contact it is as the kitchen sees it: nobody's email, phone or address."""
-    items = [ItemRow(*item) for item in row.items]
+def order_to_proto(view: OrderView) -> order_pb2.Order:
+    """The order; without a contact it has no email, phone, address and delivery instructions."""
+    row, contact = view.order, view.contact
+    items = [OrderItemRow.from_json(item) for item in row.items]
     message = order_pb2.Order(
         id=str(row.id),
         version=row.version,
@@ -76,12 +35,12 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         customer_name=row.customer_name,
         store_id=str(row.store_id),
         store_name=row.store_name,
-        status=STATUS.to_proto(row.status),
-        payment_status=PAYMENT_STATUS.to_proto(row.payment_status),
-        payment_method=PAYMENT_METHOD.to_proto(row.payment_method),
-        fulfilment_type=FULFILMENT.to_proto(row.delivery_type),
-        items=[_item(item) for item in items],
-        amounts=_amounts(row, items),
+        status=STATUSES.to_proto(row.status),
+        payment_status=PAYMENT_STATUSES.to_proto(row.payment_status),
+        payment_method=PAYMENT_METHODS.to_proto(row.payment_method),
+        fulfilment_type=FULFILMENT_TYPES.to_proto(row.delivery_type),
+        items=map(_item_to_proto, items),
+        amounts=_amounts_to_proto(row, items),
         special_instructions=row.special_instructions or "",
         estimated_delivery_at=timestamp_to_proto(row.estimated_delivery_time),
         scheduled_delivery_at=timestamp_to_proto(row.scheduled_delivery_time),
@@ -100,7 +59,7 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         updated_at=timestamp_to_proto(row.updated_at),
     )
     if row.cancellation_code:
-        message.cancellation_reason = REASON.to_proto(row.cancellation_code)
+        message.cancellation_reason = CANCELLATION_REASONS.to_proto(row.cancellation_code)
         message.cancellation_note = row.cancellation_reason or ""
     if row.rating is not None:
         message.rating = row.rating
@@ -113,28 +72,41 @@ def order(row: Any, contact: Contact | None) -> order_pb2.Order:
         message.customer_phone = contact.phone
         message.delivery_instructions = row.delivery_instructions or ""
         if contact.address is not None:
-            message.delivery_address.CopyFrom(contact.address)
+            message.delivery_address.CopyFrom(address_to_proto(contact.address, contact.location))
     return message
 
 
-def _item(row: ItemRow) -> order_pb2.OrderItem:
+def options_to_json(options: Iterable[Option]) -> list[dict[str, Any]]:
+    """The column `customizations`. Its amounts are minor units: JSON has no decimals."""
+    return [
+        {
+            "customization": option.customization,
+            "option_id": option.option_id,
+            "name": option.name,
+            "price_modifier": money_to_proto(option.price_modifier).minor_units,
+        }
+        for option in options
+    ]
+
+
+def _item_to_proto(row: OrderItemRow) -> order_pb2.OrderItem:
     return order_pb2.OrderItem(
         id=row.id,
         product_id=row.product_id,
         product_name=row.product_name,
         product_sku=row.product_sku or "",
         category=row.category or "",
-        unit_price=money(row.unit_price),
+        unit_price=money_to_proto(row.unit_price),
         quantity=row.quantity,
-        subtotal=money(row.subtotal),
-        discount=money(row.discount),
-        tax=_tax(Tax(row.tax_rate, row.subtotal - row.discount, row.cgst, row.sgst, row.igst)),
+        subtotal=money_to_proto(row.subtotal),
+        discount=money_to_proto(row.discount),
+        tax=_tax_to_proto(Tax(row.tax_rate, row.subtotal - row.discount, row.cgst, row.sgst, row.igst)),
         chosen_options=[
             order_pb2.ChosenOption(
                 customization=option["customization"],
                 option_id=option["option_id"],
                 name=option["name"],
-                price_modifier=money(option["price_modifier"]),
+                price_modifier=Money(currency_code=CURRENCY, minor_units=option["price_modifier"]),
             )
             for option in row.customizations or ()
         ],
@@ -142,110 +114,143 @@ def _item(row: ItemRow) -> order_pb2.OrderItem:
     )
 
 
-def _tax(tax: Tax) -> order_pb2.LineTax:
+def _tax_to_proto(tax: Tax) -> order_pb2.LineTax:
     return order_pb2.LineTax(
         rate_basis_points=tax.rate,
-        taxable=money(tax.taxable),
-        cgst=money(tax.cgst),
-        sgst=money(tax.sgst),
-        igst=money(tax.igst),
+        taxable=money_to_proto(tax.taxable),
+        cgst=money_to_proto(tax.cgst),
+        sgst=money_to_proto(tax.sgst),
+        igst=money_to_proto(tax.igst),
     )
 
 
-def _amounts(row: Any, items: Sequence[ItemRow]) -> order_pb2.Amounts:
+def _amounts_to_proto(row: OrderRow, items: Sequence[OrderItemRow]) -> order_pb2.Amounts:
     delivery = Tax(row.delivery_tax_rate, row.delivery_fee, row.delivery_cgst, row.delivery_sgst, row.delivery_igst)
     return order_pb2.Amounts(
-        subtotal=money(row.subtotal),
-        discount=money(row.discount),
-        loyalty_discount=money(row.loyalty_discount),
-        delivery_fee=money(row.delivery_fee),
-        delivery_tax=_tax(delivery),
-        cgst=money(delivery.cgst + sum(item.cgst for item in items)),
-        sgst=money(delivery.sgst + sum(item.sgst for item in items)),
-        igst=money(delivery.igst + sum(item.igst for item in items)),
-        tax=money(row.tax),
-        total=money(row.total),
+        subtotal=money_to_proto(row.subtotal),
+        discount=money_to_proto(row.discount),
+        loyalty_discount=money_to_proto(row.loyalty_discount),
+        delivery_fee=money_to_proto(row.delivery_fee),
+        delivery_tax=_tax_to_proto(delivery),
+        cgst=money_to_proto(sum((item.cgst for item in items), delivery.cgst)),
+        sgst=money_to_proto(sum((item.sgst for item in items), delivery.sgst)),
+        igst=money_to_proto(sum((item.igst for item in items), delivery.igst)),
+        tax=money_to_proto(row.tax),
+        total=money_to_proto(row.total),
     )
 
 
-def quote(token: str, expires: Any, price: Price, points_used: int, estimated: Any) -> quote_pb2.Quote:
-    """A price that holds until `expires`."""
+def quote_to_proto(quote: QuotedPrice) -> quote_pb2.Quote:
+    price = quote.price
     return quote_pb2.Quote(
-        quote=token,
-        expires_at=timestamp_to_proto(expires),
-        items=[_item(item_row("", priced)) for priced in price.lines],
+        quote=quote.token,
+        expires_at=timestamp_to_proto(quote.expires_at),
+        items=map(_priced_line_to_proto, price.lines),
         amounts=order_pb2.Amounts(
-            subtotal=money(price.subtotal),
-            discount=money(price.discount),
-            loyalty_discount=money(price.loyalty_discount),
-            delivery_fee=money(price.delivery_fee),
-            delivery_tax=_tax(price.delivery_tax),
-            cgst=money(price.cgst),
-            sgst=money(price.sgst),
-            igst=money(price.igst),
-            tax=money(price.tax),
-            total=money(price.total),
+            subtotal=money_to_proto(price.subtotal),
+            discount=money_to_proto(price.discount),
+            loyalty_discount=money_to_proto(price.loyalty_discount),
+            delivery_fee=money_to_proto(price.delivery_fee),
+            delivery_tax=_tax_to_proto(price.delivery_tax),
+            cgst=money_to_proto(price.cgst),
+            sgst=money_to_proto(price.sgst),
+            igst=money_to_proto(price.igst),
+            tax=money_to_proto(price.tax),
+            total=money_to_proto(price.total),
         ),
-        loyalty_points_redeemed=points_used,
-        estimated_delivery_at=timestamp_to_proto(estimated),
+        loyalty_points_redeemed=quote.points_used,
+        estimated_delivery_at=timestamp_to_proto(quote.estimated_delivery),
     )
 
 
-def timeline_entry(row: Any, *, for_staff: bool) -> order_pb2.TimelineEntry:
-    """A line of the history. Customers do not see whose account did it."""
+def _priced_line_to_proto(priced: PricedLine) -> order_pb2.OrderItem:
+    """The item that the line would become; it has no id yet."""
+    line = priced.line
+    return order_pb2.OrderItem(
+        product_id=line.product_id,
+        product_name=line.name,
+        product_sku=line.sku,
+        category=line.category,
+        unit_price=money_to_proto(line.unit_price),
+        quantity=line.quantity,
+        subtotal=money_to_proto(line.subtotal),
+        discount=money_to_proto(priced.discount),
+        tax=_tax_to_proto(priced.tax),
+        chosen_options=[
+            order_pb2.ChosenOption(
+                customization=option.customization,
+                option_id=option.option_id,
+                name=option.name,
+                price_modifier=money_to_proto(option.price_modifier),
+            )
+            for option in line.options
+        ],
+        special_instructions=line.special_instructions,
+    )
+
+
+def timeline_entry_to_proto(entry: TimelineEntry) -> order_pb2.TimelineEntry:
+    row = entry.row
     return order_pb2.TimelineEntry(
         id=str(row.id),
         version=row.version,
-        status=STATUS.to_proto(row.status),
+        status=STATUSES.to_proto(row.status),
         note=row.note or "",
         actor=row.updated_by_name or "",
-        actor_id=str(row.updated_by or "") if for_staff else "",
+        actor_id=str(row.updated_by or "") if entry.shows_account else "",
         visible_to_customer=row.visible_to_customer,
         created_at=timestamp_to_proto(row.created_at),
     )
 
 
-def position(row: Any, cipher: FieldCipher) -> tracking_pb2.CourierPosition:
-    """Where the courier was."""
+def position_to_proto(position: CourierPosition) -> tracking_pb2.CourierPosition:
     return tracking_pb2.CourierPosition(
-        id=str(row.id),
-        order_id=str(row.order_id),
-        location=unseal_position(row, cipher),
-        status=STATUS.to_proto(row.status),
-        message=row.message or "",
-        created_at=timestamp_to_proto(row.created_at),
+        id=str(position.id),
+        order_id=str(position.order_id),
+        location=location_to_proto(position.location),
+        status=STATUSES.to_proto(position.status),
+        message=position.message,
+        created_at=timestamp_to_proto(position.created_at),
     )
 
 
-def invoice(row: Any, contact: Contact) -> invoice_pb2.Invoice:
-    """What the order cost and which tax it bore."""
-    whole = order(row, contact)
+def tracking_to_proto(tracking: Tracking) -> order_service_pb2.Tracking:
+    return order_service_pb2.Tracking(
+        order_id=str(tracking.order.id),
+        status=STATUSES.to_proto(tracking.order.status),
+        estimated_delivery_at=timestamp_to_proto(tracking.order.estimated_delivery_time),
+        positions=map(position_to_proto, tracking.positions),
+    )
+
+
+def invoice_to_proto(view: OrderView) -> invoice_pb2.Invoice:
+    """The invoice of the order: its amounts and taxes."""
+    row, order = view.order, order_to_proto(view)
     message = invoice_pb2.Invoice(
         invoice_number=row.order_number,
-        order_id=whole.id,
+        order_id=order.id,
         issued_at=timestamp_to_proto(row.accepted_at),
-        store_id=whole.store_id,
+        store_id=order.store_id,
         store_name=row.store_name,
         supplier_state=row.store_state,
         supplier_gstin=row.store_gstin or "",
         place_of_supply=row.place_of_supply,
         customer_name=row.customer_name,
-        items=whole.items,
-        amounts=whole.amounts,
-        payment_method=whole.payment_method,
-        payment_status=whole.payment_status,
+        items=order.items,
+        amounts=order.amounts,
+        payment_method=order.payment_method,
+        payment_status=order.payment_status,
     )
-    if contact.address is not None:
-        message.delivery_address.CopyFrom(contact.address)
+    if order.HasField("delivery_address"):
+        message.delivery_address.CopyFrom(order.delivery_address)
     return message
 
 
-def state(row: Any) -> order_service_pb2.OrderState:
-    """What other services may know of an order."""
+def order_state_to_proto(row: OrderStateRow) -> order_service_pb2.OrderState:
     return order_service_pb2.OrderState(
         order_id=str(row.order_id),
-        status=STATUS.to_proto(row.status),
-        payment_status=PAYMENT_STATUS.to_proto(row.payment_status),
+        status=STATUSES.to_proto(row.status),
+        payment_status=PAYMENT_STATUSES.to_proto(row.payment_status),
         customer_id=str(row.customer_id),
         store_id=str(row.store_id),
         restock=row.restock,

@@ -1,4 +1,4 @@
-"""The real order service on servers of its own, among peers that do as they are told."""
+"""The real order service on its own servers, with fakes of the services that it calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -26,21 +26,34 @@ from chassis.events.bus import EventMeta
 from chassis.ids import new_id
 from chassis.process.service import Process
 from services.order.app import OrderApp
-from services.order.wire.words import money
 from tests.harness import Identity, Platform, admin, customer, service, staff
-from tests.integration.order.peers import Channels
+from tests.integration.order.fake_services import FakeServices, money
 
-EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
-SAGA = sql("SELECT * FROM order_sagas WHERE order_id = %(id)s")
-SAGAS_OF = sql("SELECT * FROM order_sagas WHERE customer_id = %(id)s")
-ROW = sql("SELECT * FROM orders WHERE id = %(id)s")
-ORDERS_OF = sql("SELECT id, status FROM orders WHERE customer_id = %(id)s ORDER BY id")
+
+class EventRow(NamedTuple):
+    type: str
+    payload: bytes
+
+
+class PlacedOrderRow(NamedTuple):
+    id: UUID
+    status: str
+
+
+class SagaStateRow(NamedTuple):
+    order_id: UUID
+    state: str
+
+
+LIST_EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
+LIST_SAGAS = sql("SELECT order_id, state FROM order_sagas WHERE customer_id = %(id)s", row=SagaStateRow)
+LIST_ORDERS = sql("SELECT id, status FROM orders WHERE customer_id = %(id)s ORDER BY id", row=PlacedOrderRow)
 EXPIRE_LOCK = sql("UPDATE order_sagas SET locked_until = now() - interval '1 second' WHERE customer_id = %(id)s")
 
 
 @dataclass
 class Guest:
-    """A customer with a key of their own for each order."""
+    """A customer."""
 
     id: UUID = field(default_factory=new_id)
 
@@ -51,11 +64,11 @@ class Guest:
 
 @dataclass
 class World:
-    """What tests do with the service."""
+    """The service and its fakes, with the operations of the tests."""
 
     platform: Platform
     process: Process
-    peers: Channels
+    fakes: FakeServices
     store_id: UUID = field(default_factory=new_id)
     product_id: str = field(default_factory=lambda: str(new_id()))
 
@@ -74,23 +87,23 @@ class World:
     def admin(self) -> OrderServiceStub:
         return self.stub(admin())
 
-    def cart(self, **wish: Any) -> dict[str, Any]:
-        """Two glasses, collected, paid in cash, unless the wish says otherwise."""
+    def cart(self, **changes: Any) -> dict[str, Any]:
+        """Two drinks for pickup, paid in cash, with changes."""
         cart: dict[str, Any] = {
             "store_id": str(self.store_id),
             "fulfilment_type": FulfilmentType.PICKUP,
             "lines": [{"product_id": self.product_id, "quantity": 2}],
             "payment_method": PaymentMethod.COD,
-            **wish,
+            **changes,
         }
         if cart["fulfilment_type"] == FulfilmentType.DELIVERY:
             cart.setdefault("address_id", str(UUID(int=1)))
         return cart
 
-    async def place(self, guest: Guest, key: str | None = None, **wish: Any) -> Order:
-        """The answer, when what was left for after it is done too."""
+    async def place(self, guest: Guest, key: str | None = None, **changes: Any) -> Order:
+        """The response, once the work in the background is done."""
         stub = self.stub(guest.identity.sending(idempotency_key=key or str(new_id())))
-        order = await stub.CreateOrder(api.CreateOrderRequest(**self.cart(**wish)))
+        order = await stub.CreateOrder(api.CreateOrderRequest(**self.cart(**changes)))
         await self.app.finish(5)
         return order
 
@@ -100,23 +113,23 @@ class World:
     async def move(self, stub: OrderServiceStub, order_id: str, status: Any, **more: Any) -> Order:
         return await stub.UpdateOrderStatus(api.UpdateOrderStatusRequest(id=order_id, status=status, **more))
 
-    async def hear(self, *events: Message) -> None:
-        """The service's consumer gets these events, as from JetStream."""
-        moment = datetime.now(UTC)
+    async def consume(self, *events: Message) -> None:
+        """Passes the events to the service's consumer, as JetStream does."""
+        occurred_at = datetime.now(UTC)
         received = [
-            (event, EventMeta(new_id(), event.DESCRIPTOR.full_name, "test", "key", 1, moment)) for event in events
+            (event, EventMeta(new_id(), event.DESCRIPTOR.full_name, "test", "key", 1, occurred_at)) for event in events
         ]
         await self.process.consumer.apply(received)
 
     async def pay(self, order: Order, **more: Any) -> None:
-        """The gateway captured what the order costs."""
+        """The gateway captured the total of the order."""
         paid: dict[str, Any] = {"order_id": order.id, "amount": order.amounts.total, **more}
-        await self.hear(PaymentCompleted(**paid))
+        await self.consume(PaymentCompleted(**paid))
 
     async def refund(self, order: Order, amount: int | None = None) -> None:
-        """Money went back: everything, or a part."""
+        """The payment was refunded in full, or by the amount."""
         total = order.amounts.total.minor_units
-        await self.hear(
+        await self.consume(
             RefundProcessed(
                 order_id=order.id,
                 amount=money(amount or total),
@@ -127,37 +140,34 @@ class World:
         )
 
     async def events(self, order_id: str) -> list[str]:
-        """Short names of what was announced of an order, in order."""
-        return [row.type.rsplit(".", 1)[1] for row in await self.app.db.all(EVENTS, key=order_id)]
+        """The short names of the order's published events, oldest first."""
+        return [row.type.rsplit(".", 1)[1] for row in await self.app.db.all(LIST_EVENTS, key=order_id)]
 
     async def event(self, order_id: str, kind: type[Message]) -> Any:
-        for row in await self.app.db.all(EVENTS, key=order_id):
+        for row in await self.app.db.all(LIST_EVENTS, key=order_id):
             if row.type == kind.DESCRIPTOR.full_name:
                 return kind.FromString(row.payload)
-        raise AssertionError(f"{kind.__name__} was not announced")
+        raise AssertionError(f"{kind.__name__} was not published")
 
-    async def row(self, order_id: str) -> Any:
-        return await self.app.db.one(ROW, id=UUID(order_id))
+    async def orders_of(self, guest: Guest) -> list[PlacedOrderRow]:
+        return await self.app.db.all(LIST_ORDERS, id=guest.id)
 
-    async def orders_of(self, guest: Guest) -> list[Any]:
-        return await self.app.db.all(ORDERS_OF, id=guest.id)
-
-    async def sagas_of(self, guest: Guest) -> list[Any]:
-        return await self.app.db.all(SAGAS_OF, id=guest.id)
+    async def sagas_of(self, guest: Guest) -> list[SagaStateRow]:
+        return await self.app.db.all(LIST_SAGAS, id=guest.id)
 
     async def expire_lock(self, guest: Guest) -> None:
-        """As if the process that places the guest's order had died half a minute ago."""
+        """Expires the saga locks, as if the process that places the guest's orders had died."""
         await self.app.db.run(EXPIRE_LOCK, id=guest.id)
 
     async def states(self, *order_ids: str) -> dict[str, Any]:
         stub = self.stub(service("inventory"))
-        answer = await stub.BatchGetOrderStates(api.BatchGetOrderStatesRequest(order_ids=order_ids))
-        return {state.order_id: state for state in answer.states}
+        response = await stub.BatchGetOrderStates(api.BatchGetOrderStatesRequest(order_ids=order_ids))
+        return {state.order_id: state for state in response.states}
 
 
 @pytest.fixture(scope="package")
-def kitchen() -> Iterator[Platform]:
-    """Servers of their own: nobody else's order service works on this database."""
+def own_platform() -> Iterator[Platform]:
+    """Own servers: no other order service uses this database."""
     directory = Path(tempfile.mkdtemp(prefix="jain-shikanji-order-"))
     directory.chmod(0o755)
     platform = Platform(directory)
@@ -168,13 +178,13 @@ def kitchen() -> Iterator[Platform]:
 
 
 @pytest_asyncio.fixture(scope="package")
-async def running(kitchen: Platform) -> AsyncIterator[World]:
-    peers = Channels()
-    await peers.serve(kitchen)
-    process = await kitchen.start("order", heartbeat_seconds=0.3)
-    yield World(kitchen, process, peers)
-    await kitchen.stop()
-    await peers.stop()
+async def running(own_platform: Platform) -> AsyncIterator[World]:
+    fakes = FakeServices()
+    await fakes.serve(own_platform)
+    process = await own_platform.start("order", heartbeat_seconds=0.3)
+    yield World(own_platform, process, fakes)
+    await own_platform.stop()
+    await fakes.stop()
 
 
 @pytest.fixture
@@ -182,7 +192,7 @@ def world(running: World) -> Iterator[World]:
     running.store_id = new_id()
     running.product_id = str(new_id())
     yield running
-    running.peers.behave()
+    running.fakes.behave()
 
 
 @pytest.fixture

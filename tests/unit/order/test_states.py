@@ -1,4 +1,4 @@
-"""The life of an order: every step that exists, none that does not, and who may take it."""
+"""The state machine of an order: its transitions, no others, and the jobs that may perform them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import itertools
 import pytest
 
 from chassis.errors import PermissionDenied
+from services.order.errors import OrderNotCancellable, OrderTransitionRefused
 from services.order.model import states
-from services.order.model.refusals import OrderNotCancellable, OrderTransitionRefused
 
-STATES = list(states.STEPS)
+STATES = list(states.TRANSITIONS)
 FULFILMENTS = ["delivery", "pickup", "dine-in"]
-# The rule book, written out once more by hand.
+# The specification, written independently of the code.
 EXISTING = {
     ("pending", "confirmed"),
     ("pending", "cancelled"),
@@ -33,15 +33,15 @@ ONLY_FOR_DELIVERY = ("ready", "out_for_delivery")
 
 
 @pytest.mark.parametrize(("current", "target", "fulfilment"), list(itertools.product(STATES, STATES, FULFILMENTS)))
-def test_only_the_steps_of_the_rule_book_exist(current: str, target: str, fulfilment: str) -> None:
-    step = (current, target)
-    wrong_way = NOT_FOR_DELIVERY if fulfilment == "delivery" else ONLY_FOR_DELIVERY
-    if step in EXISTING and step != wrong_way:
-        states.check_step(current, target, fulfilment)
+def test_only_the_specified_transitions_exist(current: str, target: str, fulfilment: str) -> None:
+    transition = (current, target)
+    inapplicable = NOT_FOR_DELIVERY if fulfilment == "delivery" else ONLY_FOR_DELIVERY
+    if transition in EXISTING and transition != inapplicable:
+        states.check_transition(current, target, fulfilment)
     else:
-        with pytest.raises(OrderTransitionRefused) as refused:
-            states.check_step(current, target, fulfilment)
-        assert refused.value.metadata == {"current": current.upper(), "target": target.upper()}
+        with pytest.raises(OrderTransitionRefused) as failed:
+            states.check_transition(current, target, fulfilment)
+        assert failed.value.metadata == {"current": current.upper(), "target": target.upper()}
 
 
 ALLOWED = {
@@ -55,7 +55,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize(("job", "target"), list(itertools.product(ALLOWED, STATES)))
-def test_each_job_takes_its_own_steps_and_no_other(job: str, target: str) -> None:
+def test_each_job_performs_only_its_own_transitions(job: str, target: str) -> None:
     if target in ALLOWED[job]:
         states.check_job({job}, "confirmed", target)
     else:
@@ -63,28 +63,28 @@ def test_each_job_takes_its_own_steps_and_no_other(job: str, target: str) -> Non
             states.check_job({job}, "confirmed", target)
 
 
-def test_nobody_confirms_or_refunds_by_hand() -> None:
+def test_no_job_confirms_or_refunds_an_order() -> None:
     for target in ("pending", "confirmed", "refunded"):
         with pytest.raises(PermissionDenied):
             states.check_job(set(ALLOWED), "pending", target)
 
 
 @pytest.mark.parametrize("job", ["cashier", "support"])
-def test_a_failed_delivery_is_the_managers(job: str) -> None:
+def test_only_managers_and_admins_cancel_a_failed_delivery(job: str) -> None:
     states.check_job({"manager"}, "out_for_delivery", "cancelled")
     states.check_job({"admin"}, "out_for_delivery", "cancelled")
     with pytest.raises(PermissionDenied):
         states.check_job({job}, "out_for_delivery", "cancelled")
 
 
-def test_two_jobs_add_up() -> None:
+def test_an_account_with_two_jobs_may_do_what_either_may() -> None:
     states.check_job({"chef", "delivery"}, "ready", "out_for_delivery")
 
 
 @pytest.mark.parametrize("current", STATES)
-def test_customers_cancel_until_the_kitchen_begins(current: str) -> None:
+def test_customers_cancel_until_the_kitchen_starts(current: str) -> None:
     if current in {"pending", "confirmed"}:
-        states.check_customer_cancels(current)
+        states.check_customer_may_cancel(current)
     else:
         with pytest.raises(OrderNotCancellable):
-            states.check_customer_cancels(current)
+            states.check_customer_may_cancel(current)

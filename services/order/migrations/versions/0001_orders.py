@@ -1,8 +1,8 @@
-"""Orders, their items, history and positions; the saga that places them; who may be given one.
+"""Orders, their items, history and positions; the saga that places them; the staff to whom they can be assigned.
 
-The design document's tables, with these differences: copies of personal data are sealed (BYTEA); orders are partitioned
-by month of their UUIDv7 and their numbers are unique through order_numbers; the customer and store indexes carry the
-id, so that a page of orders is read in its order; an address is only there when something is delivered.
+The tables of the design document, with these differences: copies of personal data are encrypted (BYTEA); orders are
+partitioned by month of their UUIDv7 and their numbers are unique through order_numbers; the indexes by customer and by
+store include the id, for keyset pagination; only orders with delivery have an address.
 
 Revision ID: 0001
 """
@@ -15,7 +15,7 @@ from alembic import op
 
 from chassis.database.migrations import create_chassis_tables
 from services.order.model.months import months
-from services.order.queries.partitions import create_partition
+from services.order.queries.partitions import partition_ddl
 
 revision = "0001"
 down_revision = None
@@ -106,7 +106,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE TABLE orders_default PARTITION OF orders DEFAULT")
     for month in months(datetime.now(UTC) - MONTHS_BACK, MONTHS):
-        op.execute(create_partition(month).text.decode())
+        op.execute(partition_ddl(month))
     op.execute("CREATE INDEX idx_orders_customer ON orders(customer_id, id DESC)")
     op.execute("CREATE INDEX idx_orders_store ON orders(store_id, id DESC)")
     op.execute("CREATE INDEX idx_orders_status ON orders(status)")
@@ -125,7 +125,7 @@ def upgrade() -> None:
         )
         """
     )
-    _create_parts_of_an_order()
+    _create_order_details()
     _create_saga()
     op.execute(
         """
@@ -142,7 +142,7 @@ def upgrade() -> None:
     op.execute("CREATE INDEX idx_store_staff_account ON store_staff(account_id, store_id)")
 
 
-def _create_parts_of_an_order() -> None:
+def _create_order_details() -> None:
     op.execute(
         """
         CREATE TABLE order_items (

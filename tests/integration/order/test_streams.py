@@ -1,4 +1,4 @@
-"""A watched order: every step reaches the customer within a second, in order, and a lost stream is resumed."""
+"""Streams of watched orders: each change arrives within a second and in order, and streams can be resumed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
-from services.order.usecases.watching import last_seen
+from services.order.wire.requests import version_from_header
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.test_lifecycle import assigned
+from tests.integration.order.test_transitions import assign_courier
 
 Event = tuple[str, str, Any]
 
@@ -51,7 +51,7 @@ async def statuses(events: AsyncIterator[Event], count: int) -> list[tuple[str, 
     return [(event[1], event[2]["status"]) for event in [await following(events, "status") for _ in range(count)]]
 
 
-async def test_the_history_comes_first_and_then_each_step_within_a_second(world: World, guest: Guest) -> None:
+async def test_the_history_is_followed_by_each_change_within_a_second(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     events = stream(world.stub(guest.identity), order.id)
     assert await statuses(events, 1) == [("1", "PENDING")]
@@ -68,7 +68,7 @@ async def test_the_history_comes_first_and_then_each_step_within_a_second(world:
         await anext(events)
 
 
-async def test_a_lost_stream_is_resumed_after_what_was_seen(world: World, guest: Guest) -> None:
+async def test_a_stream_resumes_after_the_last_event_id(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     cashier = world.staff("cashier")
     await world.move(cashier, order.id, OrderStatus.PREPARING)
@@ -77,7 +77,7 @@ async def test_a_lost_stream_is_resumed_after_what_was_seen(world: World, guest:
     assert await statuses(events, 2) == [("3", "PREPARING"), ("4", "READY")]
 
 
-async def test_a_step_in_another_replica_is_seen_here(world: World, guest: Guest) -> None:
+async def test_a_change_in_another_replica_is_streamed(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     other = await world.platform.launch("order")
     try:
@@ -91,7 +91,7 @@ async def test_a_step_in_another_replica_is_seen_here(world: World, guest: Guest
         await other.stop()
 
 
-async def test_a_replica_that_drains_sends_its_watchers_elsewhere(world: World, guest: Guest) -> None:
+async def test_a_draining_replica_ends_its_streams(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     other = await world.platform.launch("order")
     stub = world.platform.stub_at(other.mesh_port, "order", OrderServiceStub, guest.identity)
@@ -103,9 +103,9 @@ async def test_a_replica_that_drains_sends_its_watchers_elsewhere(world: World, 
         await stopping
 
 
-async def test_positions_and_notes_are_seen_too(world: World, guest: Guest) -> None:
+async def test_positions_and_notes_are_streamed(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
-    courier = await assigned(world, order)
+    courier = await assign_courier(world, order)
     for status in (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.OUT_FOR_DELIVERY):
         await world.move(world.staff("manager"), order.id, status)
     events = stream(world.stub(guest.identity), order.id)
@@ -120,7 +120,7 @@ async def test_positions_and_notes_are_seen_too(world: World, guest: Guest) -> N
     assert (await following(events, "status"))[2]["note"] == "पास में हूँ"
 
 
-async def test_internal_notes_stay_internal(world: World, guest: Guest) -> None:
+async def test_internal_notes_are_not_streamed_to_customers(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     events = stream(world.stub(guest.identity), order.id)
     await statuses(events, 2)
@@ -130,14 +130,14 @@ async def test_internal_notes_stay_internal(world: World, guest: Guest) -> None:
     assert await statuses(events, 1) == [("4", "PREPARING")]
 
 
-async def test_a_silent_stream_is_kept_open(world: World, guest: Guest) -> None:
+async def test_an_idle_stream_has_heartbeats(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     events = stream(world.stub(guest.identity), order.id)
     await statuses(events, 2)
     assert (await following(events, ""))[2] == ": alive"
 
 
-async def test_a_closed_order_tells_its_history_and_ends(world: World, guest: Guest) -> None:
+async def test_the_stream_of_a_closed_order_ends_after_its_history(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     await world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id))
     events = [event async for event in stream(world.stub(guest.identity), order.id)]
@@ -145,21 +145,21 @@ async def test_a_closed_order_tells_its_history_and_ends(world: World, guest: Gu
     assert events[-1] == ("end", "", {"reason": "CLOSED"})
 
 
-async def test_a_stranger_sees_nothing(world: World, guest: Guest) -> None:
+async def test_an_order_of_another_customer_cannot_be_watched(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await anext(stream(world.stub(Guest().identity), order.id))
     assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_streams_that_ended_are_forgotten(world: World, guest: Guest) -> None:
+async def test_ended_streams_are_removed(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     call = world.stub(guest.identity).WatchOrder(api.WatchOrderRequest(id=order.id))
     await call.read()
-    assert UUID(order.id) in world.app.watchers._woken
+    assert UUID(order.id) in world.app.watchers._wakeups
     call.cancel()
     async with asyncio.timeout(2):
-        while UUID(order.id) in world.app.watchers._woken:
+        while UUID(order.id) in world.app.watchers._wakeups:
             await asyncio.sleep(0.02)
 
 
@@ -176,5 +176,5 @@ async def test_streams_that_ended_are_forgotten(world: World, guest: Guest) -> N
         ("2147483648", 0),
     ],
 )
-def test_a_last_event_id_is_a_version_or_nothing(header: str, seen: int) -> None:
-    assert last_seen(header) == seen
+def test_a_last_event_id_that_is_no_version_is_ignored(header: str, seen: int) -> None:
+    assert version_from_header(header) == seen

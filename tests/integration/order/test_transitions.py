@@ -1,4 +1,4 @@
-"""An order's life: who moves it, what each step writes and announces, and what is refused."""
+"""Transitions of orders: who may perform them, what they write and publish, and what is rejected."""
 
 from __future__ import annotations
 
@@ -19,51 +19,50 @@ from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from chassis.clock import now
 from chassis.database import sql
 from chassis.ids import new_id
-from services.order.usecases import recovery
-from services.order.usecases.hearing import PaymentMismatch
-from services.order.wire.words import money
+from services.order.errors import PaymentMismatch
+from services.order.usecases import partitions, recovery
 from tests.harness import Refused, refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.peers import breakdown
+from tests.integration.order.fake_services import be_unavailable, money
 
 EXPIRE = sql("UPDATE orders SET payment_expires_at = now() - interval '1 second' WHERE id = %(id)s::uuid")
 
 
-async def failing(call: Any) -> Refused:
+async def error_of(call: Any) -> Refused:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
     return refusal(failed.value)
 
 
-async def hired(world: World, job: Any) -> Any:
+async def hire_staff(world: World, job: Any) -> Any:
     account = new_id()
-    await world.hear(
+    await world.consume(
         StaffGranted(staff_id=str(new_id()), version=1, account_id=str(account), store_id=str(world.store_id), job=job)
     )
     return account
 
 
-async def assigned(world: World, order: Order) -> Any:
-    """The order's courier, hired and given the order."""
-    courier = await hired(world, StaffJob.DELIVERY)
+async def assign_courier(world: World, order: Order) -> Any:
+    """Hires a courier and assigns the order."""
+    courier = await hire_staff(world, StaffJob.DELIVERY)
     await world.staff("manager").AssignOrder(api.AssignOrderRequest(id=order.id, delivery_person_id=str(courier)))
     return courier
 
 
-async def test_the_whole_road_of_a_delivery(world: World, guest: Guest) -> None:
+async def test_a_delivery_from_placement_to_handover(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY, payment_method=PaymentMethod.UPI)
     await world.pay(order)
     chef = new_id()
     order = await world.move(world.staff("chef", chef), order.id, OrderStatus.PREPARING)
     assert order.assigned_staff_id == str(chef)
     await world.move(world.staff("chef", chef), order.id, OrderStatus.READY)
-    courier = await assigned(world, order)
+    courier = await assign_courier(world, order)
     await world.move(world.staff("delivery", courier), order.id, OrderStatus.OUT_FOR_DELIVERY)
     order = await world.move(world.staff("delivery", courier), order.id, OrderStatus.DELIVERED)
     assert order.status == OrderStatus.DELIVERED
     assert order.payment_status == PaymentStatus.COMPLETED
-    for moment in ("accepted_at", "preparing_at", "ready_at", "dispatched_at", "delivered_at"):
-        assert order.HasField(moment)
+    for field in ("accepted_at", "preparing_at", "ready_at", "dispatched_at", "delivered_at"):
+        assert order.HasField(field)
     assert await world.events(order.id) == [
         "OrderCreated",
         "OrderConfirmed",
@@ -78,19 +77,19 @@ async def test_the_whole_road_of_a_delivery(world: World, guest: Guest) -> None:
     assert delivered.items[0].product_id == world.product_id
     assert delivered.version == order.version == 7
     history = await world.stub(guest.identity).GetTimeline(api.GetTimelineRequest(id=order.id))
-    told = [OrderStatus.Value.Name(entry.status) for entry in history.entries]
-    assert told == ["PENDING", "CONFIRMED", "PREPARING", "READY", "OUT_FOR_DELIVERY", "DELIVERED"]
+    seen = [OrderStatus.Value.Name(entry.status) for entry in history.entries]
+    assert seen == ["PENDING", "CONFIRMED", "PREPARING", "READY", "OUT_FOR_DELIVERY", "DELIVERED"]
     assert [entry.version for entry in history.entries] == [1, 2, 3, 4, 6, 7]
     assert not any(entry.actor_id for entry in history.entries)
 
 
-async def test_pickup_is_handed_over_at_the_counter_and_pays_there(world: World, guest: Guest) -> None:
+async def test_a_pickup_order_is_paid_and_delivered_at_the_counter(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     cashier = world.staff("cashier")
     for status in (OrderStatus.PREPARING, OrderStatus.READY):
         await world.move(cashier, order.id, status)
-    refused = await failing(world.move(cashier, order.id, OrderStatus.OUT_FOR_DELIVERY))
-    assert refused.reason == "ORDER_TRANSITION_REFUSED"
+    error = await error_of(world.move(cashier, order.id, OrderStatus.OUT_FOR_DELIVERY))
+    assert error.reason == "ORDER_TRANSITION_REFUSED"
     await world.move(cashier, order.id, OrderStatus.DELIVERED)
     history = await cashier.GetTimeline(api.GetTimelineRequest(id=order.id))
     assert history.entries[-1].note == "cash received: 252.00"
@@ -101,22 +100,22 @@ async def test_pickup_is_handed_over_at_the_counter_and_pays_there(world: World,
     assert order.status == OrderStatus.DELIVERED
 
 
-async def test_a_step_is_not_skipped(world: World, guest: Guest) -> None:
+async def test_a_transition_cannot_be_skipped(world: World, guest: Guest) -> None:
     order = await world.place(guest)
-    refused = await failing(world.move(world.staff("manager"), order.id, OrderStatus.READY))
-    assert refused.code is grpc.StatusCode.ABORTED
-    assert refused.metadata == {"current": "CONFIRMED", "target": "READY"}
+    error = await error_of(world.move(world.staff("manager"), order.id, OrderStatus.READY))
+    assert error.code is grpc.StatusCode.ABORTED
+    assert error.metadata == {"current": "CONFIRMED", "target": "READY"}
 
 
 @pytest.mark.parametrize("status", [OrderStatus.CONFIRMED, OrderStatus.PENDING, OrderStatus.REFUNDED, 0, 77])
-async def test_nobody_confirms_by_hand(world: World, guest: Guest, status: Any) -> None:
+async def test_staff_cannot_confirm_an_order(world: World, guest: Guest, status: Any) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    refused = await failing(world.move(world.admin(), order.id, status))
-    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    error = await error_of(world.move(world.admin(), order.id, status))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert (await world.get(guest, order.id)).status == OrderStatus.PENDING
 
 
-async def test_repeating_a_step_changes_nothing(world: World, guest: Guest) -> None:
+async def test_a_repeated_transition_changes_nothing(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     first = await world.move(world.staff("chef"), order.id, OrderStatus.PREPARING)
     assert await world.move(world.staff("manager"), order.id, OrderStatus.PREPARING) == await _as_manager(world, first)
@@ -126,16 +125,16 @@ async def _as_manager(world: World, order: Order) -> Order:
     return await world.staff("manager").GetOrder(api.GetOrderRequest(id=order.id))
 
 
-async def test_a_command_on_an_old_version_is_refused(world: World, guest: Guest) -> None:
+async def test_a_request_with_an_old_version_is_rejected(world: World, guest: Guest) -> None:
     order = await world.place(guest)
-    refused = await failing(world.move(world.staff("chef"), order.id, OrderStatus.PREPARING, version=1))
-    assert refused.reason == "STALE_ORDER"
-    assert refused.metadata == {"seen_version": "1", "current_version": "2"}
+    error = await error_of(world.move(world.staff("chef"), order.id, OrderStatus.PREPARING, version=1))
+    assert error.reason == "STALE_ORDER"
+    assert error.metadata == {"seen_version": "1", "current_version": "2"}
     moved = await world.move(world.staff("chef"), order.id, OrderStatus.PREPARING, version=2)
     assert moved.version == 3
 
 
-async def test_two_who_press_at_once_make_one_step(world: World, guest: Guest) -> None:
+async def test_concurrent_requests_make_one_transition(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     chefs = [world.staff("chef") for _ in range(6)]
     orders = await asyncio.gather(*(world.move(chef, order.id, OrderStatus.PREPARING) for chef in chefs))
@@ -153,12 +152,12 @@ async def test_two_who_press_at_once_make_one_step(world: World, guest: Guest) -
 )
 async def test_the_wrong_job_is_denied(world: World, guest: Guest, job: str, status: Any) -> None:
     order = await world.place(guest)
-    refused = await failing(world.move(world.staff(job), order.id, status, note="x"))
-    assert refused.code is grpc.StatusCode.PERMISSION_DENIED
+    error = await error_of(world.move(world.staff(job), order.id, status, note="x"))
+    assert error.code is grpc.StatusCode.PERMISSION_DENIED
     assert (await world.get(guest, order.id)).version == order.version
 
 
-async def test_what_is_not_theirs_is_not_there(world: World, guest: Guest) -> None:
+async def test_an_order_that_the_caller_may_not_see_is_not_found(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     strangers = [
         world.stub(Guest().identity),
@@ -173,12 +172,12 @@ async def test_what_is_not_theirs_is_not_there(world: World, guest: Guest) -> No
             stub.GetInvoice(api.GetInvoiceRequest(id=order.id)),
             stub.CancelOrder(api.CancelOrderRequest(id=order.id, reason="x")),
         ):
-            refused = await failing(call)
-            missing = await failing(world.stub(Guest().identity).GetOrder(api.GetOrderRequest(id=str(new_id()))))
-            if refused.code is grpc.StatusCode.PERMISSION_DENIED:
-                # A courier may not cancel anything at all: the contract says so before any order is looked at.
+            error = await error_of(call)
+            missing = await error_of(world.stub(Guest().identity).GetOrder(api.GetOrderRequest(id=str(new_id()))))
+            if error.code is grpc.StatusCode.PERMISSION_DENIED:
+                # The contract does not permit couriers to cancel, whatever the order.
                 continue
-            assert refused == missing
+            assert error == missing
     assert (await world.get(guest, order.id)).version == order.version
 
 
@@ -186,44 +185,44 @@ async def test_a_courier_moves_only_assigned_orders(world: World, guest: Guest) 
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     await world.move(world.staff("chef"), order.id, OrderStatus.PREPARING)
     await world.move(world.staff("chef"), order.id, OrderStatus.READY)
-    stranger = await hired(world, StaffJob.DELIVERY)
-    refused = await failing(world.move(world.staff("delivery", stranger), order.id, OrderStatus.OUT_FOR_DELIVERY))
-    assert refused.code is grpc.StatusCode.NOT_FOUND
-    courier = await assigned(world, order)
+    stranger = await hire_staff(world, StaffJob.DELIVERY)
+    error = await error_of(world.move(world.staff("delivery", stranger), order.id, OrderStatus.OUT_FOR_DELIVERY))
+    assert error.code is grpc.StatusCode.NOT_FOUND
+    courier = await assign_courier(world, order)
     await world.move(world.staff("delivery", courier), order.id, OrderStatus.OUT_FOR_DELIVERY)
 
 
 async def test_only_staff_with_the_job_can_be_assigned(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     manager = world.staff("manager")
-    chef = await hired(world, StaffJob.CHEF)
+    chef = await hire_staff(world, StaffJob.CHEF)
     as_courier = manager.AssignOrder(api.AssignOrderRequest(id=order.id, delivery_person_id=str(chef)))
-    assert (await failing(as_courier)).reason == "STAFF_NOT_ASSIGNABLE"
-    given = await manager.AssignOrder(api.AssignOrderRequest(id=order.id, assigned_staff_id=str(chef)))
-    assert given.assigned_staff_id == str(chef)
-    assert given.delivery_person_id == ""
+    assert (await error_of(as_courier)).reason == "STAFF_NOT_ASSIGNABLE"
+    changed = await manager.AssignOrder(api.AssignOrderRequest(id=order.id, assigned_staff_id=str(chef)))
+    assert changed.assigned_staff_id == str(chef)
+    assert changed.delivery_person_id == ""
 
 
-async def test_somebody_who_left_cannot_be_assigned(world: World, guest: Guest) -> None:
+async def test_former_staff_cannot_be_assigned(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     member, account = str(new_id()), str(new_id())
     facts = {"staff_id": member, "account_id": account, "store_id": str(world.store_id), "job": StaffJob.DELIVERY}
-    # The news of leaving overtakes that of coming.
-    await world.hear(StaffRevoked(version=2, **facts), StaffGranted(version=1, **facts))
+    # The events arrive in reverse order.
+    await world.consume(StaffRevoked(version=2, **facts), StaffGranted(version=1, **facts))
     call = world.staff("manager").AssignOrder(api.AssignOrderRequest(id=order.id, delivery_person_id=account))
-    refused = await failing(call)
-    assert (refused.reason, refused.metadata) == ("STAFF_NOT_ASSIGNABLE", {"job": "DELIVERY"})
+    error = await error_of(call)
+    assert (error.reason, error.metadata) == ("STAFF_NOT_ASSIGNABLE", {"job": "DELIVERY"})
 
 
 async def test_a_closed_order_is_not_assigned(world: World, guest: Guest) -> None:
     order = await world.place(guest)
-    chef = await hired(world, StaffJob.CHEF)
+    chef = await hire_staff(world, StaffJob.CHEF)
     await world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id))
     call = world.staff("manager").AssignOrder(api.AssignOrderRequest(id=order.id, assigned_staff_id=str(chef)))
-    assert (await failing(call)).reason == "ORDER_CLOSED"
+    assert (await error_of(call)).reason == "ORDER_CLOSED"
 
 
-async def test_a_customer_cancels_before_the_kitchen_begins(world: World, guest: Guest) -> None:
+async def test_a_customer_cancels_before_the_kitchen_starts(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     stub = world.stub(guest.identity)
     cancelled = await stub.CancelOrder(api.CancelOrderRequest(id=order.id, reason="changed my mind"))
@@ -237,13 +236,13 @@ async def test_a_customer_cancels_before_the_kitchen_begins(world: World, guest:
     assert (await world.events(order.id)).count("OrderCancelled") == 1
 
 
-async def test_later_the_food_is_consumed_and_only_staff_cancel(world: World, guest: Guest) -> None:
+async def test_once_the_kitchen_has_started_only_staff_cancel(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     await world.move(world.staff("chef"), order.id, OrderStatus.PREPARING)
-    refused = await failing(world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id)))
-    assert refused.reason == "ORDER_NOT_CANCELLABLE"
+    error = await error_of(world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id)))
+    assert error.reason == "ORDER_NOT_CANCELLABLE"
     support = world.staff("support")
-    without_reason = await failing(support.CancelOrder(api.CancelOrderRequest(id=order.id)))
+    without_reason = await error_of(support.CancelOrder(api.CancelOrderRequest(id=order.id)))
     assert "reason" in without_reason.violations
     cancelled = await support.CancelOrder(api.CancelOrderRequest(id=order.id, reason="burnt"))
     assert cancelled.cancellation_reason == CancellationReason.STORE_REQUEST
@@ -252,16 +251,16 @@ async def test_later_the_food_is_consumed_and_only_staff_cancel(world: World, gu
     assert not (await world.states(order.id))[order.id].restock
 
 
-async def test_a_failed_delivery_is_the_managers(world: World, guest: Guest) -> None:
+async def test_only_a_manager_cancels_a_failed_delivery(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     cashier, manager = world.staff("cashier"), world.staff("manager")
     for status in (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.OUT_FOR_DELIVERY):
         await world.move(cashier, order.id, status)
-    denied = await failing(cashier.CancelOrder(api.CancelOrderRequest(id=order.id, reason="nobody opened")))
+    denied = await error_of(cashier.CancelOrder(api.CancelOrderRequest(id=order.id, reason="no answer at the door")))
     assert denied.code is grpc.StatusCode.PERMISSION_DENIED
-    cancelled = await world.move(manager, order.id, OrderStatus.CANCELLED, note="nobody opened")
+    cancelled = await world.move(manager, order.id, OrderStatus.CANCELLED, note="no answer at the door")
     assert cancelled.cancellation_reason == CancellationReason.DELIVERY_FAILED
-    assert cancelled.cancellation_note == "nobody opened"
+    assert cancelled.cancellation_note == "no answer at the door"
 
 
 async def test_a_payment_confirms_once(world: World, guest: Guest) -> None:
@@ -276,24 +275,24 @@ async def test_a_payment_confirms_once(world: World, guest: Guest) -> None:
 
 async def test_a_declined_attempt_leaves_the_order_payable(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    await world.hear(PaymentFailed(order_id=order.id))
+    await world.consume(PaymentFailed(order_id=order.id))
     declined = await world.get(guest, order.id)
     assert (declined.status, declined.payment_status) == (OrderStatus.PENDING, PaymentStatus.FAILED)
     await world.pay(order)
-    # The news of the declined attempt comes once more, late.
-    await world.hear(PaymentFailed(order_id=order.id))
+    # The event of the declined attempt is delivered again, late.
+    await world.consume(PaymentFailed(order_id=order.id))
     paid = await world.get(guest, order.id)
     assert (paid.status, paid.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.COMPLETED)
 
 
-async def test_a_wrong_amount_never_confirms(world: World, guest: Guest) -> None:
+async def test_a_payment_of_another_amount_does_not_confirm_the_order(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     with pytest.raises(PaymentMismatch):
-        await world.hear(PaymentCompleted(order_id=order.id, amount=money(1)))
+        await world.consume(PaymentCompleted(order_id=order.id, amount=money(1)))
     assert (await world.get(guest, order.id)).status == OrderStatus.PENDING
 
 
-async def test_money_for_a_cancelled_order_goes_back_and_it_is_refunded(world: World, guest: Guest) -> None:
+async def test_a_late_payment_of_a_cancelled_order_is_refunded(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     await world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id))
     await world.pay(order)
@@ -305,17 +304,17 @@ async def test_money_for_a_cancelled_order_goes_back_and_it_is_refunded(world: W
     assert (await world.event(order.id, events.OrderRefunded)).refunded == order.amounts.total
 
 
-async def test_a_part_that_goes_back_changes_no_state(world: World, guest: Guest) -> None:
+async def test_a_partial_refund_does_not_change_the_state(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     await world.pay(order)
     await world.refund(order, 1000)
-    told = await world.get(guest, order.id)
-    assert (told.status, told.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.COMPLETED)
+    seen = await world.get(guest, order.id)
+    assert (seen.status, seen.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.COMPLETED)
     history = await world.stub(guest.identity).GetTimeline(api.GetTimelineRequest(id=order.id))
     assert history.entries[-1].note == "10.00 refunded"
 
 
-async def test_money_that_went_back_first_makes_the_cancelled_order_refunded(world: World, guest: Guest) -> None:
+async def test_an_order_that_is_cancelled_after_its_refund_becomes_refunded(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     await world.pay(order)
     await world.refund(order)
@@ -325,39 +324,39 @@ async def test_money_that_went_back_first_makes_the_cancelled_order_refunded(wor
     assert (await world.events(order.id))[-2:] == ["OrderCancelled", "OrderRefunded"]
 
 
-async def test_an_unpaid_order_is_cancelled_and_everything_goes_back(world: World, guest: Guest) -> None:
+async def test_an_unpaid_order_is_cancelled_when_it_expires(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    await recovery.cancel_unpaid(world.app)
+    await recovery.cancel_unpaid_orders(world.app)
     assert (await world.get(guest, order.id)).status == OrderStatus.PENDING
     await world.app.db.run(EXPIRE, id=order.id)
-    await recovery.cancel_unpaid(world.app)
+    await recovery.cancel_unpaid_orders(world.app)
     cancelled = await world.get(guest, order.id)
     assert cancelled.status == OrderStatus.CANCELLED
     assert cancelled.cancellation_reason == CancellationReason.PAYMENT_TIMEOUT
     assert (await world.event(order.id, events.OrderCancelled)).restock
 
 
-async def test_an_order_whose_payment_nobody_told_of_is_confirmed(world: World, guest: Guest) -> None:
+async def test_an_expired_order_that_is_paid_is_confirmed(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    world.peers.captured.add(order.id)
+    world.fakes.captured.add(order.id)
     await world.app.db.run(EXPIRE, id=order.id)
-    await recovery.cancel_unpaid(world.app)
+    await recovery.cancel_unpaid_orders(world.app)
     confirmed = await world.get(guest, order.id)
     assert (confirmed.status, confirmed.payment_status) == (OrderStatus.CONFIRMED, PaymentStatus.COMPLETED)
 
 
-async def test_while_payment_cannot_tell_nothing_is_given_up(world: World, guest: Guest) -> None:
+async def test_an_expired_order_is_not_cancelled_while_payment_is_unavailable(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    world.peers.before["ReconcileOrderPayment"] = breakdown
+    world.fakes.before["ReconcileOrderPayment"] = be_unavailable
     await world.app.db.run(EXPIRE, id=order.id)
-    await recovery.cancel_unpaid(world.app)
+    await recovery.cancel_unpaid_orders(world.app)
     assert (await world.get(guest, order.id)).status == OrderStatus.PENDING
-    world.peers.behave()
-    await recovery.cancel_unpaid(world.app)
+    world.fakes.behave()
+    await recovery.cancel_unpaid_orders(world.app)
     assert (await world.get(guest, order.id)).status == OrderStatus.CANCELLED
 
 
-async def test_a_note_is_told_to_whom_it_is_for(world: World, guest: Guest) -> None:
+async def test_customers_see_only_the_notes_for_them(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     cashier = world.staff("cashier")
     internal = await cashier.AddTimelineNote(api.AddTimelineNoteRequest(id=order.id, note="guest was rude"))
@@ -372,12 +371,12 @@ async def test_a_note_is_told_to_whom_it_is_for(world: World, guest: Guest) -> N
     assert (await world.get(guest, order.id)).status == OrderStatus.CONFIRMED
 
 
-async def test_positions_are_taken_from_the_courier_while_under_way(world: World, guest: Guest) -> None:
+async def test_positions_are_accepted_from_the_courier_during_delivery(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
-    courier = await assigned(world, order)
+    courier = await assign_courier(world, order)
     stub = world.staff("delivery", courier)
     here = api.ReportPositionRequest(id=order.id, location={"latitude": 19.06, "longitude": 72.84})
-    assert (await failing(stub.ReportPosition(here))).reason == "ORDER_NOT_UNDER_WAY"
+    assert (await error_of(stub.ReportPosition(here))).reason == "ORDER_NOT_UNDER_WAY"
     for status in (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.OUT_FOR_DELIVERY):
         await world.move(world.staff("manager"), order.id, status)
     await stub.ReportPosition(here)
@@ -385,26 +384,24 @@ async def test_positions_are_taken_from_the_courier_while_under_way(world: World
     await stub.ReportPosition(here)
     tracking = await world.stub(guest.identity).GetTracking(api.GetTrackingRequest(id=order.id))
     assert [position.location.latitude for position in tracking.positions] == [19.07, 19.06]
-    manager = await failing(world.staff("manager").ReportPosition(here))
+    manager = await error_of(world.staff("manager").ReportPosition(here))
     assert manager.code is grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize(("latitude", "longitude"), [(91, 0), (0, 181), (float("nan"), 0), (float("inf"), 0)])
-async def test_a_position_off_this_earth_is_refused(
-    world: World, guest: Guest, latitude: float, longitude: float
-) -> None:
+async def test_invalid_coordinates_are_rejected(world: World, guest: Guest, latitude: float, longitude: float) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
-    courier = await assigned(world, order)
+    courier = await assign_courier(world, order)
     where = api.ReportPositionRequest(id=order.id, location={"latitude": latitude, "longitude": longitude})
-    refused = await failing(world.staff("delivery", courier).ReportPosition(where))
-    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    error = await error_of(world.staff("delivery", courier).ReportPosition(where))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_an_invoice_shows_the_tax_of_an_accepted_order(world: World, guest: Guest) -> None:
     pending = await world.place(guest, payment_method=PaymentMethod.UPI)
     stub = world.stub(guest.identity)
-    refused = await failing(stub.GetInvoice(api.GetInvoiceRequest(id=pending.id)))
-    assert refused.reason == "ORDER_NOT_INVOICED"
+    error = await error_of(stub.GetInvoice(api.GetInvoiceRequest(id=pending.id)))
+    assert error.reason == "ORDER_NOT_INVOICED"
     await world.pay(pending)
     invoice = await stub.GetInvoice(api.GetInvoiceRequest(id=pending.id))
     assert invoice.amounts == pending.amounts
@@ -413,18 +410,16 @@ async def test_an_invoice_shows_the_tax_of_an_accepted_order(world: World, guest
     assert invoice.payment_status == PaymentStatus.COMPLETED
 
 
-async def test_months_ahead_have_their_partitions(world: World) -> None:
-    await recovery.make_partitions(world.app)
-    await recovery.make_partitions(world.app)
-    partition = await world.app.db.value(
-        sql("SELECT to_regclass(%(name)s)::text"), name=f"orders_y{now():%Y}m{now():%m}"
-    )
+async def test_partitions_are_created_in_advance(world: World) -> None:
+    await partitions.create_partitions(world.app)
+    await partitions.create_partitions(world.app)
+    name = f"orders_y{now():%Y}m{now():%m}"
+    partition = await world.app.db.one(sql("SELECT to_regclass(%(name)s)::text", value=str), name=name)
     assert partition is not None
 
 
 async def test_orders_go_to_the_partition_of_their_month(world: World, guest: Guest) -> None:
     order = await world.place(guest)
-    table = await world.app.db.value(
-        sql("SELECT tableoid::regclass::text FROM orders WHERE id = %(id)s::uuid"), id=order.id
-    )
+    query = sql("SELECT tableoid::regclass::text FROM orders WHERE id = %(id)s::uuid", value=str)
+    table = await world.app.db.one(query, id=order.id)
     assert table == f"orders_y{now():%Y}m{now():%m}"

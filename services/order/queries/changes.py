@@ -1,13 +1,25 @@
-"""Changing orders. Each change is guarded by the state it was decided on, counts the version and writes the history."""
+"""Changes of orders. Each checks the state that it was decided on, increments the version and adds to the history."""
 
 from __future__ import annotations
 
-from chassis.database import sql
+from uuid import UUID
 
-# One step of the state machine. No row: the order is not in that state (or version) any more.
-MOVE = sql(
-    """
-    WITH moved AS (
+from chassis.database import sql
+from chassis.database.rows import column_names, field_names
+from services.order.rows import (
+    AssignedOrderRow,
+    ChangedOrderRow,
+    NewPosition,
+    NewStoreStaff,
+    OrderVersionRow,
+    PositionRow,
+    TimelineRow,
+)
+
+# One transition. No row: the order does not have that state (or version) any more.
+UPDATE_STATUS = sql(
+    f"""
+    WITH changed AS (
         UPDATE orders SET
             status = %(target)s::text,
             version = version + 1,
@@ -24,32 +36,32 @@ MOVE = sql(
             cancellation_reason = CASE %(target)s::text
                 WHEN 'cancelled' THEN %(note)s::text ELSE cancellation_reason END
         WHERE id = %(id)s AND status = %(current)s::text AND version = coalesce(%(seen_version)s::int, version)
-        RETURNING id, order_number, version, status, payment_status, payment_method, delivery_type, customer_id,
-                  store_id, (total * 100)::bigint AS total, (subtotal * 100)::bigint AS subtotal,
-                  (discount * 100)::bigint AS discount, (loyalty_discount * 100)::bigint AS loyalty_discount,
-                  estimated_delivery_time, payment_id, updated_at
-    ), told AS (
+        RETURNING {column_names(ChangedOrderRow)}
+    ), history AS (
         INSERT INTO order_timeline (order_id, version, status, note, updated_by, updated_by_name, created_at)
-        SELECT id, version, status, %(note)s::text, %(actor_id)s::uuid, %(actor)s::text, updated_at FROM moved
+        SELECT id, version, status, %(note)s::text, %(actor_id)s::uuid, %(actor)s::text, updated_at FROM changed
     )
-    SELECT * FROM moved
-    """
+    SELECT {column_names(ChangedOrderRow)} FROM changed
+    """,  # noqa: S608 - column names of the row type
+    row=ChangedOrderRow,
 )
 
-# A change that is not a step: it counts and is told, and the state stays.
-NOTE = sql(
-    """
-    WITH noted AS (
+# Adds to the history without a transition.
+INSERT_NOTE = sql(
+    f"""
+    WITH changed AS (
         UPDATE orders SET version = version + 1, updated_at = now() WHERE id = %(id)s RETURNING id, version, status
     )
     INSERT INTO order_timeline (order_id, version, status, note, updated_by, updated_by_name, visible_to_customer)
-    SELECT id, version, status, %(note)s, %(actor_id)s::uuid, %(actor)s, %(visible)s FROM noted
-    RETURNING id, version, status, note, updated_by, updated_by_name, visible_to_customer, created_at
-    """
+    SELECT id, version, status, %(note)s, %(actor_id)s::uuid, %(actor)s, %(visible)s FROM changed
+    RETURNING {column_names(TimelineRow)}
+    """,  # noqa: S608 - column names of the row type
+    row=TimelineRow,
 )
 
-# Money arrived, was declined or went back without a step: only forward, and told once.
-SET_PAYMENT_STATUS = sql(
+# A change of the payment without a transition. No row: the payment does not have one of the expected states, so a
+# repeated or late event has no effect.
+UPDATE_PAYMENT_STATUS = sql(
     """
     WITH changed AS (
         UPDATE orders SET payment_status = %(payment_status)s, version = version + 1, updated_at = now()
@@ -58,11 +70,13 @@ SET_PAYMENT_STATUS = sql(
     INSERT INTO order_timeline (order_id, version, status, note, updated_by_name)
     SELECT id, version, status, %(note)s, 'system' FROM changed
     RETURNING version
-    """
+    """,
+    value=int,
 )
 
-ASSIGN = sql(
-    """
+# No row: the order is closed.
+UPDATE_ASSIGNMENT = sql(
+    f"""
     WITH assigned AS (
         UPDATE orders SET
             assigned_staff_id = coalesce(%(chef)s::uuid, assigned_staff_id),
@@ -70,55 +84,59 @@ ASSIGN = sql(
             version = version + 1,
             updated_at = now()
         WHERE id = %(id)s AND NOT status = ANY(%(closed)s::text[])
-        RETURNING id, order_number, version, status, store_id, assigned_staff_id, delivery_person_id, updated_at
-    ), told AS (
+        RETURNING {column_names(AssignedOrderRow)}, status
+    ), history AS (
         INSERT INTO order_timeline (order_id, version, status, note, updated_by, updated_by_name, visible_to_customer)
         SELECT id, version, status, %(note)s, %(actor_id)s::uuid, %(actor)s, false FROM assigned
     )
-    SELECT * FROM assigned
-    """
+    SELECT {column_names(AssignedOrderRow)} FROM assigned
+    """,  # noqa: S608 - column names of the row type
+    row=AssignedOrderRow,
 )
 
-# Guarded by the state it was decided on, so that no position appears on an order that has just closed.
-REPORT_POSITION = sql(
-    """
-    INSERT INTO order_tracking (id, order_id, latitude, longitude, status, message)
-    SELECT %(id)s, orders.id, %(latitude)s, %(longitude)s, orders.status, %(message)s
+# Checks the state in the statement itself: an order that is closed meanwhile gets no position.
+INSERT_POSITION = sql(
+    f"""
+    INSERT INTO order_tracking ({column_names(NewPosition)}, status)
+    SELECT {", ".join(f"%({name})s" for name in field_names(NewPosition))}, orders.status
     FROM orders WHERE orders.id = %(order_id)s AND orders.status = ANY(%(under_way)s::text[])
-    RETURNING id, order_id, latitude, longitude, status, message, created_at
-    """
+    RETURNING {column_names(PositionRow)}
+    """,  # noqa: S608 - column names of the row types
+    row=PositionRow,
 )
-POSITIONS = sql(
-    """
-    SELECT id, order_id, latitude, longitude, status, message, created_at FROM order_tracking
+LIST_POSITIONS = sql(
+    f"""
+    SELECT {column_names(PositionRow)} FROM order_tracking
     WHERE order_id = %(order_id)s ORDER BY id DESC LIMIT %(limit)s
-    """
+    """,  # noqa: S608 - column names of the row type
+    row=PositionRow,
 )
-# For all watched orders of a replica at once.
-WATCHED = sql(
+# For all watched orders of a replica.
+LIST_VERSIONS = sql(
     """
     SELECT id, version,
            (SELECT id FROM order_tracking WHERE order_id = orders.id ORDER BY id DESC LIMIT 1) AS position_id
     FROM orders WHERE id = ANY(%(ids)s::uuid[])
-    """
+    """,
+    row=OrderVersionRow,
 )
 
-# Read copies that other services own; they decide nothing and tell nobody.
-COPY_POINTS = sql("UPDATE orders SET loyalty_points_earned = %(points)s WHERE id = %(id)s")
-COPY_RATING = sql("UPDATE orders SET rating = %(rating)s WHERE id = %(id)s")
+# Copies of data that other services own; they change neither the version nor the history.
+UPDATE_POINTS = sql("UPDATE orders SET loyalty_points_earned = %(points)s WHERE id = %(id)s")
+UPDATE_RATING = sql("UPDATE orders SET rating = %(rating)s WHERE id = %(id)s")
 
-HIRE = sql(
-    """
-    INSERT INTO store_staff (staff_id, account_id, store_id, job, is_active, version)
-    VALUES (%(staff_id)s, %(account_id)s, %(store_id)s, %(job)s, %(is_active)s, %(version)s)
+UPSERT_STORE_STAFF = sql(
+    f"""
+    INSERT INTO store_staff ({column_names(NewStoreStaff)})
+    VALUES ({", ".join(f"%({name})s" for name in field_names(NewStoreStaff))})
     ON CONFLICT (staff_id) DO UPDATE SET
         account_id = excluded.account_id, store_id = excluded.store_id, job = excluded.job,
         is_active = excluded.is_active, version = excluded.version
     WHERE store_staff.version < excluded.version
-    """
+    """  # noqa: S608 - column names of the row type
 )
 
-# Erasure. Amounts stay: invoices need them. `nothing` is an empty text sealed for its column.
+# Erasure. Amounts stay: invoices need them.
 ERASE_ORDERS = sql(
     """
     UPDATE orders SET
@@ -127,7 +145,8 @@ ERASE_ORDERS = sql(
         delivery_latitude = NULL, delivery_longitude = NULL, delivery_instructions = NULL, special_instructions = NULL,
         cancellation_reason = NULL, review_comment = NULL, updated_at = now()
     WHERE customer_id = %(customer_id)s RETURNING id
-    """
+    """,
+    value=UUID,
 )
 ERASE_ITEMS = sql("UPDATE order_items SET special_instructions = NULL WHERE order_id = ANY(%(order_ids)s::uuid[])")
 ERASE_TIMELINE = sql(
@@ -136,4 +155,4 @@ ERASE_TIMELINE = sql(
     WHERE order_id = ANY(%(order_ids)s::uuid[]) AND updated_by_name <> 'system'
     """
 )
-ERASE_POSITIONS = sql("DELETE FROM order_tracking WHERE order_id = ANY(%(order_ids)s::uuid[])")
+DELETE_POSITIONS = sql("DELETE FROM order_tracking WHERE order_id = ANY(%(order_ids)s::uuid[])")

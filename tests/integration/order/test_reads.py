@@ -1,4 +1,4 @@
-"""Who finds which orders, page by page; what is removed when a customer is erased."""
+"""Visibility, lists and copies of orders, and the erasure of a customer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.test_lifecycle import assigned, hired
+from tests.integration.order.test_transitions import assign_courier, hire_staff
 
-TEXT_OF = sql(
+GET_EVERYTHING_AS_TEXT = sql(
     """
     SELECT orders::text
         || coalesce((SELECT string_agg(t::text, '') FROM order_timeline t WHERE t.order_id = orders.id), '')
         || coalesce((SELECT string_agg(i::text, '') FROM order_items i WHERE i.order_id = orders.id), '')
         || (SELECT count(*) FROM order_tracking p WHERE p.order_id = orders.id)
     FROM orders WHERE id = %(id)s::uuid
-    """
+    """,
+    value=str,
 )
 
 
@@ -45,7 +46,7 @@ async def test_pages_show_every_order_once_newest_first(world: World, guest: Gue
     assert seen == placed[::-1]
 
 
-async def test_a_token_of_another_list_is_refused(world: World, guest: Guest) -> None:
+async def test_a_page_token_of_another_list_is_rejected(world: World, guest: Guest) -> None:
     for _ in range(2):
         await world.place(guest)
     token = (await world.stub(guest.identity).ListOrders(api.ListOrdersRequest(page_size=1))).next_page_token
@@ -60,7 +61,7 @@ async def test_a_token_of_another_list_is_refused(world: World, guest: Guest) ->
         assert "pageToken" in refusal(failed.value).violations
 
 
-async def test_each_sees_what_is_theirs(world: World, guest: Guest) -> None:
+async def test_each_caller_sees_only_visible_orders(world: World, guest: Guest) -> None:
     mine = await world.place(guest)
     theirs = await world.place(Guest())
     everything = api.ListOrdersRequest(store_id=str(world.store_id))
@@ -75,14 +76,14 @@ async def test_each_sees_what_is_theirs(world: World, guest: Guest) -> None:
     assert await ids_for(world.staff("delivery")) == set()
 
 
-async def test_staff_see_their_own_orders_elsewhere_too(world: World) -> None:
+async def test_staff_see_their_own_orders_in_other_stores(world: World) -> None:
     account = new_id()
     own = await world.place(Guest(account))
     stub = world.staff("chef", account, store_id=new_id())
     assert own.id in {order.id for order in (await stub.ListOrders(api.ListOrdersRequest())).orders}
 
 
-async def test_a_customer_cannot_list_another_one(world: World, guest: Guest) -> None:
+async def test_a_customer_cannot_list_orders_of_another(world: World, guest: Guest) -> None:
     other = Guest()
     await world.place(other)
     stub = world.stub(guest.identity)
@@ -95,7 +96,7 @@ async def test_a_customer_cannot_list_another_one(world: World, guest: Guest) ->
     assert [order.id for order in mine.orders] == [own.id]
 
 
-async def test_the_kitchens_queue_shows_nobodys_phone(world: World, guest: Guest) -> None:
+async def test_chefs_do_not_see_contacts(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY, delivery_instructions="gate 7")
     request = api.ListStoreOrdersRequest(store_id=str(world.store_id), status=OrderStatus.CONFIRMED)
     (seen,) = (await world.staff("chef").ListStoreOrders(request)).orders
@@ -107,24 +108,24 @@ async def test_the_kitchens_queue_shows_nobodys_phone(world: World, guest: Guest
     assert full.customer_phone == "+919876543210"
 
 
-async def test_a_courier_lists_what_is_assigned(world: World, guest: Guest) -> None:
+async def test_a_courier_lists_assigned_orders(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     await world.place(guest)
-    courier = await assigned(world, order)
+    courier = await assign_courier(world, order)
     request = api.ListStoreOrdersRequest(store_id=str(world.store_id))
     seen = (await world.staff("delivery", courier).ListStoreOrders(request)).orders
     assert [item.id for item in seen] == [order.id]
     assert seen[0].customer_phone
 
 
-async def test_another_stores_queue_is_not_there(world: World) -> None:
+async def test_orders_of_another_store_are_not_found(world: World) -> None:
     request = api.ListStoreOrdersRequest(store_id=str(world.store_id))
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.staff("manager", store_id=new_id()).ListStoreOrders(request)
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_lists_are_narrowed_by_time(world: World, guest: Guest) -> None:
+async def test_orders_are_filtered_by_time(world: World, guest: Guest) -> None:
     before = now()
     order = await world.place(guest)
     stub = world.stub(guest.identity)
@@ -133,7 +134,7 @@ async def test_lists_are_narrowed_by_time(world: World, guest: Guest) -> None:
     assert not (await stub.ListOrders(api.ListOrdersRequest(created_before=before))).orders
 
 
-async def test_states_for_services(world: World, guest: Guest) -> None:
+async def test_other_services_read_states_of_orders(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     unknown = str(new_id())
     states = await world.states(order.id, unknown)
@@ -145,19 +146,19 @@ async def test_states_for_services(world: World, guest: Guest) -> None:
     assert failed.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_copies_follow_their_owners(world: World, guest: Guest) -> None:
+async def test_points_and_ratings_follow_their_events(world: World, guest: Guest) -> None:
     order = await world.place(guest)
-    await world.hear(
+    await world.consume(
         PointsEarned(order_id=order.id, points=24, order_points=24),
         ReviewPosted(order_id=order.id, rating=5, order_rating=4),
     )
     seen = await world.get(guest, order.id)
     assert (seen.loyalty_points_earned, seen.rating) == (24, 4)
-    await world.hear(PointsReversed(order_id=order.id, points=24, order_points=0))
+    await world.consume(PointsReversed(order_id=order.id, points=24, order_points=0))
     assert (await world.get(guest, order.id)).loyalty_points_earned == 0
 
 
-async def test_an_erased_customer_leaves_amounts_and_nothing_else(world: World, guest: Guest) -> None:
+async def test_erasure_of_a_customer_keeps_only_amounts(world: World, guest: Guest) -> None:
     order = await world.place(
         guest,
         fulfilment_type=FulfilmentType.DELIVERY,
@@ -165,7 +166,7 @@ async def test_an_erased_customer_leaves_amounts_and_nothing_else(world: World, 
         special_instructions="for my uncle Suresh",
         lines=[{"product_id": world.product_id, "quantity": 1, "special_instructions": "for Suresh"}],
     )
-    courier = await hired(world, StaffJob.DELIVERY)
+    courier = await hire_staff(world, StaffJob.DELIVERY)
     manager = world.staff("manager")
     await manager.AssignOrder(api.AssignOrderRequest(id=order.id, delivery_person_id=str(courier)))
     for status in (OrderStatus.PREPARING, OrderStatus.READY):
@@ -174,8 +175,9 @@ async def test_an_erased_customer_leaves_amounts_and_nothing_else(world: World, 
         api.ReportPositionRequest(id=order.id, location={"latitude": 19.06, "longitude": 72.84})
     )
     await manager.AddTimelineNote(api.AddTimelineNoteRequest(id=order.id, note="Suresh called"))
-    await world.hear(CustomerErased(customer_id=str(guest.id)))
-    text = await world.app.db.value(TEXT_OF, id=order.id)
+    await world.consume(CustomerErased(customer_id=str(guest.id)))
+    text = await world.app.db.one(GET_EVERYTHING_AS_TEXT, id=order.id)
+    assert text is not None
     assert text.endswith("0")
     for personal in ("Shah", "Suresh", "gate 7"):
         assert personal not in text

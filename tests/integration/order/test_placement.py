@@ -1,4 +1,4 @@
-"""Placing an order: what is written, held, announced and answered when everything goes well."""
+"""Placement of orders: what is written, reserved, published and returned."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from chassis.database import sql
 from chassis.ids import new_id
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.peers import OutOfStock, breakdown, refusing
+from tests.integration.order.fake_services import OutOfStock, be_unavailable, raising
 
-TABLES_TEXT = sql("SELECT orders::text FROM orders WHERE id = %(id)s")
-NUMBERED = sql("SELECT order_id FROM order_numbers WHERE number = %(number)s")
+GET_ROW_AS_TEXT = sql("SELECT orders::text FROM orders WHERE id = %(id)s", value=str)
+GET_ID_OF_NUMBER = sql("SELECT order_id FROM order_numbers WHERE number = %(number)s", value=UUID)
 
 
-async def test_a_cash_order_is_confirmed_at_once(world: World, guest: Guest) -> None:
+async def test_a_cash_order_is_confirmed_immediately(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     assert order.status == OrderStatus.CONFIRMED
     assert order.payment_status == PaymentStatus.PENDING
@@ -32,21 +32,21 @@ async def test_a_cash_order_is_confirmed_at_once(world: World, guest: Guest) -> 
     assert not order.HasField("payment")
     assert order.HasField("accepted_at")
     assert await world.events(order.id) == ["OrderCreated", "OrderConfirmed"]
-    assert world.peers.stock[order.id] == {world.product_id: 2}
-    assert world.peers.payments[order.id].amount == order.amounts.total
+    assert world.fakes.stock[order.id] == {world.product_id: 2}
+    assert world.fakes.payments[order.id].amount == order.amounts.total
     assert await world.sagas_of(guest) == []
 
 
 async def test_an_online_order_waits_for_its_payment(world: World, guest: Guest) -> None:
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     assert order.status == OrderStatus.PENDING
-    assert order.payment.id == world.peers.payments[order.id].id
+    assert order.payment.id == world.fakes.payments[order.id].id
     assert order.payment.provider_order_id.startswith("order_")
     assert order.payment.expires_at.seconds - order.created_at.seconds == 15 * 60
     assert await world.events(order.id) == ["OrderCreated"]
 
 
-async def test_the_answer_is_what_a_read_gives(world: World, guest: Guest) -> None:
+async def test_the_response_equals_a_later_read(world: World, guest: Guest) -> None:
     order = await world.place(
         guest,
         fulfilment_type=FulfilmentType.DELIVERY,
@@ -63,7 +63,7 @@ async def test_the_answer_is_what_a_read_gives(world: World, guest: Guest) -> No
     assert await world.get(guest, order.id) == order
 
 
-async def test_a_delivery_carries_its_address_fee_and_taxes(world: World, guest: Guest) -> None:
+async def test_a_delivery_has_an_address_a_fee_and_taxes(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
     amounts = order.amounts
     assert order.delivery_address.address_line1 == "12 Hill Road"
@@ -76,14 +76,14 @@ async def test_a_delivery_carries_its_address_fee_and_taxes(world: World, guest:
     assert amounts.total.minor_units == 24_000 + 4000 + 2 * 960
 
 
-async def test_across_states_the_tax_is_integrated(world: World, guest: Guest) -> None:
+async def test_tax_across_states_is_igst(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY, address_id=str(UUID(int=9)))
     assert order.delivery_address.state == "Gujarat"
     assert order.amounts.igst.minor_units == 1200 + 720
     assert order.amounts.cgst.minor_units == 0
 
 
-async def test_coupon_and_points_come_off_before_tax(world: World, guest: Guest) -> None:
+async def test_coupon_and_points_are_deducted_before_tax(world: World, guest: Guest) -> None:
     order = await world.place(guest, coupon_code="save10", points=40)
     assert order.amounts.discount.minor_units == 2400
     assert order.amounts.loyalty_discount.minor_units == 1000
@@ -91,74 +91,75 @@ async def test_coupon_and_points_come_off_before_tax(world: World, guest: Guest)
     assert order.items[0].tax.taxable.minor_units == 24_000 - 3400
     assert order.coupon_code == "SAVE10"
     assert order.loyalty_points_redeemed == 40
-    assert world.peers.benefits[order.id] == ("save10", 40)
+    assert world.fakes.benefits[order.id] == ("save10", 40)
 
 
 async def test_an_order_that_costs_nothing_needs_no_payment(world: World, guest: Guest) -> None:
-    world.peers.unit_price = 0
+    world.fakes.unit_price = 0
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
     assert order.status == OrderStatus.CONFIRMED
     assert order.payment_status == PaymentStatus.COMPLETED
-    assert order.id not in world.peers.payments
+    assert order.id not in world.fakes.payments
     assert await world.sagas_of(guest) == []
 
 
-async def test_the_event_tells_the_facts_and_nobodys_data(world: World, guest: Guest) -> None:
+async def test_the_event_has_no_personal_data(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY, coupon_code="save10")
     created = await world.event(order.id, events.OrderCreated)
     assert created.total == order.amounts.total
     assert created.items[0].product_id == world.product_id
     assert created.coupon_code == "SAVE10"
-    assert created.payment_id == world.peers.payments[order.id].id
+    assert created.payment_id == world.fakes.payments[order.id].id
     raw = created.SerializeToString()
     for personal in (b"ananya", b"Hill Road", b"9876543210", b"Shah"):
         assert personal not in raw
 
 
-async def test_a_dump_shows_no_contact(world: World, guest: Guest) -> None:
+async def test_contacts_are_encrypted_in_the_table(world: World, guest: Guest) -> None:
     order = await world.place(guest, fulfilment_type=FulfilmentType.DELIVERY)
-    dump = await world.app.db.value(TABLES_TEXT, id=UUID(order.id))
+    dump = await world.app.db.one(GET_ROW_AS_TEXT, id=UUID(order.id))
+    assert dump is not None
     for personal in ("ananya@", "9876543210", "Hill Road", "400050", "19.05"):
         assert personal not in dump
 
 
-async def test_numbers_are_readable_and_found(world: World, guest: Guest) -> None:
+async def test_an_order_is_found_by_its_number(world: World, guest: Guest) -> None:
     order = await world.place(guest)
     assert order.order_number.startswith("ORD")
     assert len(order.order_number) == 17
-    assert str(await world.app.db.value(NUMBERED, number=order.order_number)) == order.id
+    assert str(await world.app.db.one(GET_ID_OF_NUMBER, number=order.order_number)) == order.id
     stub = world.stub(guest.identity)
     found = await stub.ListOrders(api.ListOrdersRequest(order_number=order.order_number.lower()))
     assert [item.id for item in found.orders] == [order.id]
 
 
-async def test_a_number_that_is_taken_is_drawn_again(
+async def test_a_duplicate_order_number_is_replaced(
     world: World, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = await world.place(guest)
-    monkeypatch.setattr("services.order.usecases.drafting.new_order_number", lambda _: taken.order_number)
+    monkeypatch.setattr("services.order.usecases.new_orders.new_order_number", lambda _: taken.order_number)
     other = await world.place(guest)
     assert other.order_number != taken.order_number
 
 
 async def test_a_quote_is_the_price_of_the_order(world: World, guest: Guest) -> None:
-    wish = {"fulfilment_type": FulfilmentType.DELIVERY, "coupon_code": "save10", "points": 40}
-    cart = world.cart(**wish)
+    changes = {"fulfilment_type": FulfilmentType.DELIVERY, "coupon_code": "save10", "points": 40}
+    cart = world.cart(**changes)
     del cart["payment_method"]
     quote = await world.stub(guest.identity).QuoteOrder(api.QuoteOrderRequest(**cart))
-    order = await world.place(guest, **wish, quote=quote.quote)
+    order = await world.place(guest, **changes, quote=quote.quote)
     assert order.amounts == quote.amounts
     assert order.loyalty_points_redeemed == quote.loyalty_points_redeemed
 
 
-async def test_a_quote_holds_nothing(world: World, guest: Guest) -> None:
+async def test_a_quote_reserves_nothing(world: World, guest: Guest) -> None:
     cart = world.cart(coupon_code="save10")
     del cart["payment_method"]
     await world.stub(guest.identity).QuoteOrder(api.QuoteOrderRequest(**cart))
-    assert sorted(set(world.peers.calls)) == ["GetOrderingCustomer", "PriceLines", "QuoteBenefits", "QuoteFulfilment"]
+    assert sorted(set(world.fakes.calls)) == ["GetOrderingCustomer", "PriceLines", "QuoteBenefits", "QuoteFulfilment"]
 
 
-async def test_many_orders_at_once_are_all_placed(world: World, guest: Guest) -> None:
+async def test_many_concurrent_orders_are_all_placed(world: World, guest: Guest) -> None:
     orders = await asyncio.gather(*(world.place(guest) for _ in range(40)))
     assert len({order.order_number for order in orders}) == 40
     assert len(await world.orders_of(guest)) == 40
@@ -167,55 +168,55 @@ async def test_many_orders_at_once_are_all_placed(world: World, guest: Guest) ->
         assert await world.events(order.id) == ["OrderCreated", "OrderConfirmed"]
 
 
-async def test_orders_that_wait_together_ask_together(world: World, guest: Guest) -> None:
+async def test_calls_of_concurrent_orders_are_batched(world: World, guest: Guest) -> None:
     await asyncio.gather(*(world.place(guest) for _ in range(40)))
-    asked = Counter(world.peers.calls)
+    calls = Counter(world.fakes.calls)
     for method in ("GetOrderingCustomer", "QuoteFulfilment", "PriceLines", "ReserveStock", "StartPayment"):
-        together = asked[f"Batch{method}"]
-        assert asked[method] == 40
-        assert 1 <= together <= 20, f"{method} was asked {together} times for 40 orders"
+        batches = calls[f"Batch{method}"]
+        assert calls[method] == 40
+        assert 1 <= batches <= 20, f"{batches} batches of {method} for 40 orders"
 
 
-async def test_of_orders_that_ask_together_only_those_refused_fail(world: World, guest: Guest) -> None:
-    held = 0
+async def test_an_error_in_a_batch_fails_only_its_own_order(world: World, guest: Guest) -> None:
+    count = 0
 
-    async def short_of_stock_for_every_third() -> None:
-        nonlocal held
-        held += 1
-        if held % 3 == 0:
+    async def fail_every_third() -> None:
+        nonlocal count
+        count += 1
+        if count % 3 == 0:
             raise OutOfStock("sold out", product_ids=world.product_id)
 
-    world.peers.before["ReserveStock"] = short_of_stock_for_every_third
+    world.fakes.before["ReserveStock"] = fail_every_third
     outcomes = await asyncio.gather(*(world.place(guest) for _ in range(30)), return_exceptions=True)
     failed = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert {refusal(error).reason for error in failed} == {"OUT_OF_STOCK"}
     assert len(failed) == 10
     assert len(await world.orders_of(guest)) == 20
     assert await world.sagas_of(guest) == []
-    assert Counter(world.peers.calls)["BatchReserveStock"] >= 1
+    assert Counter(world.fakes.calls)["BatchReserveStock"] >= 1
 
 
-async def test_a_peer_that_is_silent_is_not_asked_again_for_each(world: World, guest: Guest) -> None:
-    world.peers.before["BatchReserveStock"] = breakdown
+async def test_a_batch_to_an_unavailable_service_is_not_repeated_one_by_one(world: World, guest: Guest) -> None:
+    world.fakes.before["BatchReserveStock"] = be_unavailable
     outcomes = await asyncio.gather(*(world.place(guest) for _ in range(20)), return_exceptions=True)
     failed = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert len(failed) > 1
     assert {error.code() for error in failed} == {grpc.StatusCode.UNAVAILABLE}
-    assert Counter(world.peers.calls)["ReserveStock"] == 20 - len(failed)
+    assert Counter(world.fakes.calls)["ReserveStock"] == 20 - len(failed)
     assert await world.sagas_of(guest) == []
 
 
-async def test_a_batch_that_breaks_is_asked_one_by_one(world: World, guest: Guest) -> None:
-    world.peers.before["BatchReserveStock"] = refusing(RuntimeError())
+async def test_a_broken_batch_is_repeated_one_by_one(world: World, guest: Guest) -> None:
+    world.fakes.before["BatchReserveStock"] = raising(RuntimeError())
     orders = await asyncio.gather(*(world.place(guest) for _ in range(20)))
     assert len({order.id for order in orders}) == 20
-    asked = Counter(world.peers.calls)
-    assert asked["BatchReserveStock"] >= 1
-    assert asked["ReserveStock"] == 20
+    calls = Counter(world.fakes.calls)
+    assert calls["BatchReserveStock"] >= 1
+    assert calls["ReserveStock"] == 20
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("changes", "field"),
     [
         ({"lines": []}, "lines"),
         ({"lines": [{"product_id": "nonsense", "quantity": 1}]}, "lines[0].productId"),
@@ -232,19 +233,19 @@ async def test_a_batch_that_breaks_is_asked_one_by_one(world: World, guest: Gues
         ({"special_instructions": "x\0y"}, "specialInstructions"),
     ],
 )
-async def test_bad_input_is_refused_before_anything_happens(
-    world: World, guest: Guest, wish: dict[str, object], field: str
+async def test_invalid_input_is_rejected_without_side_effects(
+    world: World, guest: Guest, changes: dict[str, object], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await world.place(guest, **wish)
-    refused = refusal(failed.value)
-    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert field in refused.violations
-    assert world.peers.calls == []
+        await world.place(guest, **changes)
+    error = refusal(failed.value)
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert field in error.violations
+    assert world.fakes.calls == []
     assert await world.orders_of(guest) == []
 
 
-async def test_an_order_needs_a_key(world: World, guest: Guest) -> None:
+async def test_an_order_requires_an_idempotency_key(world: World, guest: Guest) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(guest.identity).CreateOrder(api.CreateOrderRequest(**world.cart()))
     assert "Idempotency-Key" in refusal(failed.value).violations

@@ -1,4 +1,4 @@
-"""One key is one order, whoever disconnects, whichever process dies."""
+"""One idempotency key places one order, even if clients disconnect or processes kill_process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chassis.ids import new_id
 from services.order.usecases import recovery
 from tests.harness import refusal
 from tests.integration.order.conftest import Guest, World
-from tests.integration.order.peers import silence
+from tests.integration.order.fake_services import hang
 
 
 class Gate:
-    """Stops a peer's step until it is opened."""
+    """Blocks a call of a fake until it is opened."""
 
     def __init__(self) -> None:
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
@@ -30,15 +30,15 @@ class Gate:
         await self.opened.wait()
 
 
-async def die(world: World, request: asyncio.Future[Any]) -> None:
-    """The process that places orders vanishes: no undoing, no answer."""
+async def kill_process(world: World, request: asyncio.Future[Any]) -> None:
+    """Ends the process that places orders, without compensation or response."""
     for task in list(world.app._unfinished):
         task.cancel()
     request.cancel()
     await asyncio.gather(request, *world.app._unfinished, return_exceptions=True)
 
 
-async def test_a_repeat_answers_the_order_as_it_now_is(world: World, guest: Guest) -> None:
+async def test_a_repeated_key_returns_the_order_as_it_is_now(world: World, guest: Guest) -> None:
     key = str(new_id())
     first = await world.place(guest, key)
     await world.move(world.staff("chef"), first.id, OrderStatus.PREPARING)
@@ -48,30 +48,30 @@ async def test_a_repeat_answers_the_order_as_it_now_is(world: World, guest: Gues
     assert len(await world.orders_of(guest)) == 1
 
 
-async def test_parallel_repeats_make_one_order(world: World, guest: Guest) -> None:
+async def test_concurrent_requests_with_one_key_place_one_order(world: World, guest: Guest) -> None:
     key = str(new_id())
     orders = await asyncio.gather(*(world.place(guest, key) for _ in range(12)))
     assert len({order.id for order in orders}) == 1
     assert len(await world.orders_of(guest)) == 1
-    assert Counter(world.peers.calls)["ReserveStock"] == 1
+    assert Counter(world.fakes.calls)["ReserveStock"] == 1
 
 
-async def test_a_key_is_for_one_body(world: World, guest: Guest) -> None:
+async def test_a_key_with_another_body_is_rejected(world: World, guest: Guest) -> None:
     key = str(new_id())
     await world.place(guest, key)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await world.place(guest, key, special_instructions="another wish")
+        await world.place(guest, key, special_instructions="no ice")
     assert refusal(failed.value).reason == "KEY_REUSED"
 
 
-async def test_two_customers_may_choose_the_same_key(world: World, guest: Guest) -> None:
+async def test_two_customers_may_use_the_same_key(world: World, guest: Guest) -> None:
     key, other = str(new_id()), Guest()
     assert (await world.place(guest, key)).id != (await world.place(other, key)).id
 
 
-async def test_a_client_that_disconnects_tears_nothing(world: World, guest: Guest) -> None:
+async def test_an_order_is_completed_after_its_client_disconnects(world: World, guest: Guest) -> None:
     gate, key = Gate(), str(new_id())
-    world.peers.after["ReserveStock"] = gate
+    world.fakes.after["ReserveStock"] = gate
     stub = world.stub(guest.identity.sending(idempotency_key=key))
     call = stub.CreateOrder(api.CreateOrderRequest(**world.cart()))
     waiting = asyncio.ensure_future(call)
@@ -83,12 +83,12 @@ async def test_a_client_that_disconnects_tears_nothing(world: World, guest: Gues
     (placed,) = await world.orders_of(guest)
     assert placed.status == "confirmed"
     assert await world.sagas_of(guest) == []
-    world.peers.behave()
+    world.fakes.behave()
     assert (await world.place(guest, key)).id == str(placed.id)
 
 
-async def test_impatient_clients_leave_no_reservation_without_an_order(world: World, guest: Guest) -> None:
-    world.peers.stock.clear()
+async def test_clients_that_cancel_leave_no_reservation_without_an_order(world: World, guest: Guest) -> None:
+    world.fakes.stock.clear()
     stub = world.stub(guest.identity)
     calls = []
     for number in range(60):
@@ -101,41 +101,41 @@ async def test_impatient_clients_leave_no_reservation_without_an_order(world: Wo
     await asyncio.gather(*calls, return_exceptions=True)
     await world.app.finish(10)
     placed = {str(row.id) for row in await world.orders_of(guest)}
-    assert set(world.peers.stock) == placed
-    assert placed <= set(world.peers.payments)
+    assert set(world.fakes.stock) == placed
+    assert placed <= set(world.fakes.payments)
     assert await world.sagas_of(guest) == []
 
 
-async def test_a_process_that_dies_while_it_holds_stock_is_undone(world: World, guest: Guest) -> None:
+async def test_the_reservations_of_a_process_that_died_are_released(world: World, guest: Guest) -> None:
     gate, key = Gate(), str(new_id())
-    world.peers.stock.clear()
-    world.peers.after["ReserveStock"] = gate
+    world.fakes.stock.clear()
+    world.fakes.after["ReserveStock"] = gate
     request = asyncio.ensure_future(world.place(guest, key, coupon_code="save10"))
     await gate.reached.wait()
     (saga,) = await world.sagas_of(guest)
     assert (await world.states(str(saga.order_id)))[str(saga.order_id)].status == OrderStatus.PENDING
-    await die(world, request)
+    await kill_process(world, request)
     gate.opened.set()
     await recovery.recover_sagas(world.app)
     assert len(await world.sagas_of(guest)) == 1, "a saga that may be alive was taken over"
     await world.expire_lock(guest)
     await recovery.recover_sagas(world.app)
     assert await world.sagas_of(guest) == []
-    assert world.peers.stock == {}
-    assert world.peers.benefits == {} or str(saga.order_id) not in world.peers.benefits
+    assert world.fakes.stock == {}
+    assert world.fakes.benefits == {} or str(saga.order_id) not in world.fakes.benefits
     assert await world.states(str(saga.order_id)) == {}
-    world.peers.behave()
+    world.fakes.behave()
     assert (await world.place(guest, key, coupon_code="save10")).status == OrderStatus.CONFIRMED
 
 
-async def test_a_process_that_dies_before_the_payment_is_finished_by_another(world: World, guest: Guest) -> None:
+async def test_the_payment_of_a_process_that_died_is_started_by_another(world: World, guest: Guest) -> None:
     gate, key = Gate(), str(new_id())
-    world.peers.before["StartPayment"] = gate
+    world.fakes.before["StartPayment"] = gate
     request = asyncio.ensure_future(world.place(guest, key, payment_method=PaymentMethod.UPI))
     await gate.reached.wait()
-    await die(world, request)
+    await kill_process(world, request)
     gate.opened.set()
-    world.peers.behave()
+    world.fakes.behave()
     await world.expire_lock(guest)
     await recovery.recover_sagas(world.app)
     order = await world.place(guest, key, payment_method=PaymentMethod.UPI)
@@ -143,46 +143,48 @@ async def test_a_process_that_dies_before_the_payment_is_finished_by_another(wor
     assert await world.sagas_of(guest) == []
 
 
-async def test_an_order_in_cash_is_answered_before_its_payment_is_opened(world: World, guest: Guest) -> None:
+async def test_the_response_to_a_cash_order_does_not_wait_for_its_payment(world: World, guest: Guest) -> None:
     gate, key = Gate(), str(new_id())
-    world.peers.before["StartPayment"] = gate
-    order = await answer(world, guest, key)
+    world.fakes.before["StartPayment"] = gate
+    order = await place_without_background_work(world, guest, key)
     assert order.status == OrderStatus.CONFIRMED
     await gate.reached.wait()
-    assert order.id not in world.peers.payments
+    assert order.id not in world.fakes.payments
     assert [str(saga.order_id) for saga in await world.sagas_of(guest)] == [order.id]
     gate.opened.set()
     await world.app.finish(10)
-    assert order.id in world.peers.payments
+    assert order.id in world.fakes.payments
     assert await world.sagas_of(guest) == []
 
 
-async def test_a_process_that_dies_after_its_answer_leaves_the_payment_to_another(world: World, guest: Guest) -> None:
+async def test_a_payment_that_was_due_after_the_response_is_started_by_another_process(
+    world: World, guest: Guest
+) -> None:
     gate, key = Gate(), str(new_id())
-    world.peers.before["StartPayment"] = gate
-    placing = asyncio.ensure_future(answer(world, guest, key))
+    world.fakes.before["StartPayment"] = gate
+    placing = asyncio.ensure_future(place_without_background_work(world, guest, key))
     order = await placing
     await gate.reached.wait()
-    await die(world, placing)
+    await kill_process(world, placing)
     gate.opened.set()
-    world.peers.behave()
-    world.peers.payments.pop(order.id, None)
+    world.fakes.behave()
+    world.fakes.payments.pop(order.id, None)
     await world.expire_lock(guest)
     await recovery.recover_sagas(world.app)
-    assert order.id in world.peers.payments
+    assert order.id in world.fakes.payments
     assert await world.sagas_of(guest) == []
 
 
-async def answer(world: World, guest: Guest, key: str) -> Order:
-    """To an order in cash, with what is left for after it still to be done."""
+async def place_without_background_work(world: World, guest: Guest, key: str) -> Order:
+    """The response to a cash order, without waiting for the work in the background."""
     stub = world.stub(guest.identity.sending(idempotency_key=key))
     return await stub.CreateOrder(api.CreateOrderRequest(**world.cart(payment_method=PaymentMethod.COD)))
 
 
-async def test_a_process_that_was_only_asleep_writes_nothing(world: World, guest: Guest) -> None:
+async def test_a_slow_process_does_not_insert_an_order_whose_saga_was_taken_over(world: World, guest: Guest) -> None:
     gate = Gate()
-    world.peers.stock.clear()
-    world.peers.after["ReserveStock"] = gate
+    world.fakes.stock.clear()
+    world.fakes.after["ReserveStock"] = gate
     request = asyncio.ensure_future(world.place(guest))
     await gate.reached.wait()
     await world.expire_lock(guest)
@@ -193,27 +195,27 @@ async def test_a_process_that_was_only_asleep_writes_nothing(world: World, guest
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
     assert await world.orders_of(guest) == []
     assert await world.sagas_of(guest) == []
-    assert world.peers.stock == {}
+    assert world.fakes.stock == {}
 
 
-async def test_cash_that_was_taken_before_its_payment_started_is_still_booked(world: World, guest: Guest) -> None:
-    world.peers.before["StartPayment"] = silence
+async def test_the_payment_of_a_delivered_cash_order_is_still_started(world: World, guest: Guest) -> None:
+    world.fakes.before["StartPayment"] = hang
     order = await world.place(guest, payment_method=PaymentMethod.COD)
     for status in (OrderStatus.PREPARING, OrderStatus.READY, OrderStatus.DELIVERED):
         await world.move(world.staff("cashier"), order.id, status)
-    world.peers.behave()
+    world.fakes.behave()
     await world.expire_lock(guest)
     await recovery.recover_sagas(world.app)
-    assert order.id in world.peers.payments
+    assert order.id in world.fakes.payments
     assert await world.sagas_of(guest) == []
 
 
-async def test_an_order_cancelled_before_its_payment_started_starts_none(world: World, guest: Guest) -> None:
-    world.peers.before["StartPayment"] = silence
+async def test_no_payment_is_started_for_an_order_that_is_cancelled_before(world: World, guest: Guest) -> None:
+    world.fakes.before["StartPayment"] = hang
     order = await world.place(guest, payment_method=PaymentMethod.UPI)
-    world.peers.behave()
+    world.fakes.behave()
     await world.stub(guest.identity).CancelOrder(api.CancelOrderRequest(id=order.id))
     await world.expire_lock(guest)
     await recovery.recover_sagas(world.app)
-    assert order.id not in world.peers.payments
+    assert order.id not in world.fakes.payments
     assert await world.sagas_of(guest) == []

@@ -1,6 +1,6 @@
-"""Channels of the order service that do as they are told: they hold, refuse, hang or die on request.
+"""Fakes of the services that the order service calls; on request they raise errors, hang or are unavailable.
 
-They are real gRPC servers behind the real interceptors, so that order's requests are checked against the contracts.
+They are gRPC servers with the real interceptors, so that the requests are validated against the contracts.
 """
 
 from __future__ import annotations
@@ -15,69 +15,90 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from jainshikanji.customer.v1 import customer_service_pb2 as customers
-from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer
+from jainshikanji.customer.v1.customer_service_pb2_grpc import (
+    CustomerServiceServicer,
+    add_CustomerServiceServicer_to_server,
+)
 from jainshikanji.inventory.v1 import product_service_pb2 as products
 from jainshikanji.inventory.v1 import stock_service_pb2 as stock
-from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceServicer
-from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceServicer
+from jainshikanji.inventory.v1.product_service_pb2_grpc import (
+    ProductServiceServicer,
+    add_ProductServiceServicer_to_server,
+)
+from jainshikanji.inventory.v1.stock_service_pb2_grpc import (
+    StockServiceServicer,
+    add_StockServiceServicer_to_server,
+)
 from jainshikanji.loyalty.v1 import loyalty_service_pb2 as loyalty
-from jainshikanji.loyalty.v1.loyalty_service_pb2_grpc import LoyaltyServiceServicer
+from jainshikanji.loyalty.v1.loyalty_service_pb2_grpc import (
+    LoyaltyServiceServicer,
+    add_LoyaltyServiceServicer_to_server,
+)
 from jainshikanji.payment.v1 import payment_service_pb2 as payments
 from jainshikanji.payment.v1.payment_pb2 import Payment, PaymentStatus
-from jainshikanji.payment.v1.payment_service_pb2_grpc import PaymentServiceServicer
+from jainshikanji.payment.v1.payment_service_pb2_grpc import (
+    PaymentServiceServicer,
+    add_PaymentServiceServicer_to_server,
+)
 from jainshikanji.store.v1 import store_service_pb2 as stores
-from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceServicer
+from jainshikanji.store.v1.store_service_pb2_grpc import (
+    StoreServiceServicer,
+    add_StoreServiceServicer_to_server,
+)
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
+from jainshikanji.type.v1.money_pb2 import Money
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
-from chassis.errors import Conflict, NotFound, ResourceExhausted, Unavailable
-from chassis.process.service import add_to_server
+from chassis.errors import Conflict, NotFound, Unavailable
 from chassis.process.settings import TRUST_DOMAIN
 from chassis.rpc import interceptors
+from chassis.rpc.batch_calls import install_batch_methods
 from chassis.security import tls
 from services.identity import IDENTITY
-from services.order.wire.words import money
 from tests.harness import Platform
 
 Fault = Callable[[], Awaitable[None]]
-__all__ = ["ResourceExhausted"]
+
+
+def money(minor_units: int) -> Money:
+    return Money(currency_code="INR", minor_units=minor_units)
 
 
 class OutOfStock(Conflict):
-    """Refused by inventory."""
+    """The error of inventory."""
 
 
 class CouponInvalid(Conflict):
-    """Refused by loyalty."""
+    """The error of loyalty."""
 
 
 class StoreClosed(Conflict):
-    """Refused by store."""
+    """The error of store."""
 
 
 class ReservationReleased(Conflict):
-    """The release came first."""
+    """The release was processed before the reservation."""
 
 
-async def silence() -> None:
-    """Never answers."""
+async def hang() -> None:
+    """Never responds."""
     await asyncio.sleep(3600)
 
 
-async def breakdown() -> None:
-    raise Unavailable("the peer is down")
+async def be_unavailable() -> None:
+    raise Unavailable("the service is down")
 
 
-def refusing(refusal: Exception) -> Fault:
-    async def refuse() -> None:
-        raise refusal
+def raising(error: Exception) -> Fault:
+    async def fail() -> None:
+        raise error
 
-    return refuse
+    return fail
 
 
 @dataclass
-class Channels:
-    """What the peers hold and how they misbehave. Faults by method name: `before` the effect, or `after` it."""
+class FakeServices:
+    """The state of the fakes, and their faults by method name: `before` or `after` the effect."""
 
     before: dict[str, Fault] = field(default_factory=dict)
     after: dict[str, Fault] = field(default_factory=dict)
@@ -92,7 +113,7 @@ class Channels:
     servers: list[grpc.aio.Server] = field(default_factory=list)
 
     def behave(self) -> None:
-        """Forgets faults and calls, not what is held."""
+        """Removes faults and calls; reservations stay."""
         self.before.clear()
         self.after.clear()
         self.calls.clear()
@@ -104,7 +125,7 @@ class Channels:
         if fault := self.before.get(method):
             await fault()
 
-    async def step(self, method: str, effect: Callable[[], Any]) -> Any:
+    async def run(self, method: str, effect: Callable[[], Any]) -> Any:
         await self.begin(method)
         result = effect()
         if fault := self.after.get(method):
@@ -112,12 +133,16 @@ class Channels:
         return result
 
     async def serve(self, platform: Platform) -> None:
-        servicers = {
-            "customer": [Customers(self)],
-            "store": [Stores(self)],
-            "inventory": [Products(self), Stock(self)],
-            "loyalty": [Loyalty(self)],
-            "payment": [Payments(self)],
+        # The fakes implement only the methods that the order service calls.
+        servicers: dict[str, list[tuple[Callable[[Any, grpc.aio.Server], None], Any]]] = {
+            "customer": [(add_CustomerServiceServicer_to_server, Customers(self))],
+            "store": [(add_StoreServiceServicer_to_server, Stores(self))],
+            "inventory": [
+                (add_ProductServiceServicer_to_server, Products(self)),
+                (add_StockServiceServicer_to_server, Stock(self)),
+            ],
+            "loyalty": [(add_LoyaltyServiceServicer_to_server, Loyalty(self))],
+            "payment": [(add_PaymentServiceServicer_to_server, Payments(self))],
         }
         for name, served in servicers.items():
             chain = interceptors.chain(name, IDENTITY, trust_domain=TRUST_DOMAIN, is_revoked=lambda _: False)
@@ -125,7 +150,10 @@ class Channels:
             health = HealthServicer()
             await health.set("", health_pb2.HealthCheckResponse.SERVING)
             health_pb2_grpc.add_HealthServicer_to_server(health, server)
-            for servicer in served:
+            for add_to_server, servicer in served:
+                contract = type(servicer).__mro__[1]
+                full_name = f"jainshikanji.{name}.v1.{contract.__name__.removesuffix('Servicer')}"
+                install_batch_methods(servicer, full_name)
                 add_to_server(servicer, server)
             files = tls.IdentityFiles(platform.certificates / name)
             server.add_secure_port(f"127.0.0.1:{platform.ports[name]}", tls.server_credentials(files))
@@ -138,10 +166,10 @@ class Channels:
 
 
 class BatchFaults(grpc.aio.ServerInterceptor):
-    """Counts the batches, which the chassis installs, and applies the faults that are set for them."""
+    """Records calls of the batch methods, which the chassis installs, and applies their faults."""
 
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         handler = await continuation(details)
@@ -150,18 +178,18 @@ class BatchFaults(grpc.aio.ServerInterceptor):
             return handler
 
         async def handle(request: Any, context: Any) -> Any:
-            await self._peers.begin(method)
+            await self._fakes.begin(method)
             return await handler.unary_unary(request, context)
 
         return grpc.unary_unary_rpc_method_handler(handle, handler.request_deserializer, handler.response_serializer)
 
 
 class Customers(CustomerServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def GetOrderingCustomer(self, request: customers.GetOrderingCustomerRequest, context: Any) -> Any:
-        def answer() -> customers.OrderingCustomer:
+        def respond() -> customers.OrderingCustomer:
             found = customers.OrderingCustomer(
                 customer_id=request.customer_id, name="अनन्या Shah", email="ananya@example.com", phone="+919876543210"
             )
@@ -179,15 +207,15 @@ class Customers(CustomerServiceServicer):
                 )
             return found
 
-        return await self._peers.step("GetOrderingCustomer", answer)
+        return await self._fakes.run("GetOrderingCustomer", respond)
 
 
 class Stores(StoreServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def QuoteFulfilment(self, request: stores.QuoteFulfilmentRequest, context: Any) -> Any:
-        def answer() -> stores.QuoteFulfilmentResponse:
+        def respond() -> stores.QuoteFulfilmentResponse:
             delivery = request.fulfilment_type == 1
             found = stores.QuoteFulfilmentResponse(
                 store_id=request.store_id,
@@ -204,15 +232,15 @@ class Stores(StoreServiceServicer):
             found.ready_from.FromDatetime(datetime.now(UTC))
             return found
 
-        return await self._peers.step("QuoteFulfilment", answer)
+        return await self._fakes.run("QuoteFulfilment", respond)
 
 
 class Products(ProductServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def PriceLines(self, request: products.PriceLinesRequest, context: Any) -> Any:
-        def answer() -> products.PriceLinesResponse:
+        def respond() -> products.PriceLinesResponse:
             return products.PriceLinesResponse(
                 lines=[
                     products.PricedLine(
@@ -220,9 +248,9 @@ class Products(ProductServiceServicer):
                         name="Masala Shikanji",
                         sku="SHK-1",
                         category="drinks",
-                        unit_price=money(self._peers.unit_price),
+                        unit_price=money(self._fakes.unit_price),
                         quantity=line.quantity,
-                        subtotal=money(self._peers.unit_price * line.quantity),
+                        subtotal=money(self._fakes.unit_price * line.quantity),
                         options=[
                             products.ChosenOption(
                                 customization="Sugar", option_id=option, name="Less", price_modifier=money(500)
@@ -231,40 +259,40 @@ class Products(ProductServiceServicer):
                         ],
                         tax_rate_basis_points=500,
                         preparation_minutes=10,
-                        in_stock=line.product_id not in self._peers.missing,
+                        in_stock=line.product_id not in self._fakes.missing,
                     )
                     for line in request.lines
                 ]
             )
 
-        return await self._peers.step("PriceLines", answer)
+        return await self._fakes.run("PriceLines", respond)
 
 
 class Stock(StockServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def ReserveStock(self, request: stock.ReserveStockRequest, context: Any) -> Any:
-        def hold() -> stock.ReserveStockResponse:
-            if request.order_id in self._peers.released:
-                raise ReservationReleased("the release came first")
-            self._peers.stock[request.order_id] = {line.product_id: line.quantity for line in request.lines}
+        def reserve() -> stock.ReserveStockResponse:
+            if request.order_id in self._fakes.released:
+                raise ReservationReleased("the reservation is released")
+            self._fakes.stock[request.order_id] = {line.product_id: line.quantity for line in request.lines}
             return stock.ReserveStockResponse()
 
-        return await self._peers.step("ReserveStock", hold)
+        return await self._fakes.run("ReserveStock", reserve)
 
     async def ReleaseStock(self, request: stock.ReleaseStockRequest, context: Any) -> Any:
-        def give_back() -> stock.ReleaseStockResponse:
-            self._peers.released.add(request.order_id)
-            self._peers.stock.pop(request.order_id, None)
+        def release() -> stock.ReleaseStockResponse:
+            self._fakes.released.add(request.order_id)
+            self._fakes.stock.pop(request.order_id, None)
             return stock.ReleaseStockResponse()
 
-        return await self._peers.step("ReleaseStock", give_back)
+        return await self._fakes.run("ReleaseStock", release)
 
 
 class Loyalty(LoyaltyServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     def _benefits(self, request: Any) -> loyalty.Benefits:
         return loyalty.Benefits(
@@ -275,30 +303,30 @@ class Loyalty(LoyaltyServiceServicer):
         )
 
     async def QuoteBenefits(self, request: loyalty.QuoteBenefitsRequest, context: Any) -> Any:
-        return await self._peers.step("QuoteBenefits", lambda: self._benefits(request))
+        return await self._fakes.run("QuoteBenefits", lambda: self._benefits(request))
 
     async def ReserveBenefits(self, request: loyalty.ReserveBenefitsRequest, context: Any) -> Any:
-        def hold() -> loyalty.Benefits:
-            self._peers.benefits[request.order_id] = (request.coupon_code, request.points)
+        def reserve() -> loyalty.Benefits:
+            self._fakes.benefits[request.order_id] = (request.coupon_code, request.points)
             return self._benefits(request)
 
-        return await self._peers.step("ReserveBenefits", hold)
+        return await self._fakes.run("ReserveBenefits", reserve)
 
     async def ReleaseBenefits(self, request: loyalty.ReleaseBenefitsRequest, context: Any) -> Any:
-        def give_back() -> loyalty.ReleaseBenefitsResponse:
-            self._peers.benefits.pop(request.order_id, None)
+        def release() -> loyalty.ReleaseBenefitsResponse:
+            self._fakes.benefits.pop(request.order_id, None)
             return loyalty.ReleaseBenefitsResponse()
 
-        return await self._peers.step("ReleaseBenefits", give_back)
+        return await self._fakes.run("ReleaseBenefits", release)
 
 
 class Payments(PaymentServiceServicer):
-    def __init__(self, peers: Channels) -> None:
-        self._peers = peers
+    def __init__(self, fakes: FakeServices) -> None:
+        self._fakes = fakes
 
     async def StartPayment(self, request: payments.StartPaymentRequest, context: Any) -> Any:
         def start() -> Payment:
-            return self._peers.payments.setdefault(
+            return self._fakes.payments.setdefault(
                 request.order_id,
                 Payment(
                     id=request.payment_id,
@@ -310,15 +338,15 @@ class Payments(PaymentServiceServicer):
                 ),
             )
 
-        return await self._peers.step("StartPayment", start)
+        return await self._fakes.run("StartPayment", start)
 
     async def ReconcileOrderPayment(self, request: payments.ReconcileOrderPaymentRequest, context: Any) -> Any:
-        def answer() -> payments.ReconcileOrderPaymentResponse:
-            if request.order_id not in self._peers.payments:
+        def respond() -> payments.ReconcileOrderPaymentResponse:
+            if request.order_id not in self._fakes.payments:
                 raise NotFound
-            paid = request.order_id in self._peers.captured
+            paid = request.order_id in self._fakes.captured
             return payments.ReconcileOrderPaymentResponse(
-                captured=paid, captured_amount=self._peers.payments[request.order_id].amount if paid else money(0)
+                captured=paid, captured_amount=self._fakes.payments[request.order_id].amount if paid else money(0)
             )
 
-        return await self._peers.step("ReconcileOrderPayment", answer)
+        return await self._fakes.run("ReconcileOrderPayment", respond)
