@@ -34,6 +34,7 @@ from chassis.enums import EnumMapping
 from chassis.errors import InvalidArgument
 from chassis.ids import new_id
 from chassis.money import CURRENCY, money_from_proto, money_to_proto
+from chassis.rpc.etags import version_from_etag, version_to_etag
 from chassis.timestamps import optional_datetime_from_proto, parse_date, parse_optional_date, timestamp_to_proto
 from services.store.commands import (
     AddStaffMember,
@@ -71,19 +72,6 @@ _PLAIN_FIELDS: Final[tuple[StoreColumn, ...]] = ("is_active", "is_accepting_orde
 _MONEY_FIELDS: Final[tuple[StoreColumn, ...]] = ("min_order_value", "delivery_fee", "free_delivery_above")
 
 # --- values ---
-
-
-def etag(version: int) -> str:
-    """The etag of a version; a client sends it back so that a stale write is rejected."""
-    return f"v{version}"
-
-
-def version_from_etag(text: str) -> int | None:
-    """The version of an etag: None without an etag, 0 for a malformed one."""
-    if not text:
-        return None
-    digits = text.strip('"').removeprefix("v")
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < len("2147483647") else 0
 
 
 def _required_text(field: str, text: str) -> str:
@@ -125,7 +113,7 @@ def store_to_proto(row: StoreRow | NearbyRow) -> Store:
         free_delivery_above=None if row.free_delivery_above is None else money_to_proto(row.free_delivery_above),
         delivery_radius_metres=int((row.delivery_radius_km or 0) * _METRES_PER_KM),
         estimated_prep_time_minutes=row.estimated_prep_time_minutes or 0,
-        etag=etag(row.version),
+        etag=version_to_etag(row.version),
         created_at=timestamp_to_proto(row.created_at),
         updated_at=timestamp_to_proto(row.updated_at),
     )
@@ -318,7 +306,7 @@ def operating_hours_to_proto(hours: model.OperatingHours) -> OperatingHours:
         is_open=hours.is_open,
         open_until=timestamp_to_proto(hours.open_until),
         next_opening_at=timestamp_to_proto(hours.next_opening),
-        etag=etag(hours.version),
+        etag=version_to_etag(hours.version),
     )
 
 
@@ -398,7 +386,7 @@ def staff_member_to_proto(row: StaffRow, email: str, phone: str) -> StaffMember:
         termination_date=row.termination_date.isoformat() if row.termination_date else "",
         account_id=str(row.account_id or ""),
         invitation_state=INVITATIONS.to_proto(row.invitation),
-        etag=etag(row.version),
+        etag=version_to_etag(row.version),
         created_at=timestamp_to_proto(row.created_at),
         updated_at=timestamp_to_proto(row.updated_at),
     )

@@ -18,8 +18,9 @@ from chassis import Caller
 from chassis.clock import now
 from chassis.database import Transaction
 from chassis.database.rows import column_values, parameters
-from chassis.errors import InvalidArgument, NotFound, RemoteError, StaleEtag, Unavailable
+from chassis.errors import InvalidArgument, NotFound, RemoteError, Unavailable
 from chassis.pii import normalise_email, normalise_phone
+from chassis.rpc.etags import check_version
 from chassis.rpc.pagination import Page
 from services.store import clients, queries, wire
 from services.store.app import StoreApp
@@ -143,8 +144,7 @@ async def update_member(app: StoreApp, caller: Caller, command: UpdateStaffMembe
         before = await tx.one(queries.LOCK_MEMBER, store_id=command.store_id, staff_id=command.staff_id)
         if before is None:
             raise NotFound
-        if command.known_version is not None and command.known_version != before.version:
-            raise StaleEtag(wire.etag(before.version))
+        check_version(command.known_version, before.version)
         return await _change_member(tx, before, _complete_changes(before, changes, _today(time_zone)))
 
 

@@ -16,6 +16,7 @@ from chassis import Caller
 from chassis.database import Transaction
 from chassis.database.rows import column_values, parameters
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied, StaleEtag
+from chassis.rpc.etags import version_to_etag
 from chassis.rpc.pagination import Page
 from services.store import queries, wire
 from services.store.app import StoreApp
@@ -138,7 +139,7 @@ async def change_store(
         current = await tx.one(queries.GET_STORE, store_id=store_id)
         if current is None:
             raise NotFound
-        raise StaleEtag(wire.etag(current.version))
+        raise StaleEtag(version_to_etag(current.version))
     tx.publish(wire.store_updated_to_proto(row), key=row.id, version=row.version)
     tx.after_commit(lambda: app.stores.drop(store_id))
     return row

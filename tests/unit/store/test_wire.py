@@ -1,4 +1,4 @@
-"""Enum mappings, etags, texts and absent fields."""
+"""Enum mappings, texts and absent fields."""
 
 from __future__ import annotations
 
@@ -30,18 +30,6 @@ def test_the_stored_values_are_those_of_the_design_document() -> None:
     assert wire.FULFILMENTS.names() == ["delivery", "pickup", "dine-in"]
     assert wire.JOBS.names() == ["manager", "chef", "cashier", "delivery", "support"]
     assert wire.INVITATIONS.names() == ["pending", "sent", "refused"]
-
-
-@pytest.mark.parametrize(
-    ("etag", "version"),
-    [("", None), ("v7", 7), ('"v7"', 7), ("7", 7), ("x", 0), ("v", 0), ("v-1", 0), ("v٣", 0), ("v99999999999", 0)],
-)
-def test_an_etag_names_a_version_and_a_malformed_one_matches_none(etag: str, version: int | None) -> None:
-    assert wire.version_from_etag(etag) == version
-
-
-def test_an_issued_etag_names_its_version() -> None:
-    assert wire.version_from_etag(wire.etag(41)) == 41
 
 
 STORE_ID = "019a0000-0000-7000-8000-000000000001"
