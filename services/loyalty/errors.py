@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from chassis.errors import AlreadyExists, Conflict, ResourceExhausted
-from chassis.money import money_to_proto
+from chassis.money import to_minor_units
 
 
 class CouponInvalid(Conflict):
@@ -27,7 +27,7 @@ class CouponInvalid(Conflict):
     @classmethod
     def order_too_small(cls, needed: Decimal) -> CouponInvalid:
         """The order is below the minimum; `min_order_value` is in minor units."""
-        least = str(money_to_proto(needed).minor_units)
+        least = str(to_minor_units(needed))
         return cls(f"this coupon needs an order of at least ₹{needed}", "ORDER_TOO_SMALL", min_order_value=least)
 
     @classmethod

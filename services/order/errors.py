@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from chassis.errors import Conflict
+from chassis.money import to_minor_units
 
 # The largest amount that the columns and the payment service can store.
 MAX_TOTAL = Decimal("99999999.99")
@@ -75,8 +76,8 @@ class BelowMinOrderValue(Conflict):
     def __init__(self, minimum: Decimal, subtotal: Decimal) -> None:
         super().__init__(
             "the order is below the store's minimum order value",
-            min_order_value=_minor_units(minimum),
-            subtotal=_minor_units(subtotal),
+            min_order_value=str(to_minor_units(minimum)),
+            subtotal=str(to_minor_units(subtotal)),
         )
 
 
@@ -84,7 +85,7 @@ class OrderTooLarge(Conflict):
     """The amount of the order exceeds the maximum."""
 
     def __init__(self) -> None:
-        super().__init__("the order exceeds the maximum amount", max_total=_minor_units(MAX_TOTAL))
+        super().__init__("the order exceeds the maximum amount", max_total=str(to_minor_units(MAX_TOTAL)))
 
 
 class OutOfStock(Conflict):
@@ -100,8 +101,8 @@ class PriceChanged(Conflict):
     def __init__(self, quoted: Decimal, current: Decimal) -> None:
         super().__init__(
             "the price has changed since the quote",
-            quoted_total=_minor_units(quoted),
-            current_total=_minor_units(current),
+            quoted_total=str(to_minor_units(quoted)),
+            current_total=str(to_minor_units(current)),
         )
 
 
@@ -122,7 +123,3 @@ class PaymentMismatch(Exception):
 def _enum_name(value: str) -> str:
     """The value as the contract spells it."""
     return value.upper().replace("-", "_")
-
-
-def _minor_units(amount: Decimal) -> str:
-    return str(int(amount.scaleb(2)))

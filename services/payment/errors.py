@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from chassis.errors import AlreadyExists, Conflict, PermissionDenied, Unauthenticated, Unavailable
+from chassis.money import to_minor_units
 
 
 class OrderHasPayment(AlreadyExists):
@@ -74,14 +75,16 @@ class RefundTooLarge(Conflict):
     """The refund exceeds the refundable amount; `refundable` in the metadata has it in minor units."""
 
     def __init__(self, refundable: Decimal) -> None:
-        super().__init__("the refund exceeds the refundable amount", refundable=_minor_units(refundable))
+        super().__init__("the refund exceeds the refundable amount", refundable=str(to_minor_units(refundable)))
 
 
 class RefundOverLimit(Conflict):
     """The refunds of the payment exceed the cashier's limit; `limit` in the metadata has it in minor units."""
 
     def __init__(self, limit: Decimal) -> None:
-        super().__init__("the refund exceeds the cashier's limit; a manager must make it", limit=_minor_units(limit))
+        super().__init__(
+            "the refund exceeds the cashier's limit; a manager must make it", limit=str(to_minor_units(limit))
+        )
 
 
 class CashRefundNeedsManager(PermissionDenied):
@@ -89,7 +92,3 @@ class CashRefundNeedsManager(PermissionDenied):
 
     def __init__(self) -> None:
         super().__init__("only a manager can refund cash")
-
-
-def _minor_units(amount: Decimal) -> str:
-    return str(int(amount.scaleb(2)))

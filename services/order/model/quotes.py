@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from chassis.errors import InvalidArgument
+from chassis.money import from_minor_units, to_minor_units
 from services.order.errors import PriceChanged, QuoteExpired
 from services.order.model.cart import Cart
 from services.order.model.pricing import Price, Tax
@@ -27,25 +28,26 @@ _PURPOSE = b"order quote v1"
 
 
 def price_digest(price: Price) -> bytes:
-    """Hash of every amount of the price: lines, taxes, sums."""
+    """Hash of every amount of the price in minor units: equal amounts have one digest, whatever their decimals."""
     lines = [
-        (item.line.product_id, _minor(item.line.unit_price), item.line.quantity, _minor(item.discount), _tax(item.tax))
+        (
+            item.line.product_id,
+            to_minor_units(item.line.unit_price),
+            item.line.quantity,
+            to_minor_units(item.discount),
+            _tax(item.tax),
+        )
         for item in price.lines
     ]
     sums = (
-        *map(_minor, (price.subtotal, price.discount, price.loyalty_discount, price.delivery_fee, price.total)),
+        *map(to_minor_units, (price.subtotal, price.discount, price.loyalty_discount, price.delivery_fee, price.total)),
         _tax(price.delivery_tax),
     )
     return hashlib.sha256(repr((lines, sums)).encode()).digest()[:16]
 
 
 def _tax(tax: Tax) -> tuple[int, ...]:
-    return (tax.rate, *map(_minor, (tax.taxable, tax.cgst, tax.sgst, tax.igst)))
-
-
-def _minor(amount: Decimal) -> int:
-    """Minor units, so that equal amounts have one digest whatever the number of their decimals."""
-    return int(amount.scaleb(2))
+    return (tax.rate, *map(to_minor_units, (tax.taxable, tax.cgst, tax.sgst, tax.igst)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class QuoteSigner:
     def sign(self, cart: Cart, price: Price, now: datetime) -> tuple[str, datetime]:
         """The token and its expiry."""
         expires = (now + LIFETIME).replace(microsecond=0)
-        payload = _PAYLOAD.pack(cart.digest(), price_digest(price), _minor(price.total), int(expires.timestamp()))
+        payload = _PAYLOAD.pack(
+            cart.digest(), price_digest(price), to_minor_units(price.total), int(expires.timestamp())
+        )
         signature = self._signature(self._newest, payload)
         return f"{self._newest}.{_encode(payload)}.{_encode(signature)}", expires
 
@@ -90,7 +94,7 @@ class QuoteSigner:
             raise _invalid_token()
         if now >= datetime.fromtimestamp(expires, UTC):
             raise QuoteExpired
-        return Quote(quoted_digest, Decimal(total).scaleb(-2))
+        return Quote(quoted_digest, from_minor_units(total))
 
     def _signature(self, key_id: str, payload: bytes) -> bytes:
         return hmac.digest(self._keys[key_id], payload, hashlib.sha256)

@@ -8,7 +8,7 @@ from typing import Any
 from jainshikanji.order.v1 import invoice_pb2, order_pb2, order_service_pb2, quote_pb2, tracking_pb2
 from jainshikanji.type.v1.money_pb2 import Money
 
-from chassis.money import CURRENCY, money_to_proto
+from chassis.money import CURRENCY, money_to_proto, to_minor_units
 from chassis.timestamps import timestamp_to_proto
 from services.order.model.pricing import Option, PricedLine, Tax
 from services.order.model.views import CourierPosition, OrderView, QuotedPrice, TimelineEntry, Tracking
@@ -83,7 +83,7 @@ def options_to_json(options: Iterable[Option]) -> list[dict[str, Any]]:
             "customization": option.customization,
             "option_id": option.option_id,
             "name": option.name,
-            "price_modifier": money_to_proto(option.price_modifier).minor_units,
+            "price_modifier": to_minor_units(option.price_modifier),
         }
         for option in options
     ]

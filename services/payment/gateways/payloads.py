@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from chassis.money import from_minor_units
 from services.payment.gateways.port import GatewayUnavailable, MalformedPayload
 
 T = TypeVar("T")
@@ -54,11 +55,7 @@ def parse_amount(minor_units: object) -> Decimal:
         raise MalformedPayload("an amount is missing")
     if not 0 <= minor_units < MAX_MINOR_UNITS:
         raise MalformedPayload("an amount is out of range")
-    return Decimal(minor_units).scaleb(-2)
-
-
-def to_minor_units(amount: Decimal) -> int:
-    return int(amount.scaleb(2))
+    return from_minor_units(minor_units)
 
 
 def parse_currency(value: object) -> str:

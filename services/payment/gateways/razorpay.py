@@ -15,6 +15,7 @@ import razorpay
 import requests
 from razorpay.errors import BadRequestError
 
+from chassis.money import to_minor_units
 from services.payment.gateways import payloads
 from services.payment.gateways.port import (
     GatewayUnavailable,
@@ -124,7 +125,7 @@ class RazorpayGateway:
 
     async def create_order(self, reference: str, amount: Decimal, currency: str, order_number: str) -> str:
         body = {
-            "amount": payloads.to_minor_units(amount),
+            "amount": to_minor_units(amount),
             "currency": currency,
             RECEIPT: reference,
             "payment_capture": 1,
@@ -163,7 +164,7 @@ class RazorpayGateway:
         )
 
     async def capture_attempt(self, attempt: AttemptReport) -> AttemptReport:
-        amount = payloads.to_minor_units(attempt.amount)
+        amount = to_minor_units(attempt.amount)
         # Without a body the SDK would write into its default argument, which all calls share.
         body = {"currency": attempt.currency}
         response = await self._call(
@@ -176,7 +177,7 @@ class RazorpayGateway:
 
     async def create_refund(self, request: RefundRequest) -> RefundReport:
         body = {
-            "amount": payloads.to_minor_units(request.amount),
+            "amount": to_minor_units(request.amount),
             "speed": "normal",
             RECEIPT: request.reference,
             "notes": {"refund_id": request.reference},

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import stripe
 
+from chassis.money import to_minor_units
 from services.payment.gateways import payloads
 from services.payment.gateways.port import (
     GatewayUnavailable,
@@ -85,7 +86,7 @@ class StripeGateway:
 
     async def create_order(self, reference: str, amount: Decimal, currency: str, order_number: str) -> str:
         body = {
-            "amount": payloads.to_minor_units(amount),
+            "amount": to_minor_units(amount),
             "currency": currency.lower(),
             "metadata": {"payment_id": reference, "order_number": order_number},
             "automatic_payment_methods": {"enabled": True},
@@ -139,7 +140,7 @@ class StripeGateway:
     async def create_refund(self, request: RefundRequest) -> RefundReport:
         body = {
             "charge": request.transaction_id,
-            "amount": payloads.to_minor_units(request.amount),
+            "amount": to_minor_units(request.amount),
             "metadata": {"refund_id": request.reference},
         }
         response = await self._call(lambda v1: v1.refunds.create(body, {"idempotency_key": request.reference}))
