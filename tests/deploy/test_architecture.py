@@ -19,7 +19,7 @@ from tests.deploy.chart import RENDERS, SETS, Object, of_kind, rendered
 from tools.deploy import CHART, CLUSTER, ROOT, architecture, nats_users, values
 
 DEPENDENCIES = architecture()
-STUB = re.compile(r"(?:\.stub\(|BatchedCall\(\s*peers,)\s*\"([a-z]+)\"")
+STUB = re.compile(r"(?:\.stub\(|BatchedCall\(\s*channels,)\s*\"([a-z]+)\"")
 
 
 @cache

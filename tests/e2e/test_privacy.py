@@ -115,7 +115,7 @@ def of_the_demo() -> dict[str, str]:
         }
     stores = {seed.make_staff_email(outlet.slug, outlet) for outlet in menu.OUTLETS}
     return found | {
-        login.email: login.email for login in seed.logins() if "<" not in login.email and login.email not in stores
+        login.email: login.email for login in seed.list_logins() if "<" not in login.email and login.email not in stores
     }
 
 

@@ -32,10 +32,10 @@ class Gate:
 
 async def kill_process(world: World, request: asyncio.Future[Any]) -> None:
     """Ends the process that places orders, without compensation or response."""
-    for task in list(world.app._unfinished):
+    for task in list(world.app._background):
         task.cancel()
     request.cancel()
-    await asyncio.gather(request, *world.app._unfinished, return_exceptions=True)
+    await asyncio.gather(request, *world.app._background, return_exceptions=True)
 
 
 async def test_a_repeated_key_returns_the_order_as_it_is_now(world: World, guest: Guest) -> None:
