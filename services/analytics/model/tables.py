@@ -248,7 +248,7 @@ class Registration(Base):
 
 
 class Report(Base):
-    """Figures as they were when somebody asked. `store_ids` says which stores they cover; NULL: all of them."""
+    """Figures at the time of a request. `store_ids` says which stores they cover; NULL: all of them."""
 
     __tablename__ = "reports"
     __table_args__ = (

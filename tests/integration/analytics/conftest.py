@@ -1,4 +1,4 @@
-"""Analytics on a real database, and orders as their events tell of them."""
+"""A running analytics service, and the events of orders that it consumes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Published = tuple[Message, datetime]
 
 @dataclass
 class PublishedOrder:
-    """An order as a test tells it; `events` are what its services publish, oldest first."""
+    """An order; `events` are what the services publish of it, oldest first."""
 
     store_id: UUID
     customer_id: UUID
@@ -85,17 +85,17 @@ class PublishedOrder:
 
 
 class World:
-    """What a test does and asks."""
+    """The running service and its callers."""
 
     def __init__(self, platform: Platform, process: Process) -> None:
         self.platform, self.process = platform, process
         self.app = process.app
 
     async def publish(self, events: Sequence[Published], *, shuffled: random.Random | None = None) -> None:
-        """Hands the events to analytics as its consumer does, without telling the other services of the session.
+        """Passes the events to the consumer, as JetStream does; other services of the session do not receive them.
 
-        Shuffled they come in any order and in many batches at once, as from many streams to many replicas, and some of
-        them come twice under another id, which the inbox cannot tell from new ones.
+        `shuffled` delivers them in random order and in concurrent batches, as many streams to many replicas do. Some
+        are delivered twice with another id, so that the inbox does not recognise the repetition.
         """
         received = [(event, _meta(event, occurred_at)) for event, occurred_at in events]
         if shuffled is None:
@@ -120,7 +120,7 @@ class World:
         event = StoreUpdated(store_id=str(store_id), version=version, name="Andheri", time_zone=time_zone)
         await self.publish([(event, datetime.now(UTC))])
 
-    def asking(self, caller: Identity) -> Any:
+    def stub(self, caller: Identity) -> Any:
         return self.platform.stub("analytics", AnalyticsServiceStub, caller)
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -25,7 +25,7 @@ DAY = datetime(2026, 5, 10, 6, 30, tzinfo=UTC)  # noon in India
 MAY = {"from_date": "2026-05-01", "to_date": "2026-05-31"}
 
 
-async def test_the_dashboard_of_a_store_says_what_was_sold(world: World) -> None:
+async def test_the_dashboard_of_a_store_shows_its_sales(world: World) -> None:
     store_id = await world.open_store()
     regular, once = new_id(), new_id()
     earlier = PublishedOrder(store_id, regular, DAY - timedelta(days=20), 30000, [(DOSA, 1, 25000)]).delivered()
@@ -36,7 +36,7 @@ async def test_the_dashboard_of_a_store_says_what_was_sold(world: World) -> None
     out = ProductOutOfStock(product_id=str(DOSA), store_id=str(store_id))
     await world.publish([(out, DAY)])
 
-    manager = world.asking(staff(new_id(), store_id, "manager"))
+    manager = world.stub(staff(new_id(), store_id, "manager"))
     dashboard = await manager.GetDashboard(pb.GetDashboardRequest(store_id=str(store_id), **MAY))
     figures = dashboard.figures
     assert (figures.orders_placed, figures.orders_counted, figures.orders_cancelled) == (3, 2, 1)
@@ -59,7 +59,7 @@ async def test_sales_reconcile_with_the_total_in_every_interval(world: World) ->
     store_id = await world.open_store()
     orders = some_orders(store_id, 40, random.Random(5))
     await world.publish(events_of(orders))
-    boss = world.asking(admin())
+    boss = world.stub(admin())
     march = {"store_id": str(store_id), "from_date": "2026-03-01", "to_date": "2026-03-31"}
     for interval in (Interval.HOUR, Interval.DAY, Interval.WEEK, Interval.MONTH, Interval.UNSPECIFIED):
         sales = await boss.GetSales(pb.GetSalesRequest(**march, interval=interval))
@@ -72,7 +72,7 @@ async def test_sales_reconcile_with_the_total_in_every_interval(world: World) ->
     assert (await boss.GetSales(pb.GetSalesRequest(**march, interval=Interval.MONTH))).rows[0].starts_at == "2026-03-01"
 
 
-async def test_a_manager_sees_the_own_stores_alone(world: World) -> None:
+async def test_a_manager_sees_only_the_own_stores(world: World) -> None:
     mine, other_of_mine, foreign = [await world.open_store() for _ in range(3)]
     for store_id, total in ((mine, 10000), (other_of_mine, 20000), (foreign, 40000)):
         await world.publish(events_of([PublishedOrder(store_id, new_id(), DAY, total).confirmed()]))
@@ -81,7 +81,7 @@ async def test_a_manager_sees_the_own_stores_alone(world: World) -> None:
         roles=["CUSTOMER", "MANAGER", "CHEF"],
         grants=[(mine, "manager"), (other_of_mine, "manager"), (foreign, "chef")],
     )
-    ask = world.asking(manager)
+    ask = world.stub(manager)
     everything = await ask.GetSales(pb.GetSalesRequest(**MAY))
     assert everything.total.gross_sales.minor_units == 30000
     assert everything.period.time_zone == "Asia/Kolkata"
@@ -90,7 +90,7 @@ async def test_a_manager_sees_the_own_stores_alone(world: World) -> None:
     assert wrong_job.value.code() == grpc.StatusCode.PERMISSION_DENIED
     for method, request in every_read(str(foreign)):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await getattr(world.asking(staff(new_id(), mine, "manager")), method)(request)
+            await getattr(world.stub(staff(new_id(), mine, "manager")), method)(request)
         assert refused.value.code() == grpc.StatusCode.NOT_FOUND
 
 
@@ -104,7 +104,7 @@ def every_read(store_id: str) -> list[tuple[str, Any]]:
     ]
 
 
-async def test_nobody_else_sees_figures(world: World) -> None:
+async def test_other_callers_see_no_figures(world: World) -> None:
     store_id = await world.open_store()
     for caller, code in (
         (nobody(), grpc.StatusCode.UNAUTHENTICATED),
@@ -114,13 +114,13 @@ async def test_nobody_else_sees_figures(world: World) -> None:
     ):
         for method, request in every_read(str(store_id)):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await getattr(world.asking(caller), method)(request)
+                await getattr(world.stub(caller), method)(request)
             assert refused.value.code() == code
 
 
-async def test_an_administrator_asks_for_a_store_that_does_not_exist(world: World) -> None:
+async def test_the_figures_of_an_unknown_store_are_not_found(world: World) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await world.asking(admin()).GetDashboard(pb.GetDashboardRequest(store_id=str(new_id())))
+        await world.stub(admin()).GetDashboard(pb.GetDashboardRequest(store_id=str(new_id())))
     assert refused.value.code() == grpc.StatusCode.NOT_FOUND
 
 
@@ -136,26 +136,26 @@ async def test_an_administrator_asks_for_a_store_that_does_not_exist(world: Worl
         ({"store_id": "not-a-uuid"}, "storeId"),
     ],
 )
-async def test_a_period_that_is_none_is_refused(world: World, fields: dict[str, str], field: str) -> None:
+async def test_an_invalid_period_is_rejected(world: World, fields: dict[str, str], field: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await world.asking(admin()).GetSales(pb.GetSalesRequest(**fields))
+        await world.stub(admin()).GetSales(pb.GetSalesRequest(**fields))
     assert list(refusal(refused.value).violations) == [field]
 
 
-async def test_by_hour_only_a_month_at_a_time(world: World) -> None:
+async def test_figures_by_hour_are_limited_to_a_month(world: World) -> None:
     request = pb.GetSalesRequest(from_date="2026-01-01", to_date="2026-03-01", interval=Interval.HOUR)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await world.asking(admin()).GetSales(request)
+        await world.stub(admin()).GetSales(request)
     assert list(refusal(refused.value).violations) == ["interval"]
 
 
-async def test_products_come_in_pages_by_sales(world: World) -> None:
+async def test_products_are_paged_by_sales(world: World) -> None:
     store_id = await world.open_store()
     products = [new_id() for _ in range(7)]
     sales = [300, 100, 200, 200, 200, 50, 400]
     lines = [(product, 1, paise) for product, paise in zip(products, sales, strict=True)]
     await world.publish(events_of([PublishedOrder(store_id, new_id(), DAY, 9999, lines).confirmed()]))
-    ask, token, seen = world.asking(admin()), "", []
+    ask, token, seen = world.stub(admin()), "", []
     while True:
         request = pb.GetProductsRequest(store_id=str(store_id), page_size=2, page_token=token, **MAY)
         page = await ask.GetProducts(request)
@@ -168,13 +168,13 @@ async def test_products_come_in_pages_by_sales(world: World) -> None:
     assert {name for _, _, name in seen} == {"Dosa"}
 
 
-async def test_customers_are_new_or_come_back(world: World) -> None:
+async def test_customers_are_new_or_returning(world: World) -> None:
     store_id = await world.open_store()
     old, fresh, twice = new_id(), new_id(), new_id()
     orders = [PublishedOrder(store_id, old, DAY - timedelta(days=40), 10000).confirmed()]
     orders += [PublishedOrder(store_id, who, DAY, 10000).confirmed() for who in (old, fresh, twice, twice)]
     await world.publish(events_of(orders))
-    answer = await world.asking(admin()).GetCustomers(pb.GetCustomersRequest(store_id=str(store_id), **MAY))
+    answer = await world.stub(admin()).GetCustomers(pb.GetCustomersRequest(store_id=str(store_id), **MAY))
     assert (answer.customers, answer.new_customers, answer.returning_customers, answer.repeat_customers) == (3, 2, 1, 2)
     assert answer.repeat_rate_basis_points == 6667
     assert answer.average_revenue.minor_units == 13333
@@ -182,12 +182,12 @@ async def test_customers_are_new_or_come_back(world: World) -> None:
     assert (best.customer_id, best.orders, best.returning) == (str(twice), 2, False)
 
 
-async def test_a_report_is_kept_as_it_was_and_reconciles_with_the_orders(world: World) -> None:
+async def test_a_report_is_stored_unchanged_and_equals_the_orders(world: World) -> None:
     store_id = await world.open_store()
     orders = some_orders(store_id, 25, random.Random(9))
     await world.publish(events_of(orders))
     manager = staff(new_id(), store_id, "manager")
-    ask = world.asking(manager)
+    ask = world.stub(manager)
     march = {"store_id": str(store_id), "from_date": "2026-03-01", "to_date": "2026-03-31"}
     report = await ask.CreateReport(pb.CreateReportRequest(kind=ReportKind.ORDERS, **march))
     assert report.row_count == len(report.rows) == 25
@@ -219,35 +219,40 @@ async def test_a_report_is_kept_as_it_was_and_reconciles_with_the_orders(world: 
 
 async def test_a_report_of_other_stores_is_not_found(world: World) -> None:
     store_id = await world.open_store()
-    boss = world.asking(admin())
+    boss = world.stub(admin())
     of_all = await boss.CreateReport(pb.CreateReportRequest(kind=ReportKind.SALES, **MAY))
     of_one = await boss.CreateReport(pb.CreateReportRequest(kind=ReportKind.SALES, store_id=str(store_id), **MAY))
     manager, stranger = staff(new_id(), store_id, "manager"), staff(new_id(), new_id(), "manager")
-    assert (await world.asking(manager).GetReport(pb.GetReportRequest(report_id=of_one.id))).id == of_one.id
+    assert (await world.stub(manager).GetReport(pb.GetReportRequest(report_id=of_one.id))).id == of_one.id
     for caller, report in ((manager, of_all), (stranger, of_all), (stranger, of_one)):
         for method, request in (
             ("GetReport", pb.GetReportRequest(report_id=report.id)),
             ("DownloadReport", pb.DownloadReportRequest(report_id=report.id)),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await getattr(world.asking(caller), method)(request)
+                await getattr(world.stub(caller), method)(request)
             assert refused.value.code() == grpc.StatusCode.NOT_FOUND
-    assert not (await world.asking(stranger).ListReports(pb.ListReportsRequest())).reports
+    assert not (await world.stub(stranger).ListReports(pb.ListReportsRequest())).reports
 
 
-async def test_an_app_event_is_taken_from_anybody_and_moves_no_figure(world: World) -> None:
-    before = await world.asking(admin()).GetDashboard(pb.GetDashboardRequest())
+class ClientEventRow(NamedTuple):
+    name: str
+    properties: dict[str, str]
+
+
+async def test_a_client_event_of_any_caller_is_accepted_and_changes_no_figure(world: World) -> None:
+    before = await world.stub(admin()).GetDashboard(pb.GetDashboardRequest())
     person = new_id()
     for caller in (nobody(), customer(person)):
         request = pb.RecordClientEventRequest(
             name=ClientEventName.PRODUCT_VIEWED, product_id=str(DOSA), properties={"source": "menu"}
         )
-        taken = await world.asking(caller).RecordClientEvent(request)
+        taken = await world.stub(caller).RecordClientEvent(request)
         assert taken.name == ClientEventName.PRODUCT_VIEWED
-    kept = sql("SELECT name, properties FROM client_events WHERE account_id = %(a)s")
-    row = await world.app.db.one(kept, a=person)
-    assert (row.name, row.properties) == ("product_viewed", {"source": "menu"})
-    after = await world.asking(admin()).GetDashboard(pb.GetDashboardRequest())
+    stored = sql("SELECT name, properties FROM client_events WHERE account_id = %(a)s", row=ClientEventRow)
+    row = await world.app.db.one(stored, a=person)
+    assert row == ClientEventRow("product_viewed", {"source": "menu"})
+    after = await world.stub(admin()).GetDashboard(pb.GetDashboardRequest())
     assert after.figures == before.figures
 
 
@@ -263,10 +268,10 @@ async def test_an_app_event_is_taken_from_anybody_and_moves_no_figure(world: Wor
         ({"name": 1, "store_id": "x"}, "storeId"),
     ],
 )
-async def test_app_events_off_the_list_or_too_large_are_refused(
+async def test_unknown_or_too_large_client_events_are_rejected(
     world: World, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await world.asking(nobody()).RecordClientEvent(pb.RecordClientEventRequest(**fields))
+        await world.stub(nobody()).RecordClientEvent(pb.RecordClientEventRequest(**fields))
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert all(name.startswith(field) for name in refusal(refused.value).violations)

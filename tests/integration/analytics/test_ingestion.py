@@ -1,13 +1,14 @@
-"""Events become facts and roll-ups exactly once, in whatever order they come."""
+"""Events change facts and roll-ups exactly once, in any order of arrival."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import namedtuple
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -16,16 +17,37 @@ from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock, StockRestock
 from jainshikanji.review.v1.events_pb2 import ReviewPosted
 
 from chassis.database import sql
+from chassis.database.rows import column_names
 from chassis.events.bus import Bus
 from chassis.ids import new_id
 from services.analytics.model.facts import OrderFact
 from services.analytics.model.period import PLATFORM_ZONE
 from services.analytics.model.rollups import MEASURES, Differences
+from services.analytics.rows import OrderFactRow
 from tests.integration.analytics.conftest import Published, PublishedOrder, World
 
 DOSA, IDLI = new_id(), new_id()
-FACTS = sql("SELECT * FROM order_facts WHERE store_id = %(store_id)s ORDER BY order_id")
 
+
+class SalesRow(NamedTuple):
+    placed: int
+    gross: Decimal
+    refunds: Decimal
+
+
+class StoredEventRow(NamedTuple):
+    id: UUID
+    type: str
+    source: str
+    key: str
+    version: int
+    payload: dict[str, Any]
+
+
+LIST_FACTS = sql(
+    f"SELECT {column_names(OrderFactRow)} FROM order_facts WHERE store_id = %(store_id)s ORDER BY order_id",  # noqa: S608 - column names of the row type
+    row=OrderFactRow,
+)
 
 ROLL_UPS = {
     "sales_hours": ("day, hour", ", ".join(MEASURES)),
@@ -42,13 +64,14 @@ async def roll_up(world: World, table: str, store_id: UUID, zone: str) -> list[t
         f"SELECT store_id, report_zone, {keys}, {measures} FROM {table} "  # noqa: S608 - text of this module
         f"WHERE store_id = %(store_id)s AND report_zone = %(zone)s ORDER BY {keys}"
     )
-    rows = [tuple(row) for row in await world.app.db.all(sql(statement), store_id=store_id, zone=zone)]
-    return [row for row in rows if any(row[2 + len(keys.split(",")) :])]
+    row_type = namedtuple("row_type", ["store_id", "report_zone", *keys.split(", "), *measures.split(", ")])  # type: ignore[misc]
+    rows = await world.app.db.all(sql(statement, row=row_type), store_id=store_id, zone=zone)
+    return [tuple(row) for row in rows if any(row[2 + len(keys.split(",")) :])]
 
 
 async def assert_roll_ups_are_the_sum_of_the_facts(world: World, store_id: UUID, zone: str) -> None:
     differences = Differences()
-    for row in await world.app.db.all(FACTS, store_id=store_id):
+    for row in await world.app.db.all(LIST_FACTS, store_id=store_id):
         differences.change(OrderFact(row.order_id), OrderFact.from_row(row), zone)
     assert await roll_up(world, "sales_hours", store_id, zone) == differences.hours()
     assert await roll_up(world, "sales_days", store_id, zone) == differences.days()
@@ -99,7 +122,7 @@ async def test_shuffled_and_repeated_events_give_the_figures_of_the_orders_to_th
     await world.publish(events_of(orders), shuffled=chance)
     await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, PLATFORM_ZONE)
     totals = "SELECT sum(placed) AS placed, sum(gross) AS gross, sum(refunds) AS refunds FROM sales_days "
-    sums = await world.app.db.one(sql(totals + "WHERE store_id = %(s)s"), s=store_id)
+    sums = await world.app.db.one(sql(totals + "WHERE store_id = %(s)s", row=SalesRow), s=store_id)
     sold = [order for order in orders if "OrderConfirmed" in names(order) and "OrderCancelled" not in names(order)]
     refunds = sum(
         event.amount.minor_units
@@ -107,6 +130,7 @@ async def test_shuffled_and_repeated_events_give_the_figures_of_the_orders_to_th
         for event, _ in order.events
         if event.DESCRIPTOR.name == "RefundProcessed"
     )
+    assert sums is not None
     assert sums.placed == 60
     assert sums.gross == Decimal(sum(order.total for order in sold)).scaleb(-2)
     assert sums.refunds == Decimal(refunds).scaleb(-2)
@@ -128,7 +152,7 @@ async def test_an_order_whose_first_event_comes_last_counts_from_then_on(world: 
     assert row[7:11] == (1, 12 * 60, 1, 20 * 60)
 
 
-async def test_an_event_comes_over_nats_and_is_stored_once_as_it_was(world: World) -> None:
+async def test_an_event_from_nats_is_stored_once_unchanged(world: World) -> None:
     bus = Bus("inventory", world.platform.nats.url, listen_url="")
     await bus.connect()
     event = StockRestocked(product_id=str(DOSA), store_id=str(new_id()), product_name="Dosa", current_stock=7)
@@ -142,7 +166,9 @@ async def test_an_event_comes_over_nats_and_is_stored_once_as_it_was(world: Worl
         occurred_at=datetime.now(UTC),
     )
     await bus.publish([row])
-    stored = sql("SELECT id, type, source, key, version, payload FROM events WHERE store_id = %(s)s")
+    stored = sql(
+        "SELECT id, type, source, key, version, payload FROM events WHERE store_id = %(s)s", row=StoredEventRow
+    )
     async with asyncio.timeout(20):
         while not (rows := await world.app.db.all(stored, s=UUID(event.store_id))):
             await asyncio.sleep(0.02)
@@ -152,16 +178,16 @@ async def test_an_event_comes_over_nats_and_is_stored_once_as_it_was(world: Worl
     assert (kept.payload["productName"], kept.payload["currentStock"]) == ("Dosa", 7)
 
 
-async def test_events_of_any_age_find_a_place(world: World) -> None:
+async def test_events_of_any_age_are_stored(world: World) -> None:
     store_id = new_id()
     for year in (2001, 2026, 2199):
         event = ReviewPosted(review_id=str(new_id()), store_id=str(store_id), rating=year % 5)
         await world.publish([(event, datetime(year, 6, 1, tzinfo=UTC))])
-    count = await world.app.db.value(sql("SELECT count(*) FROM events WHERE store_id = %(s)s"), s=store_id)
+    count = await world.app.db.one(sql("SELECT count(*) FROM events WHERE store_id = %(s)s", value=int), s=store_id)
     assert count == 3
 
 
-async def test_a_store_that_turns_out_to_be_elsewhere_is_counted_again_in_its_own_zone(world: World) -> None:
+async def test_orders_are_counted_again_when_the_time_zone_of_their_store_becomes_known(world: World) -> None:
     chance = random.Random(7)
     store_id = new_id()
     await world.publish(events_of(some_orders(store_id, 30, chance)))
@@ -174,13 +200,13 @@ async def test_a_store_that_turns_out_to_be_elsewhere_is_counted_again_in_its_ow
     await world.move_store(store_id, "Asia/Singapore", version=3)
     await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, "Asia/Singapore")
     assert await roll_up(world, "sales_days", store_id, "Asia/Dubai") == []
-    # What is older than what is known changes nothing.
+    # An older version changes nothing.
     await world.move_store(store_id, "Asia/Tokyo", version=2)
     await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, "Asia/Singapore")
     assert await roll_up(world, "sales_days", store_id, "Asia/Tokyo") == []
 
 
-async def test_a_zone_that_changes_in_the_middle_of_the_rush_leaves_no_order_out(world: World) -> None:
+async def test_a_change_of_time_zone_during_orders_loses_no_order(world: World) -> None:
     chance = random.Random(11)
     store_id = await world.open_store()
     orders = [some_orders(store_id, 15, chance) for _ in range(6)]
@@ -193,7 +219,7 @@ async def test_a_zone_that_changes_in_the_middle_of_the_rush_leaves_no_order_out
         await assert_roll_ups_are_the_sum_of_the_facts(world, store_id, zone)
 
 
-async def test_a_stock_out_counts_once_and_an_erased_account_s_app_events_are_nobody_s(world: World) -> None:
+async def test_a_stock_out_counts_once_and_erasure_removes_the_account_of_client_events(world: World) -> None:
     store_id, person = new_id(), new_id()
     reported = "INSERT INTO client_events (id, name, account_id, properties) "
     await world.app.db.run(sql(reported + "VALUES (uuidv7(), 'page_viewed', %(a)s, '{}')"), a=person)
@@ -202,5 +228,5 @@ async def test_a_stock_out_counts_once_and_an_erased_account_s_app_events_are_no
     await world.publish([(out, datetime.now(UTC)), (registered, datetime.now(UTC))])
     await world.publish([(CustomerErased(customer_id=str(person)), datetime.now(UTC))])
     db = world.app.db
-    assert await db.value(sql("SELECT count(*) FROM stock_outs WHERE store_id = %(s)s"), s=store_id) == 1
-    assert await db.value(sql("SELECT count(*) FROM client_events WHERE account_id = %(a)s"), a=person) == 0
+    assert await db.one(sql("SELECT count(*) FROM stock_outs WHERE store_id = %(s)s", value=int), s=store_id) == 1
+    assert await db.one(sql("SELECT count(*) FROM client_events WHERE account_id = %(a)s", value=int), a=person) == 0

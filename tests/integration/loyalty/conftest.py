@@ -1,11 +1,11 @@
-"""A running loyalty service, and short words for what others would tell it."""
+"""A running loyalty service, and the events of other services that it consumes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest_asyncio
@@ -19,7 +19,7 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed, Ord
 from jainshikanji.payment.v1.events_pb2 import RefundProcessed
 from jainshikanji.type.v1.money_pb2 import Money
 
-from chassis.database import Row, sql
+from chassis.database import sql
 from chassis.events.bus import EventMeta
 from chassis.ids import new_id
 from chassis.process.service import Process
@@ -27,18 +27,49 @@ from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import new_code
 from tests.harness import Platform, admin, customer, nobody, service
 
-EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
-LEDGER = sql("SELECT type, points, balance_after FROM loyalty_transactions WHERE customer_id = %(id)s ORDER BY seq")
-BOOKS = sql(
+
+class EventRow(NamedTuple):
+    type: str
+    payload: bytes
+
+
+class LedgerRow(NamedTuple):
+    type: str
+    points: int
+    balance_after: int
+
+
+class AccountMismatchRow(NamedTuple):
+    customer_id: UUID
+    balance: int
+    held: int
+    ledger: int
+    lots: int
+
+
+class CampaignMismatchRow(NamedTuple):
+    id: UUID
+    current_usage: int
+    uses: int
+    open: int
+
+
+LIST_EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
+LIST_LEDGER = sql(
+    "SELECT type, points, balance_after FROM loyalty_transactions WHERE customer_id = %(id)s ORDER BY seq",
+    row=LedgerRow,
+)
+LIST_MISMATCHED_ACCOUNTS = sql(
     """
     SELECT a.customer_id, a.balance, a.held, coalesce(t.points, 0) AS ledger, coalesce(l.remaining, 0) AS lots
     FROM loyalty_accounts a
     LEFT JOIN (SELECT customer_id, sum(points) AS points FROM loyalty_transactions GROUP BY 1) t USING (customer_id)
     LEFT JOIN (SELECT customer_id, sum(remaining) AS remaining FROM point_lots GROUP BY 1) l USING (customer_id)
     WHERE a.balance <> coalesce(t.points, 0) OR a.balance - a.held <> coalesce(l.remaining, 0)
-    """
+    """,
+    row=AccountMismatchRow,
 )
-CAMPAIGN_BOOKS = sql(
+LIST_MISMATCHED_CAMPAIGNS = sql(
     """
     SELECT c.id, c.current_usage, s.uses, r.open FROM campaigns c
     LEFT JOIN (SELECT campaign_id, sum(uses) AS uses FROM campaign_customers GROUP BY 1) s ON s.campaign_id = c.id
@@ -49,7 +80,8 @@ CAMPAIGN_BOOKS = sql(
         ) orders WHERE campaign_id IS NOT NULL GROUP BY 1
     ) r ON r.campaign_id = c.id
     WHERE coalesce(c.current_usage, 0) <> coalesce(s.uses, 0) OR coalesce(c.current_usage, 0) <> coalesce(r.open, 0)
-    """
+    """,
+    row=CampaignMismatchRow,
 )
 
 
@@ -57,7 +89,7 @@ def rupees(amount: int | float | str) -> Money:
     return Money(currency_code="INR", minor_units=round(float(amount) * 100))
 
 
-def moment(**ago: float) -> Timestamp:
+def timestamp(**ago: float) -> Timestamp:
     time = Timestamp()
     time.FromDatetime(datetime.now(UTC) - timedelta(**ago))
     return time
@@ -71,7 +103,7 @@ def line(price: float, quantity: int = 1, category: str = "Drinks", product_id: 
 
 @dataclass
 class Loyalty:
-    """What tests do with the service."""
+    """The running service and its callers."""
 
     platform: Platform
     process: Process
@@ -80,7 +112,7 @@ class Loyalty:
         self.app: LoyaltyApp = self.process.app  # type: ignore[assignment]
         self.admin = self.stub(admin())
         self.order = self.stub(service("order"))
-        self.nobody = self.stub(nobody())
+        self.anonymous = self.stub(nobody())
 
     def stub(self, identity: Any) -> Any:
         """A client as that caller. The generated stub's own type is the blocking one."""
@@ -89,8 +121,8 @@ class Loyalty:
     def as_customer(self, customer_id: UUID) -> Any:
         return self.stub(customer(customer_id))
 
-    async def hear(self, *events: Message, ids: Sequence[UUID] | None = None, **ago: float) -> None:
-        """The service's consumer gets these events in one batch, as from JetStream."""
+    async def consume(self, *events: Message, ids: Sequence[UUID] | None = None, **ago: float) -> None:
+        """Passes the events to the consumer in one batch, as JetStream does."""
         occurred = datetime.now(UTC) - timedelta(**ago)
         received = [
             (event, EventMeta(id_, event.DESCRIPTOR.full_name, "test", "key", 1, occurred))
@@ -98,17 +130,17 @@ class Loyalty:
         ]
         await self.process.consumer.apply(received)
 
-    async def registered(self, points: int = 0) -> UUID:
-        """A customer, with points that an administrator gave."""
+    async def register_customer(self, points: int = 0) -> UUID:
+        """A customer, with points granted by an administrator."""
         customer_id = new_id()
-        await self.hear(CustomerRegistered(customer_id=str(customer_id)))
+        await self.consume(CustomerRegistered(customer_id=str(customer_id)))
         if points:
             await self.admin.EarnPoints(
                 api.EarnPointsRequest(customer_id=str(customer_id), points=points, reason="a start")
             )
         return customer_id
 
-    async def campaign(self, **fields: Any) -> Campaign:
+    async def create_campaign(self, **fields: Any) -> Campaign:
         """A running campaign; 10 % off with a random code unless the fields say otherwise."""
         request = {
             "name": "Diwali",
@@ -116,8 +148,8 @@ class Loyalty:
             "discount_type": DiscountType.PERCENTAGE,
             "percent_basis_points": 1000,
             "code": new_code("T", 10),
-            "starts_at": moment(hours=1),
-            "ends_at": moment(hours=-1),
+            "starts_at": timestamp(hours=1),
+            "ends_at": timestamp(hours=-1),
             **fields,
         }
         created: Campaign = await self.admin.CreateCampaign(
@@ -126,7 +158,7 @@ class Loyalty:
         return created
 
     async def quote(self, customer_id: UUID, code: str = "", points: int = 0, **fields: Any) -> api.Benefits:
-        request = api.QuoteBenefitsRequest(**_wish(customer_id, code, points, fields))
+        request = api.QuoteBenefitsRequest(**_benefits_fields(customer_id, code, points, fields))
         benefits: api.Benefits = await self.order.QuoteBenefits(request)
         return benefits
 
@@ -134,7 +166,7 @@ class Loyalty:
         self, customer_id: UUID, code: str = "", points: int = 0, order_id: UUID | None = None, **fields: Any
     ) -> api.Benefits:
         request = api.ReserveBenefitsRequest(
-            order_id=str(order_id or new_id()), **_wish(customer_id, code, points, fields)
+            order_id=str(order_id or new_id()), **_benefits_fields(customer_id, code, points, fields)
         )
         benefits: api.Benefits = await self.order.ReserveBenefits(request)
         return benefits
@@ -142,28 +174,28 @@ class Loyalty:
     async def release(self, order_id: UUID) -> None:
         await self.order.ReleaseBenefits(api.ReleaseBenefitsRequest(order_id=str(order_id)))
 
-    async def account(self, customer_id: UUID) -> Any:
+    async def get_account(self, customer_id: UUID) -> Any:
         request = api.GetLoyaltyAccountRequest(customer_id=str(customer_id))
         return await self.as_customer(customer_id).GetLoyaltyAccount(request)
 
-    async def ledger(self, customer_id: UUID) -> list[Row]:
-        return await self.app.db.all(LEDGER, id=customer_id)
+    async def list_ledger(self, customer_id: UUID) -> list[LedgerRow]:
+        return await self.app.db.all(LIST_LEDGER, id=customer_id)
 
-    async def events(self, customer_id: UUID) -> list[str]:
-        """Short names of what was announced of an account, in order."""
-        return [row.type.rsplit(".", 1)[1] for row in await self.app.db.all(EVENTS, key=str(customer_id))]
+    async def list_event_names(self, customer_id: UUID) -> list[str]:
+        """Short names of the events of an account, in order."""
+        return [row.type.rsplit(".", 1)[1] for row in await self.app.db.all(LIST_EVENTS, key=str(customer_id))]
 
-    async def announced(self, customer_id: UUID, kind: type[Message]) -> list[Any]:
-        rows = await self.app.db.all(EVENTS, key=str(customer_id))
+    async def list_events(self, customer_id: UUID, kind: type[Message]) -> list[Any]:
+        rows = await self.app.db.all(LIST_EVENTS, key=str(customer_id))
         return [kind.FromString(row.payload) for row in rows if row.type == kind.DESCRIPTOR.full_name]
 
-    async def assert_books_balance(self) -> None:
-        """Every balance is the sum of its ledger; lots and holds make it up; every use of a campaign is counted."""
-        assert await self.app.db.all(BOOKS) == []
-        assert await self.app.db.all(CAMPAIGN_BOOKS) == []
+    async def assert_ledgers_match(self) -> None:
+        """Balances equal ledgers, lots and reservations; usage counters of campaigns equal their uses."""
+        assert await self.app.db.all(LIST_MISMATCHED_ACCOUNTS) == []
+        assert await self.app.db.all(LIST_MISMATCHED_CAMPAIGNS) == []
 
 
-def _wish(customer_id: UUID, code: str, points: int, fields: dict[str, Any]) -> dict[str, Any]:
+def _benefits_fields(customer_id: UUID, code: str, points: int, fields: dict[str, Any]) -> dict[str, Any]:
     lines = fields.pop("lines", None) or [line(400)]
     subtotal = Money(currency_code="INR", minor_units=sum(item.subtotal.minor_units for item in lines))
     return {
@@ -212,7 +244,7 @@ def delivered(
 
 
 def refunded(order_id: UUID, customer_id: UUID, total: float, captured: float) -> RefundProcessed:
-    """`total` of what was captured has gone back by now."""
+    """A refund; `total` of the captured amount is refunded by now."""
     return RefundProcessed(
         order_id=str(order_id),
         customer_id=str(customer_id),

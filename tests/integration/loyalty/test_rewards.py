@@ -1,4 +1,4 @@
-"""Rewards: bought with points, used as a personal coupon."""
+"""Rewards: bought with points, redeemed as a personal coupon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.loyalty.conftest import Loyalty, cancelled, confirmed, de
 
 
 async def reward(loyalty: Loyalty, **fields: Any) -> Reward:
-    """₹50 off for 100 points unless the fields say otherwise."""
+    """A reward of ₹50 off for 100 points; `fields` replace the defaults."""
     values = {
         "name": "Fifty off",
         "points_cost": 100,
@@ -47,11 +47,11 @@ async def bought(loyalty: Loyalty, customer_id: UUID) -> list[Redemption]:
     return list(page.redemptions)
 
 
-async def test_a_reward_is_bought_used_once_and_given_back_with_its_order(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=150)
+async def test_a_reward_is_redeemed_once_and_restored_when_its_order_is_cancelled(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=150)
     redemption = await redeem(loyalty, customer_id, (await reward(loyalty)).id)
     assert (redemption.points, redemption.status) == (100, RedemptionStatus.ISSUED)
-    assert (await loyalty.account(customer_id)).balance == 50
+    assert (await loyalty.get_account(customer_id)).balance == 50
     coupon = await loyalty.as_customer(customer_id).GetCoupon(api.GetCouponRequest(code=redemption.code))
     assert (coupon.amount, coupon.uses_left) == (rupees(50), 1)
     first, second = new_id(), new_id()
@@ -62,17 +62,17 @@ async def test_a_reward_is_bought_used_once_and_given_back_with_its_order(loyalt
     assert refusal(error.value).reason == "COUPON_EXHAUSTED"
     (shown,) = await bought(loyalty, customer_id)
     assert (shown.status, shown.order_id) == (RedemptionStatus.HELD, str(first))
-    await loyalty.hear(confirmed(first, customer_id))
+    await loyalty.consume(confirmed(first, customer_id))
     assert (await bought(loyalty, customer_id))[0].status == RedemptionStatus.USED
-    await loyalty.hear(cancelled(first, customer_id))
+    await loyalty.consume(cancelled(first, customer_id))
     (shown,) = await bought(loyalty, customer_id)
     assert (shown.status, shown.order_id) == (RedemptionStatus.ISSUED, "")
     await loyalty.reserve(customer_id, redemption.code)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_reward_s_code_works_for_nobody_else(loyalty: Loyalty) -> None:
-    customer_id, other = await loyalty.registered(points=100), await loyalty.registered()
+async def test_the_code_of_a_reward_works_only_for_its_owner(loyalty: Loyalty) -> None:
+    customer_id, other = await loyalty.register_customer(points=100), await loyalty.register_customer()
     redemption = await redeem(loyalty, customer_id, (await reward(loyalty)).id)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.reserve(other, redemption.code)
@@ -82,8 +82,8 @@ async def test_a_reward_s_code_works_for_nobody_else(loyalty: Loyalty) -> None:
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_one_code_is_held_by_one_of_many_orders_at_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+async def test_one_of_many_concurrent_orders_reserves_a_code(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
     redemption = await redeem(loyalty, customer_id, (await reward(loyalty)).id)
     outcomes = await asyncio.gather(
         *(loyalty.reserve(customer_id, redemption.code) for _ in range(10)), return_exceptions=True
@@ -91,12 +91,12 @@ async def test_one_code_is_held_by_one_of_many_orders_at_once(loyalty: Loyalty) 
     assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 1
 
 
-async def test_the_same_key_buys_once_however_many_at_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=500)
+async def test_concurrent_requests_with_one_key_buy_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=500)
     reward_id = (await reward(loyalty)).id
     answers = await asyncio.gather(*(redeem(loyalty, customer_id, reward_id, "one") for _ in range(8)))
     assert len({answer.code for answer in answers}) == 1
-    assert (await loyalty.account(customer_id)).balance == 400
+    assert (await loyalty.get_account(customer_id)).balance == 400
     other_reward = (await reward(loyalty)).id
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await redeem(loyalty, customer_id, other_reward, "one")
@@ -106,52 +106,52 @@ async def test_the_same_key_buys_once_however_many_at_once(loyalty: Loyalty) -> 
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_parallel_purchases_never_overdraw_a_balance_or_the_stock(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=250)
+async def test_concurrent_purchases_never_overdraw_a_balance_or_the_stock(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=250)
     reward_id = (await reward(loyalty)).id
     outcomes = await asyncio.gather(
         *(redeem(loyalty, customer_id, reward_id) for _ in range(10)), return_exceptions=True
     )
     assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 2
-    assert (await loyalty.account(customer_id)).balance == 50
+    assert (await loyalty.get_account(customer_id)).balance == 50
     rare = (await reward(loyalty, stock=3)).id
-    customers = [await loyalty.registered(points=100) for _ in range(10)]
+    customers = [await loyalty.register_customer(points=100) for _ in range(10)]
     outcomes = await asyncio.gather(*(redeem(loyalty, one, rare) for one in customers), return_exceptions=True)
     reasons = [refusal(outcome).reason for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert reasons == ["REWARD_SOLD_OUT"] * 7
-    balances = sorted([(await loyalty.account(one)).balance for one in customers])
+    balances = sorted([(await loyalty.get_account(one)).balance for one in customers])
     assert balances == [0] * 3 + [100] * 7
-    losers = [one for one in customers if (await loyalty.account(one)).balance == 100]
-    assert [await loyalty.events(one) for one in losers] == [["PointsEarned"]] * 7
-    await loyalty.assert_books_balance()
+    losers = [one for one in customers if (await loyalty.get_account(one)).balance == 100]
+    assert [await loyalty.list_event_names(one) for one in losers] == [["PointsEarned"]] * 7
+    await loyalty.assert_ledgers_match()
 
 
-async def test_buying_and_ordering_at_once_share_one_balance(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=300)
+async def test_concurrent_purchases_and_orders_share_one_balance(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=300)
     reward_id = (await reward(loyalty)).id
     await asyncio.gather(
         *(redeem(loyalty, customer_id, reward_id) for _ in range(5)),
         *(loyalty.reserve(customer_id, "", 100) for _ in range(5)),
         return_exceptions=True,
     )
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert account.available == 0
     assert account.balance == account.held
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_reward_of_a_higher_tier_needs_that_tier(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+async def test_a_reward_of_a_higher_tier_requires_that_tier(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
     reward_id = (await reward(loyalty, min_tier=LoyaltyTier.SILVER)).id
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await redeem(loyalty, customer_id, reward_id)
     assert (refusal(error.value).reason, refusal(error.value).metadata) == ("TIER_TOO_LOW", {"min_tier": "SILVER"})
-    await loyalty.hear(delivered(new_id(), customer_id, 6000))
+    await loyalty.consume(delivered(new_id(), customer_id, 6000))
     await redeem(loyalty, customer_id, reward_id)
 
 
-async def test_a_reward_out_of_the_catalogue_is_not_found_and_an_expired_code_not_usable(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=200)
+async def test_an_inactive_reward_is_not_found_and_an_expired_code_is_not_usable(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=200)
     gone = await reward(loyalty, is_active=False)
     for reward_id in (gone.id, str(new_id())):
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -171,7 +171,7 @@ async def test_the_catalogue_is_public_paged_and_cheapest_first(loyalty: Loyalty
     seen: list[Reward] = []
     token = ""
     while True:
-        page = await loyalty.nobody.ListRewards(api.ListRewardsRequest(page_size=2, page_token=token))
+        page = await loyalty.anonymous.ListRewards(api.ListRewardsRequest(page_size=2, page_token=token))
         seen += page.rewards
         token = page.next_page_token
         if not token:
@@ -180,14 +180,14 @@ async def test_the_catalogue_is_public_paged_and_cheapest_first(loyalty: Loyalty
     assert all(one in seen for one in made)
     assert hidden not in seen
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await loyalty.nobody.ListRewards(api.ListRewardsRequest(include_inactive=True))
+        await loyalty.anonymous.ListRewards(api.ListRewardsRequest(include_inactive=True))
     assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
     everything = await loyalty.admin.ListRewards(api.ListRewardsRequest(include_inactive=True, page_size=100))
     assert hidden in everything.rewards
 
 
-async def test_an_administrator_changes_a_reward_and_bought_codes_stay(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=200)
+async def test_a_change_of_a_reward_keeps_the_codes_that_were_bought(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=200)
     made = await reward(loyalty, stock=5, min_order_value=rupees(100))
     redemption = await redeem(loyalty, customer_id, made.id)
     changed = await loyalty.admin.UpdateReward(
@@ -222,7 +222,7 @@ async def test_an_administrator_changes_a_reward_and_bought_codes_stay(loyalty: 
     ],
     ids=str,
 )
-async def test_a_reward_that_makes_no_sense_is_refused_with_the_field(
+async def test_an_invalid_reward_is_rejected_with_its_field(
     loyalty: Loyalty, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:

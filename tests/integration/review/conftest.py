@@ -1,4 +1,4 @@
-"""A running review service that hears of deliveries."""
+"""A running review service, and deliveries that it consumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chassis.events.bus import Bus
 from chassis.process.service import Process
 from tests.harness import Identity, Platform
 
-DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE order_id = %(order_id)s")
+COUNT_DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE order_id = %(order_id)s", value=int)
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ async def process(platform: Platform) -> Process:
 
 @pytest.fixture
 def as_caller(platform: Platform, process: Process) -> Callable[[Identity], Any]:
-    """ReviewService as that caller."""
+    """A stub of ReviewService for a caller."""
     return lambda caller: platform.stub("review", ReviewServiceStub, caller)
 
 
 @pytest.fixture
 def publish(platform: Platform) -> Callable[..., Awaitable[None]]:
-    """Publishes events as that service does."""
+    """Publishes events as the named service does."""
 
     async def publish(service: str, *events: Message) -> None:
         bus = Bus(service, platform.nats.url, listen_url="")
@@ -85,13 +85,13 @@ def publish(platform: Platform) -> Callable[..., Awaitable[None]]:
 
 @pytest.fixture
 def deliver(process: Process, publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Order]]:
-    """An order with these products, delivered and heard of."""
+    """Delivers an order with these products and waits until the service has consumed the event."""
 
     async def deliver(*products: UUID, **who: UUID) -> Order:
         order = Order(list(products), **who)
         await publish("order", order.delivered())
         async with asyncio.timeout(10):
-            while await process.app.db.value(DELIVERED, order_id=order.id) < len(set(products)):
+            while (await process.app.db.one(COUNT_DELIVERED, order_id=order.id) or 0) < len(set(products)):
                 await asyncio.sleep(0.02)
         return order
 

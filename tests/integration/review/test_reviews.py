@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import grpc
@@ -21,10 +21,17 @@ from tests import harness
 from tests.harness import refusal
 from tests.integration.review.conftest import Order
 
-EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
-LAST_EVENT = sql("SELECT payload FROM outbox WHERE key = ANY(%(keys)s) ORDER BY seq DESC LIMIT 1")
+
+class EventRow(NamedTuple):
+    type: str
+    version: int
+    payload: bytes
+
+
+LIST_EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
+GET_LAST_EVENT = sql("SELECT payload FROM outbox WHERE key = ANY(%(keys)s) ORDER BY seq DESC LIMIT 1", value=bytes)
 AGE = sql("UPDATE reviews SET created_at = now() - interval '7 days' WHERE id = %(id)s")
-COUNT_DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE customer_id = %(customer_id)s")
+COUNT_DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE customer_id = %(customer_id)s", value=int)
 SORT = pb.ListProductReviewsRequest.Sort
 
 
@@ -36,7 +43,7 @@ async def refused(call: Any) -> harness.Refused:
 
 async def events(process: Process, review_id: str) -> list[Message]:
     kinds = {kind.DESCRIPTOR.full_name: kind for kind in (ReviewPosted, ReviewUpdated, ReviewResponded)}
-    return [kinds[row.type].FromString(row.payload) for row in await process.app.db.all(EVENTS, key=review_id)]
+    return [kinds[row.type].FromString(row.payload) for row in await process.app.db.all(LIST_EVENTS, key=review_id)]
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ async def test_a_delivered_item_is_reviewed_and_the_event_carries_the_new_averag
     assert (mine.editable_until.seconds - mine.created_at.seconds) == 7 * 24 * 3600
 
 
-async def test_strangers_see_what_was_said_but_not_who_said_it(
+async def test_other_callers_see_the_review_without_its_author(
     as_caller: Any, deliver: Any, writer: Any, public: Any
 ) -> None:
     product = ids.new_id()
@@ -90,7 +97,7 @@ async def test_strangers_see_what_was_said_but_not_who_said_it(
         assert await as_caller(caller).GetReview(wanted) == mine
 
 
-async def test_what_was_not_delivered_to_the_caller_cannot_be_reviewed(
+async def test_an_item_that_was_not_delivered_to_the_caller_cannot_be_reviewed(
     as_caller: Any, deliver: Any, writer: Any
 ) -> None:
     product = ids.new_id()
@@ -105,7 +112,7 @@ async def test_what_was_not_delivered_to_the_caller_cannot_be_reviewed(
     assert len({(answer.message, *answer.metadata) for answer in answers}) == 1
 
 
-async def test_an_item_is_reviewed_once_however_many_times_it_is_posted(deliver: Any, writer: Any, public: Any) -> None:
+async def test_concurrent_reviews_of_one_item_create_one(deliver: Any, writer: Any, public: Any) -> None:
     product = ids.new_id()
     order = await deliver(product)
     outcomes = await asyncio.gather(
@@ -120,7 +127,7 @@ async def test_an_item_is_reviewed_once_however_many_times_it_is_posted(deliver:
     assert (listed.rating.review_count, listed.rating.average) == (1, "3.00")
 
 
-async def test_ratings_given_at_the_same_time_are_all_counted(deliver: Any, writer: Any, public: Any) -> None:
+async def test_concurrent_ratings_are_all_counted(deliver: Any, writer: Any, public: Any) -> None:
     product = ids.new_id()
     orders = [await deliver(product) for _ in range(10)]
     await asyncio.gather(
@@ -137,7 +144,7 @@ async def test_ratings_given_at_the_same_time_are_all_counted(deliver: Any, writ
     ]
 
 
-async def test_the_orders_rating_is_the_mean_of_its_items_also_when_they_are_posted_together(
+async def test_the_rating_of_an_order_is_the_mean_of_its_items_also_for_concurrent_reviews(
     process: Process, deliver: Any, writer: Any
 ) -> None:
     products = [ids.new_id() for _ in range(4)]
@@ -146,12 +153,13 @@ async def test_the_orders_rating_is_the_mean_of_its_items_also_when_they_are_pos
     posted = await asyncio.gather(
         *(writer(order).CreateReview(review(order, p, r)) for p, r in zip(products, ratings, strict=True))
     )
-    payload = await process.app.db.value(LAST_EVENT, keys=[one.id for one in posted])
+    payload = await process.app.db.one(GET_LAST_EVENT, keys=[one.id for one in posted])
     # 14 / 4 = 3.5, halves go up.
+    assert payload is not None
     assert ReviewPosted.FromString(payload).order_rating == 4
 
 
-async def test_a_review_is_changed_by_its_writer_and_moves_the_average(
+async def test_a_change_by_the_author_updates_the_average(
     process: Process, deliver: Any, writer: Any, public: Any
 ) -> None:
     product = ids.new_id()
@@ -170,7 +178,9 @@ async def test_a_review_is_changed_by_its_writer_and_moves_the_average(
     assert updated.order_rating == 4
 
 
-async def test_others_cannot_change_a_review_and_find_none(as_caller: Any, deliver: Any, writer: Any) -> None:
+async def test_a_review_of_another_customer_is_not_found_for_a_change(
+    as_caller: Any, deliver: Any, writer: Any
+) -> None:
     product = ids.new_id()
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product))
@@ -185,7 +195,7 @@ async def test_others_cannot_change_a_review_and_find_none(as_caller: Any, deliv
     assert missing == answer
 
 
-async def test_after_seven_days_a_review_stands(process: Process, deliver: Any, writer: Any) -> None:
+async def test_a_review_cannot_be_changed_after_seven_days(process: Process, deliver: Any, writer: Any) -> None:
     product = ids.new_id()
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product))
@@ -194,7 +204,7 @@ async def test_after_seven_days_a_review_stands(process: Process, deliver: Any, 
     assert (answer.code, answer.reason) == (grpc.StatusCode.ABORTED, "REVIEW_NOT_EDITABLE")
 
 
-async def test_staff_of_the_store_answer_and_others_find_nothing_to_answer(
+async def test_only_staff_of_the_store_respond_to_a_review(
     process: Process, as_caller: Any, deliver: Any, writer: Any, public: Any
 ) -> None:
     product = ids.new_id()
@@ -231,7 +241,7 @@ async def test_staff_of_the_store_answer_and_others_find_nothing_to_answer(
         (SORT.LOWEST, [1, 1, 3, 3, 5]),
     ],
 )
-async def test_reviews_of_a_product_come_in_the_order_asked_for_page_by_page(
+async def test_reviews_of_a_product_are_paged_in_each_sort_order(
     deliver: Any, writer: Any, public: Any, sort: Any, expected: list[int]
 ) -> None:
     product = ids.new_id()
@@ -263,7 +273,7 @@ async def test_a_product_without_reviews_has_an_empty_rating(public: Any) -> Non
     assert (listed.rating.average, listed.rating.review_count, len(listed.rating.distribution)) == ("0.00", 0, 5)
 
 
-async def test_a_customer_lists_their_own_reviews_and_nobody_elses(as_caller: Any, deliver: Any, writer: Any) -> None:
+async def test_a_customer_lists_only_the_own_reviews(as_caller: Any, deliver: Any, writer: Any) -> None:
     products = [ids.new_id() for _ in range(3)]
     order = await deliver(*products)
     for product in products:
@@ -293,7 +303,7 @@ async def test_a_customer_lists_their_own_reviews_and_nobody_elses(as_caller: An
         ({"comment": "a\0b"}, "comment"),
     ],
 )
-async def test_a_review_that_cannot_be_is_refused_by_field(as_caller: Any, fields: dict[str, Any], field: str) -> None:
+async def test_an_invalid_review_is_rejected_with_its_field(as_caller: Any, fields: dict[str, Any], field: str) -> None:
     usual: dict[str, Any] = {"order_id": str(ids.new_id()), "product_id": str(ids.new_id()), "rating": 5}
     request = pb.CreateReviewRequest(**{**usual, **fields})
     answer = await refused(as_caller(harness.customer(ids.new_id())).CreateReview(request))
@@ -301,24 +311,24 @@ async def test_a_review_that_cannot_be_is_refused_by_field(as_caller: Any, field
     assert list(answer.violations) == [field]
 
 
-async def test_a_delivery_that_is_heard_twice_counts_once_and_a_product_in_two_lines_is_one_item(
+async def test_a_repeated_delivery_event_and_two_lines_of_a_product_create_one_item(
     process: Process, publish: Any, deliver: Any, writer: Any
 ) -> None:
     product = ids.new_id()
     order = await deliver(product, product)
     await publish("order", order.delivered(), order.delivered())
     await writer(order).CreateReview(review(order, product))
-    assert await process.app.db.value(COUNT_DELIVERED, customer_id=order.customer) == 1
+    assert await process.app.db.one(COUNT_DELIVERED, customer_id=order.customer) == 1
 
 
-async def test_an_erased_customer_leaves_ratings_without_words_and_can_get_no_new_items(
+async def test_an_erased_customer_leaves_only_ratings_and_gets_no_new_items(
     process: Process, publish: Any, as_caller: Any, deliver: Any, writer: Any
 ) -> None:
     product, other = ids.new_id(), ids.new_id()
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product, 4, title="From Asha", comment="Call 98200 12345"))
     staff = as_caller(harness.staff(ids.new_id(), order.store, "manager"))
-    await staff.RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="Dear Asha"))
+    await staff.RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="Thank you, Asha"))
     await publish("customer", CustomerErased(customer_id=str(order.customer)))
     async with asyncio.timeout(10):
         while (left := await staff.GetReview(pb.GetReviewRequest(id=mine.id))).comment:
@@ -329,6 +339,6 @@ async def test_an_erased_customer_leaves_ratings_without_words_and_can_get_no_ne
     late = Order([other], customer=order.customer)
     await publish("order", late.delivered())
     await deliver(witness)
-    assert await process.app.db.value(COUNT_DELIVERED, customer_id=order.customer) == 0
+    assert await process.app.db.one(COUNT_DELIVERED, customer_id=order.customer) == 0
     listed = await staff.ListProductReviews(pb.ListProductReviewsRequest(product_id=str(product)))
     assert listed.rating.average == "4.00"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -18,7 +18,14 @@ from tests import harness
 from tests.harness import Platform, refusal
 from tests.integration.store.conftest import MakeStore, address, new_store, rupees
 
-EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
+
+class EventRow(NamedTuple):
+    type: str
+    version: int
+    payload: bytes
+
+
+LIST_EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
 
 
 async def refused(call: Any) -> harness.Refused:
@@ -76,7 +83,7 @@ async def test_a_slug_belongs_to_one_store(admin: Any, make_store: MakeStore) ->
         ({"name": " "}, "name"),
         ({"time_zone": "Mars/Olympus"}, "timeZone"),
         ({"time_zone": "EST"}, "timeZone"),
-        ({"email": "nobody"}, "email"),
+        ({"email": "no-address"}, "email"),
         ({"slug": "Not A Slug"}, "slug"),
         ({"gstin": "27"}, "gstin"),
         ({"delivery_fee": rupees(-1)}, "deliveryFee"),
@@ -100,7 +107,7 @@ async def test_an_update_changes_its_fields_and_publishes_the_next_version(
     assert (changed.name, changed.is_accepting_orders, changed.email) == ("New", False, store.email)
     assert changed.etag != store.etag
     assert await public.GetStore(pb.GetStoreRequest(id=store.id)) == changed
-    created, updated = await process.app.db.all(EVENTS, key=store.id)
+    created, updated = await process.app.db.all(LIST_EVENTS, key=store.id)
     assert (created.type, created.version) == (StoreCreated.DESCRIPTOR.full_name, 1)
     assert (updated.type, updated.version) == (StoreUpdated.DESCRIPTOR.full_name, 2)
     event = StoreUpdated.FromString(updated.payload)

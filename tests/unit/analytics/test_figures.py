@@ -81,7 +81,7 @@ def measures(fact: OrderFact, zone: str = PLATFORM_ZONE) -> dict[str, Any]:
 
 
 @given(st.permutations(DELIVERED), st.lists(st.sampled_from(DELIVERED), max_size=6))
-def test_neither_the_order_of_arrival_nor_repeats_change_a_fact(order: list[Change], repeats: list[Change]) -> None:
+def test_neither_the_order_of_arrival_nor_repetitions_change_a_fact(order: list[Change], repeats: list[Change]) -> None:
     assert folded(order + repeats) == folded(DELIVERED)
 
 
@@ -103,7 +103,7 @@ def test_a_delivered_order_counts_with_its_refunds() -> None:
     }
 
 
-def test_an_order_that_nobody_confirmed_is_placed_and_no_sale() -> None:
+def test_an_unconfirmed_order_is_placed_but_not_a_sale() -> None:
     assert measures(folded([place])) == {**dict(zip(MEASURES, NOTHING, strict=True)), "placed": 1}
 
 
@@ -115,22 +115,22 @@ def test_a_cancelled_order_is_neither_sale_nor_refund() -> None:
     assert (part.products, part.customers) == ({}, {})
 
 
-def test_nothing_counts_before_the_first_event_of_the_order_is_heard() -> None:
+def test_nothing_counts_before_the_first_event_of_the_order() -> None:
     assert calculate_contribution(folded(DELIVERED[1:]), PLATFORM_ZONE) is None
 
 
-def test_any_step_after_the_confirmation_proves_it() -> None:
+def test_any_later_event_implies_the_confirmation() -> None:
     assert folded([place, at(Milestone.DELIVERED, 45)]).counts
 
 
-def test_a_product_on_two_lines_is_in_one_order() -> None:
+def test_a_product_on_two_lines_counts_one_order() -> None:
     part = calculate_contribution(folded(DELIVERED), PLATFORM_ZONE)
     assert part is not None
     assert part.products == {UUID(int=1): (3, 1, Decimal("438.00")), UUID(int=2): (1, 1, Decimal("60.00"))}
     assert part.customers == {CUSTOMER: (1, Decimal("400.00"))}
 
 
-def test_the_day_is_that_of_the_zone() -> None:
+def test_the_day_is_that_of_the_time_zone() -> None:
     late = OrderFact(ORDER).with_placement(placement(placed_at=datetime(2026, 1, 14, 19, 0, tzinfo=UTC)), 1)
     in_india, in_dubai = calculate_contribution(late, "Asia/Kolkata"), calculate_contribution(late, "Asia/Dubai")
     assert in_india is not None
@@ -139,7 +139,7 @@ def test_the_day_is_that_of_the_zone() -> None:
     assert (in_dubai.day, in_dubai.hour) == (date(2026, 1, 14), 23)
 
 
-def test_a_store_elsewhere_is_counted_in_its_own_zone_and_in_the_platform_s() -> None:
+def test_a_store_is_counted_in_its_own_time_zone_and_in_that_of_the_platform() -> None:
     assert list_zones(None) == list_zones(PLATFORM_ZONE) == (PLATFORM_ZONE,)
     assert list_zones("Asia/Dubai") == (PLATFORM_ZONE, "Asia/Dubai")
 
@@ -155,7 +155,7 @@ CHANGES = st.lists(
 
 
 @given(st.lists(CHANGES, max_size=5))
-def test_differences_add_up_to_the_sum_over_the_facts(orders: list[list[Change]]) -> None:
+def test_the_sum_of_the_differences_is_the_sum_over_the_facts(orders: list[list[Change]]) -> None:
     days: defaultdict[Any, list[Any]] = defaultdict(lambda: list(NOTHING))
     hours: defaultdict[Any, list[Any]] = defaultdict(lambda: list(NOTHING))
     facts = [OrderFact(uuid4()) for _ in orders]
@@ -175,7 +175,7 @@ def test_differences_add_up_to_the_sum_over_the_facts(orders: list[list[Change]]
         assert (got or list(NOTHING)) == (expected or list(NOTHING))
 
 
-def test_rows_come_in_one_order_so_that_writers_do_not_deadlock() -> None:
+def test_rows_are_sorted_so_that_writers_do_not_deadlock() -> None:
     differences = Differences()
     for _ in range(20):
         fact = OrderFact(uuid4())
@@ -190,7 +190,7 @@ def _fields(order: Placement) -> dict[str, Any]:
     return {name: getattr(order, name) for name in Placement.__dataclass_fields__}
 
 
-def test_a_change_that_changes_nothing_moves_no_figure() -> None:
+def test_a_repeated_fact_changes_no_figure() -> None:
     fact = folded(DELIVERED)
     differences = Differences()
     differences.change(fact, DELIVERED[1](fact), PLATFORM_ZONE)

@@ -14,7 +14,7 @@ from services.analytics.usecases.reports import read_csv, write_csv
 from services.analytics.wire import calculate_rate
 
 
-def test_a_report_survives_commas_quotes_lines_and_scripts() -> None:
+def test_commas_quotes_and_line_breaks_are_escaped_in_csv() -> None:
     rows = [["₹5, 5", 'say "hi"', "two\nlines"], ["शिकंजी", "", "🍋"]]
     content = write_csv(("a", "b", "c"), rows)
     assert content.startswith(b"\xef\xbb\xbfa,b,c\r\n")
@@ -23,7 +23,7 @@ def test_a_report_survives_commas_quotes_lines_and_scripts() -> None:
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd", "@x", "\tx", "\rx"])
-def test_a_name_that_a_spreadsheet_would_run_is_defused(name: str) -> None:
+def test_a_name_that_a_spreadsheet_would_evaluate_is_escaped(name: str) -> None:
     assert read_csv(write_csv(("a",), [[name]]), 1) == [[f"'{name}"]]
 
 
@@ -31,7 +31,7 @@ def test_a_negative_amount_stays_a_number() -> None:
     assert read_csv(write_csv(("a",), [["-5.00"]]), 1) == [["-5.00"]]
 
 
-def test_only_so_many_rows_are_shown() -> None:
+def test_the_number_of_rows_is_limited() -> None:
     assert len(read_csv(write_csv(("a",), [["x"]] * 50), 7)) == 7
 
 
@@ -56,12 +56,12 @@ def test_a_day_of_a_zone_with_summer_time_may_have_23_hours() -> None:
     assert (moments["end"] - moments["start"]).total_seconds() == 23 * 3600
 
 
-def test_every_event_of_every_publisher_is_heard() -> None:
-    heard = {event.DESCRIPTOR.full_name for event in HANDLERS}
-    told = {event.DESCRIPTOR.full_name for module in PUBLISHERS for event in event_types(module)}
-    assert told == heard
-    assert {"jainshikanji.order.v1.OrderCreated", "jainshikanji.customer.v1.SessionRevoked"} <= heard
-    assert "jainshikanji.order.v1.OrderedItem" not in heard
+def test_every_event_of_every_publisher_is_consumed() -> None:
+    consumed = {event.DESCRIPTOR.full_name for event in HANDLERS}
+    published = {event.DESCRIPTOR.full_name for module in PUBLISHERS for event in event_types(module)}
+    assert published == consumed
+    assert {"jainshikanji.order.v1.OrderCreated", "jainshikanji.customer.v1.SessionRevoked"} <= consumed
+    assert "jainshikanji.order.v1.OrderedItem" not in consumed
 
 
 def test_all_services_that_publish_are_listed() -> None:

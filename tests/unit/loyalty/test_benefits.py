@@ -100,7 +100,7 @@ def coupons(draw: st.DrawFn) -> Terms:
 
 
 @given(carts, st.none() | coupons(), st.integers(0, 10_000_000), st.sampled_from(["0.25", "1", "0.10", "0.333"]))
-def test_what_comes_off_is_never_more_than_there_is(
+def test_a_discount_never_exceeds_the_eligible_amount(
     basket: Cart, coupon: Terms | None, points: int, rupees_of_point: str
 ) -> None:
     rate = Decimal(rupees_of_point)
@@ -127,7 +127,9 @@ def test_what_comes_off_is_never_more_than_there_is(
 
 
 @given(carts, coupons(), st.integers(0, 10_000), st.randoms())
-def test_the_order_of_the_lines_changes_nothing(basket: Cart, coupon: Terms, points: int, shuffle: Any) -> None:
+def test_the_order_of_the_lines_does_not_change_the_discount(
+    basket: Cart, coupon: Terms, points: int, shuffle: Any
+) -> None:
     mixed = list(basket.lines)
     shuffle.shuffle(mixed)
 
@@ -143,7 +145,7 @@ def test_the_order_of_the_lines_changes_nothing(basket: Cart, coupon: Terms, poi
 
 
 @given(carts, coupons(), st.integers(0, 1_000_000))
-def test_points_are_used_as_far_as_the_cart_goes_and_no_further(basket: Cart, coupon: Terms, points: int) -> None:
+def test_points_are_redeemed_up_to_the_value_of_the_cart(basket: Cart, coupon: Terms, points: int) -> None:
     try:
         found = calculate_benefits(basket, coupon, points, points, QUARTER)
     except CouponInvalid:
@@ -155,7 +157,7 @@ def test_points_are_used_as_far_as_the_cart_goes_and_no_further(basket: Cart, co
 # --- examples ---------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_asked_takes_nothing_off() -> None:
+def test_without_coupon_and_points_there_is_no_discount() -> None:
     assert calculate_benefits(cart(line("99")), None, 0, 0, QUARTER) == Benefits()
 
 
@@ -166,14 +168,14 @@ def test_a_percentage_is_rounded_half_up_to_paise_and_capped() -> None:
     assert coupon_discount(basket, terms(max_discount=rupees(20))) == rupees(20)
 
 
-def test_a_fixed_discount_takes_no_more_than_the_eligible_lines() -> None:
+def test_a_fixed_discount_is_capped_at_the_eligible_lines() -> None:
     basket = cart(line("30"), line("500", product_id=MINT))
     assert coupon_discount(basket, terms(discount="fixed", value="100")) == rupees(100)
     only_lemon = terms(discount="fixed", value="100", products=frozenset([LEMON]))
     assert coupon_discount(basket, only_lemon) == rupees(30)
 
 
-def test_products_and_categories_widen_each_other() -> None:
+def test_a_line_is_eligible_by_product_or_by_category() -> None:
     basket = cart(line("100"), line("200", product_id=MINT, category="Snacks"), line("400", product_id=SALT))
     coupon = terms(products=frozenset([SALT]), categories=frozenset(["Snacks"]))
     assert coupon_discount(basket, coupon) == rupees(60)
@@ -182,7 +184,7 @@ def test_products_and_categories_widen_each_other() -> None:
     assert refusal.value.metadata == {"cause": "NO_ELIGIBLE_ITEM"}
 
 
-def test_the_smallest_order_counts_all_lines_before_the_discount() -> None:
+def test_the_minimum_order_value_counts_all_lines_before_the_discount() -> None:
     basket = cart(line("100"), line("200", product_id=MINT))
     coupon = terms(products=frozenset([LEMON]), min_order_value=rupees(300))
     assert coupon_discount(basket, coupon) == rupees(10)
@@ -208,7 +210,7 @@ def test_of_every_two_units_the_cheapest_are_free(lines: list[Line], given_away:
     assert coupon_discount(cart(*lines), half) == rupees(given_away) / 2
 
 
-def test_one_unit_is_not_two() -> None:
+def test_a_single_unit_gets_no_free_unit() -> None:
     with pytest.raises(CouponInvalid):
         coupon_discount(cart(line("100")), terms("bogo", "free_item", None))
 
@@ -220,7 +222,7 @@ def test_a_free_item_is_the_cheapest_eligible_unit() -> None:
     assert coupon_discount(basket, lemon) == rupees(100)
 
 
-def test_free_delivery_waives_the_fee_and_needs_one() -> None:
+def test_free_delivery_waives_the_fee_and_requires_one() -> None:
     coupon = terms("free_delivery", "free_delivery", None)
     assert calculate_benefits(cart(line("100")), coupon, 0, 0, QUARTER) == Benefits(free_delivery=True)
     with pytest.raises(CouponInvalid) as refusal:
@@ -228,17 +230,17 @@ def test_free_delivery_waives_the_fee_and_needs_one() -> None:
     assert refusal.value.metadata == {"cause": "NO_DELIVERY_FEE"}
 
 
-def test_a_bonus_for_points_takes_nothing_off() -> None:
+def test_a_bonus_of_points_gives_no_discount() -> None:
     assert coupon_discount(cart(line("100")), terms("loyalty_bonus", "percentage", "100")) == 0
     assert coupon_discount(cart(line("100")), terms("loyalty_bonus", None, None, bonus_points=50)) == 0
 
 
-def test_points_come_after_the_coupon_and_never_pay_for_delivery() -> None:
+def test_points_apply_after_the_coupon_and_never_to_the_delivery_fee() -> None:
     found = calculate_benefits(cart(line("100"), fee="500"), terms(value="50"), 1000, 1000, QUARTER)
     assert (found.coupon_discount, found.points_used, found.points_discount) == (rupees(50), 200, rupees(50))
 
 
-def test_asking_for_more_points_than_there_are_is_refused_even_if_fewer_would_be_used() -> None:
+def test_more_points_than_the_balance_are_rejected_even_if_fewer_would_be_redeemed() -> None:
     with pytest.raises(InsufficientPoints) as refusal:
         calculate_benefits(cart(line("1")), None, 101, 100, QUARTER)
     assert refusal.value.metadata == {"asked": "101", "available": "100"}
@@ -258,7 +260,7 @@ def test_a_customer_is_in_the_segment_of_the_tier_and_possibly_new_or_lapsed(
     assert customer.segments(NOW, timedelta(days=60)) == segments
 
 
-def test_a_coupon_for_segments_wants_one_of_them() -> None:
+def test_a_coupon_for_segments_requires_one_of_them() -> None:
     terms(segments=frozenset(["gold", "lapsed"])).check_customer({"gold"})
     terms().check_customer({"bronze"})
     with pytest.raises(CouponInvalid):
@@ -276,7 +278,7 @@ def test_a_coupon_for_segments_wants_one_of_them() -> None:
         (Usage(limit=1, used=5), 0),
     ],
 )
-def test_what_is_left_is_the_smaller_of_both_limits(usage: Usage, left: int | None) -> None:
+def test_the_remaining_uses_are_the_smaller_of_both_limits(usage: Usage, left: int | None) -> None:
     assert usage.left == left
     if left == 0:
         with pytest.raises(CouponExhausted):

@@ -31,19 +31,19 @@ points_counts = st.integers(0, 1_000_000)
         ("-5", 10_000, 0),
     ],
 )
-def test_ten_rupees_are_a_point_times_the_tier_and_fractions_are_dropped_last(
+def test_ten_rupees_earn_a_point_times_the_multiplier_of_the_tier_rounded_down(
     amount: str, multiplier: int, points: int
 ) -> None:
     assert calculate_base_points(Decimal(amount), TEN, multiplier) == points
 
 
 @given(amounts, amounts)
-def test_paying_more_never_earns_less(one: Decimal, more: Decimal) -> None:
+def test_a_higher_amount_never_earns_fewer_points(one: Decimal, more: Decimal) -> None:
     assert calculate_base_points(one + more, TEN, 12_500) >= calculate_base_points(one, TEN, 12_500)
 
 
 @given(points_counts, amounts, st.lists(amounts, max_size=6))
-def test_the_share_of_a_refund_grows_with_it_up_to_everything(
+def test_the_share_of_a_refund_grows_with_its_amount_up_to_one(
     points: int, captured: Decimal, refunds: list[Decimal]
 ) -> None:
     shares = [calculate_share(points, min(refunded, captured), captured) for refunded in sorted(refunds)]
@@ -83,7 +83,7 @@ def test_a_bonus_is_a_fixed_number_or_a_percentage_of_the_eligible_share() -> No
     assert bonus(None, None, bonus_points=77, categories=frozenset(["Snacks"])) == 77
 
 
-def test_a_bonus_that_does_not_apply_is_none() -> None:
+def test_a_bonus_that_does_not_apply_is_zero() -> None:
     assert bonus("percentage", 100, min_order_value=Decimal(401)) == 0
     assert bonus(None, None, bonus_points=77, categories=frozenset(["Thali"])) == 0
     assert calculate_bonus_points(Terms("loyalty_bonus", "percentage", Decimal(100)), LINES, Decimal(0), 0) == 0

@@ -44,7 +44,7 @@ def test_an_average_lies_between_worst_and_best(counts: tuple[int, int, int, int
         assert Decimal(min(ratings)) <= Distribution(counts).average <= Decimal(max(ratings))
 
 
-def test_the_distribution_shows_the_best_first() -> None:
+def test_the_distribution_starts_with_the_best_rating() -> None:
     message = rating_to_proto(PRODUCT_ID, Distribution((1, 2, 3, 4, 5)))
     assert [(entry.rating, entry.review_count) for entry in message.distribution] == [
         (5, 5),
@@ -62,7 +62,7 @@ def test_a_changed_rating_moves_one_count_and_an_equal_one_none() -> None:
     assert count_changes(added=1)["rated_1"] == 1
 
 
-def test_a_review_can_be_changed_for_seven_days_less_one_moment() -> None:
+def test_a_review_can_be_changed_until_just_before_seven_days() -> None:
     assert is_editable(POSTED, POSTED + dt.timedelta(days=7) - dt.timedelta(microseconds=1))
     assert not is_editable(POSTED, POSTED + dt.timedelta(days=7))
 

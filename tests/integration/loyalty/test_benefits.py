@@ -1,4 +1,4 @@
-"""Coupons and points of orders: quoted, reserved, used, given back."""
+"""Coupons and points of orders: quoted, reserved, redeemed, returned."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.integration.loyalty.conftest import (
     confirmed,
     delivered,
     line,
-    moment,
     rupees,
+    timestamp,
 )
 
 
@@ -33,7 +33,7 @@ async def refused(call: object, reason: str, cause: str = "") -> None:
 
 
 async def reserve_many(loyalty: Loyalty, wishes: list[tuple[UUID, str, int]]) -> list[str]:
-    """Reserves all at once; returns "ok" or the reason of each."""
+    """Makes the reservations concurrently; returns "ok" or the reason of each."""
 
     async def one(customer_id: UUID, code: str, points: int) -> str:
         try:
@@ -45,9 +45,9 @@ async def reserve_many(loyalty: Loyalty, wishes: list[tuple[UUID, str, int]]) ->
     return await asyncio.gather(*(one(*wish) for wish in wishes))
 
 
-async def test_a_reservation_gives_exactly_what_the_quote_said(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=500)
-    campaign = await loyalty.campaign(percent_basis_points=1250, max_discount=rupees(30))
+async def test_a_reservation_equals_its_quote(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=500)
+    campaign = await loyalty.create_campaign(percent_basis_points=1250, max_discount=rupees(30))
     lines = [line(99.5, 3), line(61, 2)]
     quote = await loyalty.quote(customer_id, campaign.code.lower(), 120, lines=lines)
     order_id = new_id()
@@ -56,57 +56,57 @@ async def test_a_reservation_gives_exactly_what_the_quote_said(loyalty: Loyalty)
     assert (quote.coupon_discount, quote.points_discount, quote.points_used) == (rupees(30), rupees(30), 120)
     assert (quote.campaign_id, quote.coupon_code) == (campaign.id, campaign.code)
     assert await loyalty.reserve(customer_id, campaign.code, 120, order_id, lines=lines) == quote
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held, account.available) == (500, 120, 380)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_quote_holds_nothing(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
-    campaign = await loyalty.campaign(usage_limit=1)
+async def test_a_quote_reserves_nothing(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
+    campaign = await loyalty.create_campaign(usage_limit=1)
     for _ in range(3):
         await loyalty.quote(customer_id, campaign.code, 100)
-    assert (await loyalty.account(customer_id)).available == 100
+    assert (await loyalty.get_account(customer_id)).available == 100
 
 
-async def test_fifty_orders_at_once_get_a_coupon_of_ten_uses_ten_times(loyalty: Loyalty) -> None:
-    campaign = await loyalty.campaign(usage_limit=10)
+async def test_fifty_concurrent_orders_reserve_a_coupon_of_ten_uses_ten_times(loyalty: Loyalty) -> None:
+    campaign = await loyalty.create_campaign(usage_limit=10)
     outcomes = await reserve_many(loyalty, [(new_id(), campaign.code, 0) for _ in range(50)])
     assert sorted(outcomes) == ["COUPON_EXHAUSTED"] * 40 + ["ok"] * 10
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_one_customer_uses_a_coupon_once_however_many_orders_come_at_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    campaign = await loyalty.campaign(usage_limit=100)
+async def test_concurrent_orders_of_one_customer_reserve_a_coupon_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    campaign = await loyalty.create_campaign(usage_limit=100)
     outcomes = await reserve_many(loyalty, [(customer_id, campaign.code, 0)] * 20)
     assert outcomes.count("ok") == 1
     assert set(outcomes) == {"ok", "COUPON_EXHAUSTED"}
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_one_balance_is_spent_once_however_many_orders_want_it(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+async def test_concurrent_orders_spend_one_balance_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
     outcomes = await reserve_many(loyalty, [(customer_id, "", 30)] * 20)
     assert sorted(outcomes) == ["INSUFFICIENT_POINTS"] * 17 + ["ok"] * 3
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held) == (100, 90)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_the_same_reservation_sent_many_times_at_once_holds_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
-    campaign = await loyalty.campaign()
+async def test_concurrent_repetitions_of_a_reservation_reserve_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
+    campaign = await loyalty.create_campaign()
     order_id = new_id()
     answers = await asyncio.gather(*(loyalty.reserve(customer_id, campaign.code, 40, order_id) for _ in range(10)))
     assert all(answer == answers[0] for answer in answers)
-    assert (await loyalty.account(customer_id)).held == 40
-    await loyalty.assert_books_balance()
+    assert (await loyalty.get_account(customer_id)).held == 40
+    await loyalty.assert_ledgers_match()
 
 
-async def test_reserving_and_releasing_one_order_at_once_never_leaves_a_leak(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=1000)
-    campaign = await loyalty.campaign(usage_per_customer=0)
+async def test_concurrent_reservation_and_release_of_one_order_leave_nothing_reserved(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=1000)
+    campaign = await loyalty.create_campaign(usage_per_customer=0)
     for _ in range(10):
         order_id = new_id()
         await asyncio.gather(
@@ -116,126 +116,129 @@ async def test_reserving_and_releasing_one_order_at_once_never_leaves_a_leak(loy
             return_exceptions=True,
         )
         await loyalty.release(order_id)
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held, account.available) == (1000, 0, 1000)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_all_or_nothing_is_held(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
-    campaign = await loyalty.campaign(usage_limit=1)
-    await loyalty.reserve(await loyalty.registered(), campaign.code)
+async def test_a_reservation_is_all_or_nothing(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
+    campaign = await loyalty.create_campaign(usage_limit=1)
+    await loyalty.reserve(await loyalty.register_customer(), campaign.code)
     order_id = new_id()
     await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "COUPON_EXHAUSTED")
-    assert (await loyalty.account(customer_id)).held == 0
+    assert (await loyalty.get_account(customer_id)).held == 0
     await loyalty.reserve(customer_id, "", 50, order_id)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_release_gives_everything_back_and_refuses_what_comes_late(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
-    campaign = await loyalty.campaign(usage_limit=1)
+async def test_a_release_returns_everything_and_rejects_a_late_reservation(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
+    campaign = await loyalty.create_campaign(usage_limit=1)
     order_id = new_id()
     await loyalty.reserve(customer_id, campaign.code, 50, order_id)
     await loyalty.release(order_id)
     await loyalty.release(order_id)
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert (account.held, account.available) == (0, 100)
     await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "RESERVATION_RELEASED")
     await loyalty.reserve(customer_id, campaign.code, 50)
     never_reserved = new_id()
     await loyalty.release(never_reserved)
     await refused(loyalty.reserve(customer_id, "", 10, never_reserved), "RESERVATION_RELEASED")
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_release_does_not_take_back_what_a_confirmed_order_used(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+async def test_a_release_does_not_change_what_a_confirmed_order_redeemed(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
     order_id = new_id()
     await loyalty.reserve(customer_id, "", 50, order_id)
-    await loyalty.hear(confirmed(order_id, customer_id))
+    await loyalty.consume(confirmed(order_id, customer_id))
     await loyalty.release(order_id)
-    assert (await loyalty.account(customer_id)).balance == 50
+    assert (await loyalty.get_account(customer_id)).balance == 50
 
 
-async def test_a_confirmed_order_uses_and_a_cancelled_one_returns_exactly_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
-    campaign = await loyalty.campaign(usage_limit=1)
+async def test_a_confirmation_redeems_and_a_cancellation_returns_exactly_once(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
+    campaign = await loyalty.create_campaign(usage_limit=1)
     order_id, first, second = new_id(), new_id(), new_id()
     await loyalty.reserve(customer_id, campaign.code, 60, order_id)
-    await loyalty.hear(confirmed(order_id, customer_id), confirmed(order_id, customer_id), ids=[first, second])
-    await loyalty.hear(confirmed(order_id, customer_id), ids=[first])
-    assert [(row.type, row.points) for row in await loyalty.ledger(customer_id)] == [("bonus", 100), ("redeem", -60)]
-    other = await loyalty.registered()
+    await loyalty.consume(confirmed(order_id, customer_id), confirmed(order_id, customer_id), ids=[first, second])
+    await loyalty.consume(confirmed(order_id, customer_id), ids=[first])
+    assert [(row.type, row.points) for row in await loyalty.list_ledger(customer_id)] == [
+        ("bonus", 100),
+        ("redeem", -60),
+    ]
+    other = await loyalty.register_customer()
     await refused(loyalty.reserve(other, campaign.code), "COUPON_EXHAUSTED")
     for _ in range(2):
-        await loyalty.hear(cancelled(order_id, customer_id))
-    account = await loyalty.account(customer_id)
+        await loyalty.consume(cancelled(order_id, customer_id))
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held, account.available) == (100, 0, 100)
-    assert await loyalty.events(customer_id) == ["PointsEarned", "PointsRedeemed", "PointsReturned"]
+    assert await loyalty.list_event_names(customer_id) == ["PointsEarned", "PointsRedeemed", "PointsReturned"]
     await loyalty.reserve(other, campaign.code)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_a_cancellation_that_overtakes_the_confirmation_wins(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+async def test_a_cancellation_before_the_confirmation_wins(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=100)
     order_id = new_id()
     await loyalty.reserve(customer_id, "", 60, order_id)
-    await loyalty.hear(cancelled(order_id, customer_id))
-    await loyalty.hear(confirmed(order_id, customer_id))
-    account = await loyalty.account(customer_id)
+    await loyalty.consume(cancelled(order_id, customer_id))
+    await loyalty.consume(confirmed(order_id, customer_id))
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held) == (100, 0)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
 async def test_confirmation_and_cancellation_in_one_batch_return_everything(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=100)
+    customer_id = await loyalty.register_customer(points=100)
     order_id = new_id()
     await loyalty.reserve(customer_id, "", 60, order_id)
-    await loyalty.hear(confirmed(order_id, customer_id), cancelled(order_id, customer_id))
-    account = await loyalty.account(customer_id)
+    await loyalty.consume(confirmed(order_id, customer_id), cancelled(order_id, customer_id))
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held, account.available) == (100, 0, 100)
-    await loyalty.assert_books_balance()
+    await loyalty.assert_ledgers_match()
 
 
-async def test_points_pay_no_more_than_the_lines(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=5000)
+async def test_points_are_capped_at_the_value_of_the_lines(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=5000)
     quote = await loyalty.quote(customer_id, "", 5000, lines=[line(100.1)])
     assert (quote.points_used, quote.points_discount) == (400, rupees(100))
 
 
-async def test_a_customer_cannot_use_points_they_do_not_have(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered(points=10)
+async def test_a_customer_cannot_redeem_more_points_than_the_balance(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer(points=10)
     await refused(loyalty.quote(customer_id, "", 11), "INSUFFICIENT_POINTS")
     await refused(loyalty.quote(new_id(), "", 1), "INSUFFICIENT_POINTS")
     await refused(loyalty.reserve(new_id(), "", 1), "INSUFFICIENT_POINTS")
 
 
-async def test_a_coupon_says_why_it_does_not_fit(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    big = await loyalty.campaign(min_order_value=rupees(1000))
+async def test_a_rejected_coupon_has_its_cause(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    big = await loyalty.create_campaign(min_order_value=rupees(1000))
     await refused(loyalty.quote(customer_id, big.code), "COUPON_INVALID", "ORDER_TOO_SMALL")
-    lassi = await loyalty.campaign(applicable_categories=["Lassi"])
+    lassi = await loyalty.create_campaign(applicable_categories=["Lassi"])
     await refused(loyalty.quote(customer_id, lassi.code), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
-    free = await loyalty.campaign(
+    free = await loyalty.create_campaign(
         type=CampaignType.FREE_DELIVERY, discount_type=DiscountType.UNSPECIFIED, percent_basis_points=0
     )
     assert (await loyalty.quote(customer_id, free.code)).free_delivery
     await refused(loyalty.quote(customer_id, free.code, delivery_fee=rupees(0)), "COUPON_INVALID", "NO_DELIVERY_FEE")
-    over = await loyalty.campaign(starts_at=moment(days=2), ends_at=moment(days=1))
+    over = await loyalty.create_campaign(starts_at=timestamp(days=2), ends_at=timestamp(days=1))
     await refused(loyalty.quote(customer_id, over.code), "COUPON_INVALID", "NOT_USABLE")
-    off = await loyalty.campaign(is_active=False)
+    off = await loyalty.create_campaign(is_active=False)
     await refused(loyalty.quote(customer_id, off.code), "COUPON_INVALID", "NOT_USABLE")
     await refused(loyalty.quote(customer_id, new_code("X", 10)), "COUPON_INVALID", "NOT_USABLE")
 
 
-async def test_segments_decide_whom_a_coupon_is_for(loyalty: Loyalty) -> None:
-    newcomer, regular, lapsed = [await loyalty.registered() for _ in range(3)]
-    await loyalty.hear(delivered(new_id(), regular, 6000))
-    await loyalty.hear(delivered(new_id(), lapsed, 100), days=61)
-    for_new = await loyalty.campaign(customer_segments=[CustomerSegment.NEW])
-    for_silver = await loyalty.campaign(customer_segments=[CustomerSegment.SILVER])
-    for_lapsed = await loyalty.campaign(customer_segments=[CustomerSegment.LAPSED, CustomerSegment.GOLD])
+async def test_a_coupon_for_segments_is_valid_only_in_these_segments(loyalty: Loyalty) -> None:
+    newcomer, regular, lapsed = [await loyalty.register_customer() for _ in range(3)]
+    await loyalty.consume(delivered(new_id(), regular, 6000))
+    await loyalty.consume(delivered(new_id(), lapsed, 100), days=61)
+    for_new = await loyalty.create_campaign(customer_segments=[CustomerSegment.NEW])
+    for_silver = await loyalty.create_campaign(customer_segments=[CustomerSegment.SILVER])
+    for_lapsed = await loyalty.create_campaign(customer_segments=[CustomerSegment.LAPSED, CustomerSegment.GOLD])
     allowed = {for_new.code: newcomer, for_silver.code: regular, for_lapsed.code: lapsed}
     for code, chosen in allowed.items():
         for customer_id in (newcomer, regular, lapsed):
@@ -245,9 +248,9 @@ async def test_segments_decide_whom_a_coupon_is_for(loyalty: Loyalty) -> None:
                 await refused(loyalty.quote(customer_id, code), "COUPON_INVALID", "NOT_FOR_CUSTOMER")
 
 
-async def test_buy_one_get_one_gives_the_cheaper_half(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    campaign = await loyalty.campaign(
+async def test_buy_one_get_one_makes_the_cheaper_half_free(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    campaign = await loyalty.create_campaign(
         type=CampaignType.BOGO, discount_type=DiscountType.UNSPECIFIED, percent_basis_points=0
     )
     assert campaign.discount_type == DiscountType.FREE_ITEM
@@ -257,7 +260,7 @@ async def test_buy_one_get_one_gives_the_cheaper_half(loyalty: Loyalty) -> None:
 
 
 async def test_only_order_may_quote_reserve_and_release(loyalty: Loyalty) -> None:
-    for stub in (loyalty.admin, loyalty.nobody, loyalty.as_customer(new_id())):
+    for stub in (loyalty.admin, loyalty.anonymous, loyalty.as_customer(new_id())):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stub.ReleaseBenefits(api.ReleaseBenefitsRequest(order_id=str(new_id())))
         assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED

@@ -1,4 +1,4 @@
-"""Campaigns as administrators write them, and codes as customers look at them."""
+"""Campaigns of administrators, and the coupons that customers see."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jainshikanji.type.v1.money_pb2 import Money
 from chassis.ids import new_id
 from services.loyalty.model.campaigns import new_code
 from tests.harness import customer, refusal, staff
-from tests.integration.loyalty.conftest import Loyalty, delivered, moment, rupees
+from tests.integration.loyalty.conftest import Loyalty, delivered, rupees, timestamp
 
 
-async def test_a_campaign_comes_back_as_it_was_written(loyalty: Loyalty) -> None:
+async def test_a_campaign_is_read_as_it_was_created(loyalty: Loyalty) -> None:
     product = str(new_id())
-    campaign = await loyalty.campaign(
+    campaign = await loyalty.create_campaign(
         code="हिन्दी".encode("idna").decode() + "-x1",
         description="निम्बू 🍋 शिकंजी",
         discount_type=DiscountType.FIXED,
@@ -57,21 +57,21 @@ async def everything(loyalty: Loyalty, stub: object, **fields: object) -> list[o
             return found
 
 
-async def test_everybody_sees_what_runs_and_is_listed_and_nothing_else(loyalty: Loyalty) -> None:
-    running = await loyalty.campaign()
+async def test_the_public_list_has_only_running_listed_campaigns(loyalty: Loyalty) -> None:
+    running = await loyalty.create_campaign()
     hidden = [
-        await loyalty.campaign(is_listed=False),
-        await loyalty.campaign(is_active=False),
-        await loyalty.campaign(starts_at=moment(hours=-1), ends_at=moment(hours=-2)),
-        await loyalty.campaign(starts_at=moment(hours=2), ends_at=moment(hours=1)),
+        await loyalty.create_campaign(is_listed=False),
+        await loyalty.create_campaign(is_active=False),
+        await loyalty.create_campaign(starts_at=timestamp(hours=-1), ends_at=timestamp(hours=-2)),
+        await loyalty.create_campaign(starts_at=timestamp(hours=2), ends_at=timestamp(hours=1)),
     ]
-    for stub in (loyalty.nobody, loyalty.as_customer(new_id()), loyalty.admin):
+    for stub in (loyalty.anonymous, loyalty.as_customer(new_id()), loyalty.admin):
         seen = await everything(loyalty, stub)
         assert running in seen
         assert not [campaign for campaign in hidden if campaign in seen]
     everywhere = await everything(loyalty, loyalty.admin, include_all=True)
     assert all(campaign in everywhere for campaign in hidden)
-    for stub in (loyalty.nobody, loyalty.as_customer(new_id()), loyalty.stub(staff(new_id(), new_id(), "manager"))):
+    for stub in (loyalty.anonymous, loyalty.as_customer(new_id()), loyalty.stub(staff(new_id(), new_id(), "manager"))):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stub.ListCampaigns(api.ListCampaignsRequest(include_all=True))
         assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
@@ -98,7 +98,7 @@ async def test_everybody_sees_what_runs_and_is_listed_and_nothing_else(loyalty: 
         ({"max_discount": Money(currency_code="INR", minor_units=-1)}, "maxDiscount.minorUnits"),
         ({"max_discount": Money(currency_code="INR", minor_units=10**10)}, "maxDiscount.minorUnits"),
         ({"max_discount": rupees(0)}, "maxDiscount"),
-        ({"ends_at": moment(hours=2)}, "endsAt"),
+        ({"ends_at": timestamp(hours=2)}, "endsAt"),
         ({"starts_at": None}, "startsAt"),
         ({"starts_at": Timestamp(seconds=-(10**13))}, "startsAt"),
         ({"bonus_points": 5}, "bonusPoints"),
@@ -110,11 +110,11 @@ async def test_everybody_sees_what_runs_and_is_listed_and_nothing_else(loyalty: 
     ],
     ids=str,
 )
-async def test_a_campaign_that_makes_no_sense_is_refused_with_the_field(
+async def test_an_invalid_campaign_is_rejected_with_its_field(
     loyalty: Loyalty, fields: dict[str, object], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await loyalty.campaign(**fields)
+        await loyalty.create_campaign(**fields)
     found = refusal(error.value)
     assert found.code == grpc.StatusCode.INVALID_ARGUMENT
     assert field in found.violations
@@ -123,13 +123,13 @@ async def test_a_campaign_that_makes_no_sense_is_refused_with_the_field(
 async def test_two_campaigns_cannot_have_one_code(loyalty: Loyalty) -> None:
     code = new_code("T", 10)
     outcomes = await asyncio.gather(
-        *(loyalty.campaign(code=code.lower() if odd else code) for odd in (0, 1, 0)), return_exceptions=True
+        *(loyalty.create_campaign(code=code.lower() if odd else code) for odd in (0, 1, 0)), return_exceptions=True
     )
     refused = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert [(found.code, found.reason) for found in refused] == [(grpc.StatusCode.ALREADY_EXISTS, "CODE_TAKEN")] * 2
 
 
-async def test_only_administrators_write_campaigns(loyalty: Loyalty) -> None:
+async def test_only_administrators_create_and_update_campaigns(loyalty: Loyalty) -> None:
     for identity in (customer(new_id()), staff(new_id(), new_id(), "manager")):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await loyalty.stub(identity).CreateCampaign(
@@ -139,15 +139,15 @@ async def test_only_administrators_write_campaigns(loyalty: Loyalty) -> None:
                     type=CampaignType.DISCOUNT,
                     discount_type=DiscountType.PERCENTAGE,
                     percent_basis_points=10000,
-                    starts_at=moment(hours=1),
-                    ends_at=moment(hours=-1),
+                    starts_at=timestamp(hours=1),
+                    ends_at=timestamp(hours=-1),
                 )
             )
         assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_an_update_changes_what_is_present_or_named(loyalty: Loyalty) -> None:
-    campaign = await loyalty.campaign(usage_limit=5, description="old", applicable_categories=["Lassi"])
+async def test_an_update_changes_the_present_or_the_named_fields(loyalty: Loyalty) -> None:
+    campaign = await loyalty.create_campaign(usage_limit=5, description="old", applicable_categories=["Lassi"])
     changed = await loyalty.admin.UpdateCampaign(
         api.UpdateCampaignRequest(id=campaign.id, name="New", percent_basis_points=500)
     )
@@ -174,8 +174,8 @@ async def test_an_update_changes_what_is_present_or_named(loyalty: Loyalty) -> N
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_limit_cannot_go_below_what_is_used(loyalty: Loyalty) -> None:
-    campaign = await loyalty.campaign(usage_limit=5)
+async def test_a_usage_limit_cannot_be_set_below_the_usage(loyalty: Loyalty) -> None:
+    campaign = await loyalty.create_campaign(usage_limit=5)
     for _ in range(3):
         await loyalty.reserve(new_id(), campaign.code)
     with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -187,9 +187,9 @@ async def test_a_limit_cannot_go_below_what_is_used(loyalty: Loyalty) -> None:
     ).usage_limit == 3
 
 
-async def test_a_coupon_tells_what_it_would_do_and_how_often(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    campaign = await loyalty.campaign(usage_limit=9, usage_per_customer=2, max_discount=rupees(80))
+async def test_a_coupon_shows_its_discount_and_its_remaining_uses(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    campaign = await loyalty.create_campaign(usage_limit=9, usage_per_customer=2, max_discount=rupees(80))
     stub = loyalty.as_customer(customer_id)
     coupon = await stub.GetCoupon(api.GetCouponRequest(code=campaign.code.lower()))
     assert (coupon.code, coupon.percent_basis_points, coupon.max_discount) == (campaign.code, 1000, rupees(80))
@@ -202,11 +202,11 @@ async def test_a_coupon_tells_what_it_would_do_and_how_often(loyalty: Loyalty) -
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_coupon_that_does_not_work_looks_like_one_that_does_not_exist(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    await loyalty.hear(delivered(new_id(), customer_id))
-    over = await loyalty.campaign(starts_at=moment(hours=2), ends_at=moment(hours=1))
-    for_new = await loyalty.campaign(customer_segments=[CustomerSegment.NEW])
+async def test_an_unusable_coupon_gives_the_error_of_an_unknown_one(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    await loyalty.consume(delivered(new_id(), customer_id))
+    over = await loyalty.create_campaign(starts_at=timestamp(hours=2), ends_at=timestamp(hours=1))
+    for_new = await loyalty.create_campaign(customer_segments=[CustomerSegment.NEW])
     answers = []
     for code in (over.code, for_new.code, new_code("X", 10)):
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -216,9 +216,9 @@ async def test_a_coupon_that_does_not_work_looks_like_one_that_does_not_exist(lo
     assert answers[0].code == grpc.StatusCode.NOT_FOUND
 
 
-async def test_guessing_codes_ends_after_a_few_even_all_at_once(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
-    campaign = await loyalty.campaign()
+async def test_guesses_of_codes_are_limited_also_when_they_are_concurrent(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
+    campaign = await loyalty.create_campaign()
     stub = loyalty.as_customer(customer_id)
 
     async def guess(code: str) -> grpc.StatusCode:
@@ -243,8 +243,8 @@ async def test_guessing_codes_ends_after_a_few_even_all_at_once(loyalty: Loyalty
     assert (await loyalty.as_customer(new_id()).GetCoupon(api.GetCouponRequest(code=campaign.code))).code
 
 
-async def test_guesses_by_way_of_quotes_and_orders_count_too(loyalty: Loyalty) -> None:
-    customer_id = await loyalty.registered()
+async def test_guesses_in_quotes_and_orders_are_counted_too(loyalty: Loyalty) -> None:
+    customer_id = await loyalty.register_customer()
     codes = []
     for attempt in [loyalty.quote, loyalty.reserve] * 6:
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -253,7 +253,7 @@ async def test_guesses_by_way_of_quotes_and_orders_count_too(loyalty: Loyalty) -
     assert codes == [grpc.StatusCode.ABORTED] * 10 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
 
 
-async def test_one_address_with_many_accounts_is_held_off_too(loyalty: Loyalty) -> None:
+async def test_guesses_of_many_accounts_from_one_address_are_limited_too(loyalty: Loyalty) -> None:
     outcomes = []
     for _ in range(32):
         identity = customer(new_id()).sending(x_forwarded_for="10.9.9.9, 203.0.113.7")
@@ -263,8 +263,8 @@ async def test_one_address_with_many_accounts_is_held_off_too(loyalty: Loyalty) 
     assert outcomes == [grpc.StatusCode.NOT_FOUND] * 30 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
 
 
-async def test_tiers_are_public_and_their_order_holds(loyalty: Loyalty) -> None:
-    tiers = (await loyalty.nobody.ListTiers(api.ListTiersRequest())).tiers
+async def test_tiers_are_public_and_sorted_by_spend(loyalty: Loyalty) -> None:
+    tiers = (await loyalty.anonymous.ListTiers(api.ListTiersRequest())).tiers
     assert [(tier.tier, tier.multiplier_basis_points) for tier in tiers] == [
         (LoyaltyTier.BRONZE, 10000),
         (LoyaltyTier.SILVER, 12500),

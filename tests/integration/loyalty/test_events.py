@@ -1,4 +1,4 @@
-"""What comes from outside: events by NATS, orders that order forgot, many orders crossing each other."""
+"""Events over NATS, reservations without an event, and many concurrent orders."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ AGE_RESERVATION = sql(
 
 
 class Orders:
-    """What order would answer about these orders."""
+    """The order service, which knows these states."""
 
     def __init__(self, states: dict[UUID, Any]) -> None:
         self._states = states
-        self.asked: list[str] = []
+        self.requested_ids: list[str] = []
 
     def stub(self, service: str, _: Any) -> Orders:
         assert service == "order"
         return self
 
     async def BatchGetOrderStates(self, request: Any) -> BatchGetOrderStatesResponse:
-        self.asked += request.order_ids
+        self.requested_ids += request.order_ids
         known = {str(order_id): status for order_id, status in self._states.items()}
         return BatchGetOrderStatesResponse(
             states=[OrderState(order_id=id_, status=known[id_]) for id_ in request.order_ids if id_ in known]
         )
 
 
-async def test_benefits_that_no_event_settled_are_settled_by_asking_order(
+async def test_reservations_without_an_event_are_settled_from_the_state_of_the_order(
     loyalty: Loyalty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    customer_id = await loyalty.registered(points=400)
+    customer_id = await loyalty.register_customer(points=400)
     used, open_, gone, unknown, fresh = (new_id() for _ in range(5))
     for order_id in (used, open_, gone, unknown, fresh):
         await loyalty.reserve(customer_id, "", 50, order_id)
@@ -67,21 +67,21 @@ async def test_benefits_that_no_event_settled_are_settled_by_asking_order(
     )
     monkeypatch.setattr(loyalty.app, "channels", orders)
     await settle_stale_reservations(loyalty.app)
-    account = await loyalty.account(customer_id)
+    account = await loyalty.get_account(customer_id)
     assert (account.balance, account.held) == (350, 100)
-    assert str(fresh) not in orders.asked
+    assert str(fresh) not in orders.requested_ids
     await settle_stale_reservations(loyalty.app)
-    assert (await loyalty.account(customer_id)).balance == 350
-    await loyalty.assert_books_balance()
+    assert (await loyalty.get_account(customer_id)).balance == 350
+    await loyalty.assert_ledgers_match()
     await loyalty.release(open_)
 
 
-async def test_events_come_by_nats_and_what_they_cause_goes_out_by_nats(loyalty: Loyalty) -> None:
+async def test_events_are_consumed_from_and_published_to_nats(loyalty: Loyalty) -> None:
     customer_id, event_id = new_id(), new_id()
     bus = Bus("customer", loyalty.platform.nats.url, listen_url=loyalty.platform.postgres.url("loyalty"))
     await bus.connect()
-    heard: asyncio.Queue[Any] = asyncio.Queue()
-    await bus.subscribe(PointsEarned.DESCRIPTOR.full_name, heard.put)
+    received: asyncio.Queue[Any] = asyncio.Queue()
+    await bus.subscribe(PointsEarned.DESCRIPTOR.full_name, received.put)
     event = CustomerRegistered(customer_id=str(customer_id))
     row = SimpleNamespace(
         event_id=event_id,
@@ -98,50 +98,50 @@ async def test_events_come_by_nats_and_what_they_cause_goes_out_by_nats(loyalty:
         while await loyalty.app.db.one(q.GET_CUSTOMER, customer_id=customer_id) is None:
             await asyncio.sleep(0.02)
         await loyalty.admin.EarnPoints(request)
-        earned = PointsEarned.FromString((await heard.get()).data)
+        earned = PointsEarned.FromString((await received.get()).data)
         while earned.customer_id != str(customer_id):
-            earned = PointsEarned.FromString((await heard.get()).data)
+            earned = PointsEarned.FromString((await received.get()).data)
     assert (earned.points, earned.balance) == (12, 12)
     await bus.close()
 
 
-async def test_many_orders_of_many_customers_with_one_coupon_cross_without_loss(loyalty: Loyalty) -> None:
-    campaign = await loyalty.campaign(usage_per_customer=0)
-    customers = [await loyalty.registered(points=1000) for _ in range(6)]
+async def test_many_concurrent_orders_with_one_coupon_lose_no_use(loyalty: Loyalty) -> None:
+    campaign = await loyalty.create_campaign(usage_per_customer=0)
+    customers = [await loyalty.register_customer(points=1000) for _ in range(6)]
     dice = random.Random(7)
 
-    async def tell(*events: Any) -> None:
-        """As the consumer does: a batch that is the victim of a deadlock is handled one by one, then again."""
+    async def consume(*events: Any) -> None:
+        """As the consumer does: after a deadlock the events of the batch are handled one by one."""
         try:
-            await loyalty.hear(*events)
+            await loyalty.consume(*events)
         except DeadlockDetected:
             for event in events:
-                await tell(event)
+                await consume(event)
 
-    async def live() -> None:
+    async def run_orders() -> None:
         for _ in range(4):
             placed = {new_id(): customer_id for customer_id in dice.sample(customers, 4)}
             await asyncio.gather(
                 *(loyalty.reserve(customer_id, campaign.code, 10, id_) for id_, customer_id in placed.items())
             )
-            told = [confirmed(id_, customer_id) for id_, customer_id in placed.items()]
+            events = [confirmed(id_, customer_id) for id_, customer_id in placed.items()]
             ends: list[Any] = [cancelled, delivered]
-            told += [dice.choice(ends)(id_, customer_id) for id_, customer_id in placed.items()]
-            dice.shuffle(told)
-            await tell(*told)
-            await tell(*(refunded(id_, customer_id, 100, 525) for id_, customer_id in placed.items()))
+            events += [dice.choice(ends)(id_, customer_id) for id_, customer_id in placed.items()]
+            dice.shuffle(events)
+            await consume(*events)
+            await consume(*(refunded(id_, customer_id, 100, 525) for id_, customer_id in placed.items()))
 
-    await asyncio.gather(*(live() for _ in range(3)))
-    await loyalty.assert_books_balance()
-    held = [(await loyalty.account(customer_id)).held for customer_id in customers]
+    await asyncio.gather(*(run_orders() for _ in range(3)))
+    await loyalty.assert_ledgers_match()
+    held = [(await loyalty.get_account(customer_id)).held for customer_id in customers]
     assert held == [0] * 6
 
 
-async def test_old_guesses_are_forgotten(loyalty: Loyalty) -> None:
+async def test_expired_guesses_are_purged(loyalty: Loyalty) -> None:
     await loyalty.app.db.run(
         sql("INSERT INTO coupon_guesses (guesser, misses, until) VALUES (%(guesser)s, 3, %(until)s)"),
         guesser=new_id().bytes,
         until=datetime.now(UTC) - timedelta(minutes=1),
     )
     await purge_expired(loyalty.app)
-    assert await loyalty.app.db.value(sql("SELECT count(*) FROM coupon_guesses WHERE until < now()")) == 0
+    assert await loyalty.app.db.one(sql("SELECT count(*) FROM coupon_guesses WHERE until < now()", value=int)) == 0

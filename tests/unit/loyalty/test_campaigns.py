@@ -42,7 +42,7 @@ END = START + timedelta(days=1)
     ],
     ids=str,
 )
-def test_every_type_of_campaign_can_be_made(terms: Terms, code: str | None) -> None:
+def test_a_campaign_of_every_type_is_accepted(terms: Terms, code: str | None) -> None:
     check_campaign(terms, code, START, END)
 
 
@@ -156,5 +156,5 @@ def test_every_state_of_an_order_has_an_outcome() -> None:
         ({}, ""),
     ],
 )
-def test_the_address_is_what_the_edge_saw_not_what_the_client_says(metadata: dict[str, str], address: str) -> None:
+def test_the_client_address_is_the_one_that_the_edge_saw(metadata: dict[str, str], address: str) -> None:
     assert get_client_address(metadata) == address
