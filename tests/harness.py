@@ -20,11 +20,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from chassis import ids
+from chassis.clock import now
 from chassis.database import migrations, sql
 from chassis.errors import STATUS_HEADER
+from chassis.events.bus import Bus
+from chassis.events.outbox import OutboxRow
 from chassis.process.service import Process, Service
 from chassis.rpc.interceptors.identity import HEADER
 from chassis.security import tls
@@ -37,7 +41,7 @@ Stub = TypeVar("Stub")
 
 READY_SECONDS = 20.0
 SETTLE_SECONDS = 15.0
-UNPUBLISHED = sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+COUNT_UNPUBLISHED = sql("SELECT count(*) FROM outbox WHERE published_at IS NULL", value=int)
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,32 @@ class Platform:
             while not await _are_settled(processes):
                 await asyncio.sleep(0.02)
 
+    async def publish(
+        self, *events: Message, event_ids: Sequence[UUID] | None = None, key: str = "", version: int = 1
+    ) -> None:
+        """Publishes events as the service of their contract does."""
+        publisher = events[0].DESCRIPTOR.full_name.split(".")[1]
+        bus = Bus(publisher, self.nats.url, listen_url="")
+        await bus.connect()
+        await bus.publish(
+            [
+                OutboxRow(
+                    seq=place,
+                    event_id=event_id,
+                    type=event.DESCRIPTOR.full_name,
+                    key=key,
+                    version=version,
+                    payload=event.SerializeToString(),
+                    trace_parent=None,
+                    occurred_at=now(),
+                )
+                for place, (event_id, event) in enumerate(
+                    zip(event_ids or [ids.new_id() for _ in events], events, strict=True)
+                )
+            ]
+        )
+        await bus.close()
+
     async def stop(self) -> None:
         for channel in self._channels:
             await channel.close(None)
@@ -227,10 +257,10 @@ class Platform:
 
 async def _are_settled(processes: Sequence[Process]) -> bool:
     for process in processes:
-        if await process.app.db.value(UNPUBLISHED):
+        if await process.app.db.one(COUNT_UNPUBLISHED):
             return False
     for process in processes:
         if not await process.bus.caught_up():
             return False
     # A handler may have published in turn.
-    return not any([await process.app.db.value(UNPUBLISHED) for process in processes])
+    return not any([await process.app.db.one(COUNT_UNPUBLISHED) for process in processes])

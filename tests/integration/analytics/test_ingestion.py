@@ -7,7 +7,6 @@ import random
 from collections import namedtuple
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted
 
 from chassis.database import sql
 from chassis.database.rows import column_names
-from chassis.events.bus import Bus
 from chassis.ids import new_id
 from services.analytics.model.facts import OrderFact
 from services.analytics.model.period import PLATFORM_ZONE
@@ -153,29 +151,18 @@ async def test_an_order_whose_first_event_comes_last_counts_from_then_on(world: 
 
 
 async def test_an_event_from_nats_is_stored_once_unchanged(world: World) -> None:
-    bus = Bus("inventory", world.platform.nats.url, listen_url="")
-    await bus.connect()
+    event_id = new_id()
     event = StockRestocked(product_id=str(DOSA), store_id=str(new_id()), product_name="Dosa", current_stock=7)
-    row = SimpleNamespace(
-        event_id=new_id(),
-        type=event.DESCRIPTOR.full_name,
-        key=event.product_id,
-        version=3,
-        payload=event.SerializeToString(),
-        trace_parent=None,
-        occurred_at=datetime.now(UTC),
-    )
-    await bus.publish([row])
+    await world.platform.publish(event, event_ids=[event_id], key=event.product_id, version=3)
     stored = sql(
         "SELECT id, type, source, key, version, payload FROM events WHERE store_id = %(s)s", row=StoredEventRow
     )
     async with asyncio.timeout(20):
         while not (rows := await world.app.db.all(stored, s=UUID(event.store_id))):
             await asyncio.sleep(0.02)
-    await bus.close()
-    [kept] = rows
-    assert tuple(kept)[:5] == (row.event_id, row.type, "inventory", row.key, 3)
-    assert (kept.payload["productName"], kept.payload["currentStock"]) == ("Dosa", 7)
+    [row] = rows
+    assert row[:5] == (event_id, event.DESCRIPTOR.full_name, "inventory", event.product_id, 3)
+    assert (row.payload["productName"], row.payload["currentStock"]) == ("Dosa", 7)
 
 
 async def test_events_of_any_age_are_stored(world: World) -> None:

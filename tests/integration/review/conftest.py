@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from jainshikanji.order.v1.events_pb2 import OrderDelivered
 from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -19,7 +17,6 @@ from jainshikanji.review.v1.review_service_pb2_grpc import ReviewServiceStub
 from chassis import ids
 from chassis.clock import now
 from chassis.database import sql
-from chassis.events.bus import Bus
 from chassis.process.service import Process
 from tests.harness import Identity, Platform
 
@@ -58,38 +55,12 @@ def as_caller(platform: Platform, process: Process) -> Callable[[Identity], Any]
 
 
 @pytest.fixture
-def publish(platform: Platform) -> Callable[..., Awaitable[None]]:
-    """Publishes events as the named service does."""
-
-    async def publish(service: str, *events: Message) -> None:
-        bus = Bus(service, platform.nats.url, listen_url="")
-        await bus.connect()
-        await bus.publish(
-            [
-                SimpleNamespace(
-                    event_id=ids.new_id(),
-                    type=event.DESCRIPTOR.full_name,
-                    key="",
-                    version=1,
-                    payload=event.SerializeToString(),
-                    trace_parent=None,
-                    occurred_at=now(),
-                )
-                for event in events
-            ]
-        )
-        await bus.close()
-
-    return publish
-
-
-@pytest.fixture
-def deliver(process: Process, publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Order]]:
+def deliver(platform: Platform, process: Process) -> Callable[..., Awaitable[Order]]:
     """Delivers an order with these products and waits until the service has consumed the event."""
 
     async def deliver(*products: UUID, **who: UUID) -> Order:
         order = Order(list(products), **who)
-        await publish("order", order.delivered())
+        await platform.publish(order.delivered())
         async with asyncio.timeout(10):
             while (await process.app.db.one(COUNT_DELIVERED, order_id=order.id) or 0) < len(set(products)):
                 await asyncio.sleep(0.02)

@@ -312,24 +312,24 @@ async def test_an_invalid_review_is_rejected_with_its_field(as_caller: Any, fiel
 
 
 async def test_a_repeated_delivery_event_and_two_lines_of_a_product_create_one_item(
-    process: Process, publish: Any, deliver: Any, writer: Any
+    process: Process, platform: harness.Platform, deliver: Any, writer: Any
 ) -> None:
     product = ids.new_id()
     order = await deliver(product, product)
-    await publish("order", order.delivered(), order.delivered())
+    await platform.publish(order.delivered(), order.delivered())
     await writer(order).CreateReview(review(order, product))
     assert await process.app.db.one(COUNT_DELIVERED, customer_id=order.customer) == 1
 
 
 async def test_an_erased_customer_leaves_only_ratings_and_gets_no_new_items(
-    process: Process, publish: Any, as_caller: Any, deliver: Any, writer: Any
+    process: Process, platform: harness.Platform, as_caller: Any, deliver: Any, writer: Any
 ) -> None:
     product, other = ids.new_id(), ids.new_id()
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product, 4, title="From Asha", comment="Call 98200 12345"))
     staff = as_caller(harness.staff(ids.new_id(), order.store, "manager"))
     await staff.RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="Thank you, Asha"))
-    await publish("customer", CustomerErased(customer_id=str(order.customer)))
+    await platform.publish(CustomerErased(customer_id=str(order.customer)))
     async with asyncio.timeout(10):
         while (left := await staff.GetReview(pb.GetReviewRequest(id=mine.id))).comment:
             await asyncio.sleep(0.02)
@@ -337,7 +337,7 @@ async def test_an_erased_customer_leaves_only_ratings_and_gets_no_new_items(
     assert not left.HasField("response")
     witness = ids.new_id()
     late = Order([other], customer=order.customer)
-    await publish("order", late.delivered())
+    await platform.publish(late.delivered())
     await deliver(witness)
     assert await process.app.db.one(COUNT_DELIVERED, customer_id=order.customer) == 0
     listed = await staff.ListProductReviews(pb.ListProductReviewsRequest(product_id=str(product)))

@@ -28,7 +28,6 @@ from jainshikanji.store.v1.store_service_pb2_grpc import StoreServiceStub
 from chassis import errors, ids
 from chassis.clock import now
 from chassis.database import sql
-from chassis.events.bus import Bus
 from chassis.process.service import Process
 from chassis.security import tls
 from services.store.usecases.staff import end_employments, send_pending_invitations
@@ -433,7 +432,7 @@ async def test_an_erased_account_leaves_no_personal_data_and_no_grant(
 ) -> None:
     mine = manager(store.id)
     member = await mine.AddStaffMember(person(store))
-    await publish(platform, CustomerErased(customer_id=member.account_id))
+    await platform.publish(CustomerErased(customer_id=member.account_id))
     wanted = pb.GetStaffMemberRequest(id=store.id, staff_id=member.id)
     async with asyncio.timeout(10):
         while (erased := await mine.GetStaffMember(wanted)).is_active:
@@ -441,23 +440,3 @@ async def test_an_erased_account_leaves_no_personal_data_and_no_grant(
     assert (erased.name, erased.phone) == ("erased", "")
     assert member.email not in erased.email
     assert [type(event) for event in await events(replica, member.id)] == [StaffGranted, StaffRevoked]
-
-
-async def publish(platform: Platform, event: Message) -> None:
-    """Publishes an event of customer."""
-    bus = Bus("customer", platform.nats.url, listen_url="")
-    await bus.connect()
-    await bus.publish(
-        [
-            SimpleNamespace(
-                event_id=ids.new_id(),
-                type=event.DESCRIPTOR.full_name,
-                key="",
-                version=1,
-                payload=event.SerializeToString(),
-                trace_parent=None,
-                occurred_at=now(),
-            )
-        ]
-    )
-    await bus.close()
