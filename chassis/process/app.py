@@ -57,7 +57,7 @@ class App:
     async def stop(self) -> None:
         """Closes what `start` opened; requests are not served any more."""
 
-    def bus_gap(self) -> None:
+    def on_missed_events(self) -> None:
         """Called after NATS was unreachable: subscribers missed events, so caches must be emptied."""
 
     async def run_shielded(self, work: Coroutine[Any, Any, T]) -> T:
@@ -86,7 +86,7 @@ class App:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.warning("background work failed", error=f"{type(error).__name__}: {error}")
 
-    async def finish(self, seconds: float) -> None:
+    async def wait_for_background_work(self, seconds: float) -> None:
         """Waits for shielded and background work, at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -123,7 +123,7 @@ class Process:
             password=self.settings.nats_password and self.settings.nats_password.get_secret_value(),
             replicas=self.settings.stream_replicas,
             listen_url=direct.get_secret_value(),
-            on_gap=app.bus_gap,
+            on_gap=app.on_missed_events,
         )
         self.consumer = Consumer(service.name, app, app.db, self.bus, service.handlers)
         self.mesh_port = 0
@@ -159,7 +159,7 @@ class Process:
         await self._health.enter_graceful_shutdown()
         await self.app.drain()
         await self._mesh.stop(self.settings.drain_seconds)
-        await self.app.finish(self.settings.drain_seconds)
+        await self.app.wait_for_background_work(self.settings.drain_seconds)
         await tasks.cancel(*self._tasks)
         await self.bus.close()
         await self.app.close()

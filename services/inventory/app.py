@@ -43,7 +43,7 @@ class InventoryApp(App):
         self.product_messages.drop(product_id)
         self.menu_pages.clear()
 
-    def bus_gap(self) -> None:
+    def on_missed_events(self) -> None:
         """Changes may have passed unheard."""
         self.product_messages.clear()
         self.menu_pages.clear()

@@ -67,7 +67,7 @@ class NotificationApp(App):
 
     async def stop(self) -> None:
         """Lets hand-overs that have begun come to their end, then closes the connections."""
-        await self.finish(self.settings.drain_seconds)
+        await self.wait_for_background_work(self.settings.drain_seconds)
         for provider in self.providers.values():
             await provider.close()
 

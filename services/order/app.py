@@ -36,6 +36,6 @@ class OrderApp(App):
     async def stop(self) -> None:
         self.watchers.close()
 
-    def bus_gap(self) -> None:
+    def on_missed_events(self) -> None:
         """Events may have been missed."""
         self.watchers.wake_all()

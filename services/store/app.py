@@ -26,6 +26,6 @@ class StoreApp(App):
         # A store and its zone for a postal code, for quotes and orders.
         self.serving = BatchedRead(self.db, queries.GET_SERVING, "store_ids", "postal_codes")
 
-    def bus_gap(self) -> None:
+    def on_missed_events(self) -> None:
         """Stores may have changed while NATS was unreachable."""
         self.stores.clear()

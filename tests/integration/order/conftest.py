@@ -104,7 +104,7 @@ class World:
         """The response, once the work in the background is done."""
         stub = self.stub(guest.identity.sending(idempotency_key=key or str(new_id())))
         order = await stub.CreateOrder(api.CreateOrderRequest(**self.cart(**changes)))
-        await self.app.finish(5)
+        await self.app.wait_for_background_work(5)
         return order
 
     async def get(self, guest: Guest, order_id: str) -> Order:

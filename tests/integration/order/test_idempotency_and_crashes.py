@@ -79,7 +79,7 @@ async def test_an_order_is_completed_after_its_client_disconnects(world: World, 
     call.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     gate.opened.set()
-    await world.app.finish(10)
+    await world.app.wait_for_background_work(10)
     (placed,) = await world.orders_of(guest)
     assert placed.status == "confirmed"
     assert await world.sagas_of(guest) == []
@@ -99,7 +99,7 @@ async def test_clients_that_cancel_leave_no_reservation_without_an_order(world: 
         calls.append(asyncio.ensure_future(call))
         asyncio.get_running_loop().call_later(number * 0.0007, call.cancel)
     await asyncio.gather(*calls, return_exceptions=True)
-    await world.app.finish(10)
+    await world.app.wait_for_background_work(10)
     placed = {str(row.id) for row in await world.orders_of(guest)}
     assert set(world.fakes.stock) == placed
     assert placed <= set(world.fakes.payments)
@@ -152,7 +152,7 @@ async def test_the_response_to_a_cash_order_does_not_wait_for_its_payment(world:
     assert order.id not in world.fakes.payments
     assert [str(saga.order_id) for saga in await world.sagas_of(guest)] == [order.id]
     gate.opened.set()
-    await world.app.finish(10)
+    await world.app.wait_for_background_work(10)
     assert order.id in world.fakes.payments
     assert await world.sagas_of(guest) == []
 
