@@ -6,6 +6,7 @@ concurrent update is never lost. A pass that changes no row ends the rotation.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +87,9 @@ class _EncryptedTable:
         keys = list(table.primary_key)
         page = select(*keys, *(table.columns[name] for name in written)).order_by(*keys).limit(bindparam("limit"))
         after = tuple_(*(bindparam(f"after_{column.name}", type_=column.type) for column in keys))
-        self.first = statement(page)
-        self.following = statement(page.where(tuple_(*keys) > after))
+        row: type[Any] = namedtuple("row", [*self._keys, *written])  # type: ignore[misc]
+        self.first = statement(page, row=row)
+        self.following = statement(page.where(tuple_(*keys) > after), row=row)
         unchanged = [
             column.is_not_distinct_from(bindparam(f"old_{column.name}", type_=column.type)) for column in encrypted
         ]

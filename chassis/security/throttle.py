@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from chassis.database import Database, Statement, sql
 from chassis.errors import ResourceExhausted
@@ -30,14 +30,14 @@ _SECONDS_LEFT = """
     SELECT extract(epoch FROM {ends} - now())::float8 FROM {table}
     WHERE {key} = %(key)s AND {ends} > now() AND {attempts} >= %(attempts)s
 """
-_FORGIVE = """
+_SUBTRACT = """
     UPDATE {table} SET {attempts} = {attempts} - 1 WHERE {key} IN (
         SELECT {key} FROM {table} WHERE {key} = ANY(%(keys)s::bytea[]) AND {attempts} > 0
         ORDER BY {key} FOR UPDATE
     )
 """
-_FORGET = "DELETE FROM {table} WHERE {key} = %(key)s"
-_FORGET_CLOSED = "DELETE FROM {table} WHERE {ends} < now()"
+_RESET = "DELETE FROM {table} WHERE {key} = %(key)s"
+_PURGE = "DELETE FROM {table} WHERE {ends} < now()"
 
 
 class _CountRow(NamedTuple):
@@ -65,9 +65,9 @@ class Statements:
 
     count: Statement[_CountRow]
     seconds_left: Statement[float]
-    forgive: Statement[Any]
-    forget: Statement[Any]
-    forget_closed: Statement[Any]
+    subtract: Statement[None]
+    reset: Statement[None]
+    purge: Statement[None]
 
 
 def statements(table: str, *, key: str, attempts: str, ends: str) -> Statements:
@@ -76,9 +76,9 @@ def statements(table: str, *, key: str, attempts: str, ends: str) -> Statements:
     return Statements(
         count=sql(_COUNT.format_map(names), row=_CountRow),
         seconds_left=sql(_SECONDS_LEFT.format_map(names), value=float),
-        forgive=sql(_FORGIVE.format_map(names)),
-        forget=sql(_FORGET.format_map(names)),
-        forget_closed=sql(_FORGET_CLOSED.format_map(names)),
+        subtract=sql(_SUBTRACT.format_map(names)),
+        reset=sql(_RESET.format_map(names)),
+        purge=sql(_PURGE.format_map(names)),
     )
 
 
@@ -90,7 +90,7 @@ class Throttle:
     ) -> None:
         self._db, self._cipher, self._on, self._error = db, cipher, on, error
 
-    async def count(self, *limits: Limit) -> None:
+    async def count_attempt(self, *limits: Limit) -> None:
         """Counts one attempt against each limit. Raises the service's error when one is exceeded.
 
         Called before the attempt, so that concurrent attempts are counted too.
@@ -103,21 +103,21 @@ class Throttle:
         if exceeded:
             raise self._error(max(exceeded))
 
-    async def look(self, limit: Limit) -> None:
+    async def check(self, limit: Limit) -> None:
         """Counts nothing. Raises the service's error when one more attempt would exceed the limit."""
         seconds = await self._db.one(self._on.seconds_left, key=limit.key(self._cipher), attempts=limit.attempts)
         if seconds is not None:
             raise self._error(seconds)
 
-    async def forgive(self, *limits: Limit) -> None:
-        """Takes one attempt off each limit: the attempt was no guess."""
-        await self._db.run(self._on.forgive, keys=[limit.key(self._cipher) for limit in limits])
+    async def subtract_attempt(self, *limits: Limit) -> None:
+        """Subtracts one attempt from each limit, after an attempt that was not a guess."""
+        await self._db.run(self._on.subtract, keys=[limit.key(self._cipher) for limit in limits])
 
-    async def forget(self, limit: Limit) -> None:
+    async def reset(self, limit: Limit) -> None:
         """Resets the count after a successful attempt."""
-        await self._db.run(self._on.forget, key=limit.key(self._cipher))
+        await self._db.run(self._on.reset, key=limit.key(self._cipher))
 
-    async def forget_closed(self) -> None:
+    async def purge(self) -> None:
         """Deletes counts whose window has ended."""
         async with self._db.maintenance() as tx:
-            await tx.run(self._on.forget_closed)
+            await tx.run(self._on.purge)

@@ -1,6 +1,8 @@
-"""Accounts of everybody: customers, staff and administrators.
+"""Accounts of customers, staff and administrators.
 
-Owns accounts with their passwords, sessions, signing keys, addresses, food preferences, favorites and the grants of
-staff. Publishes CustomerRegistered, CustomerVerified, CustomerErased and SessionRevoked. Hears of staff from store, of
-points and tiers from loyalty, and of delivered orders from order.
+Owns `customer_db`: accounts with their passwords, sessions, signing keys, addresses, preferences, favorites, and the
+grants of staff.
+Publishes CustomerRegistered, CustomerVerified, CustomerErased, SessionRevoked.
+Consumes StaffGranted, StaffRevoked (roles), PointsEarned, PointsRedeemed, PointsReversed, PointsReturned,
+PointsExpired, TierChanged, OrderDelivered (copies in the profile).
 """

@@ -1,4 +1,4 @@
-"""What the use cases of this service work with beyond the chassis's App."""
+"""What lives as long as the process: signing keys, password threads, throttle, batched reads."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from chassis import App
 from chassis.database.batched_reads import BatchedRead
 from chassis.security.throttle import Throttle
 from services.customer.cookies import Cookies
+from services.customer.errors import TooManyAttempts
 from services.customer.keys import Keyring
-from services.customer.model import TooManyAttempts
 from services.customer.passwords import Passwords
-from services.customer.queries import ordering
-from services.customer.queries.throttles import ON_THROTTLES
+from services.customer.queries import ordering_customers
+from services.customer.queries.throttles import THROTTLE_STATEMENTS
 from services.customer.settings import CustomerSettings
 from services.customer.tokens import RefreshTokens
 
 
 class CustomerApp(App):
-    """One per process."""
-
     settings: CustomerSettings
     settings_class = CustomerSettings
 
@@ -29,7 +27,7 @@ class CustomerApp(App):
         super().__init__(name, settings)
         self.passwords = Passwords(self.settings.password_threads, self.settings.password_queue)
         self.refresh_tokens = RefreshTokens(self.signing_key)
-        self.throttle = Throttle(self.db, self.cipher, ON_THROTTLES, TooManyAttempts)
+        self.throttle = Throttle(self.db, self.cipher, THROTTLE_STATEMENTS, TooManyAttempts)
         self.keyring = Keyring(
             self.db,
             self.cipher,
@@ -42,9 +40,11 @@ class CustomerApp(App):
             access_seconds=self.settings.access_token_seconds,
             refresh_seconds=self.settings.refresh_token_seconds,
         )
-        self.ordering_customers = BatchedRead(self.db, ordering.ORDERING_CUSTOMER, "customer_ids", "address_ids")
-        # Set when a code waits to be handed over.
-        self.codes_wait = asyncio.Event()
+        self.ordering_customers = BatchedRead(
+            self.db, ordering_customers.LIST_ORDERING_CUSTOMERS, "customer_ids", "address_ids"
+        )
+        # Set when a code waits for its delivery.
+        self.codes_waiting = asyncio.Event()
 
     async def stop(self) -> None:
         self.passwords.close()

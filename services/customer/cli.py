@@ -1,4 +1,4 @@
-"""Commands of this service beside the chassis's."""
+"""Commands of this service beside those of the chassis."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ import typer
 
 from chassis.database import migrations
 from chassis.errors import DomainError, InvalidArgument
+from services.customer import wire
 from services.customer.app import CustomerApp
 from services.customer.settings import CustomerSettings
 from services.customer.usecases import accounts
 
 
 def bootstrap_admin(
-    email: Annotated[str, typer.Option(help="the administrator's mailbox")],
+    email: Annotated[str, typer.Option(help="email address of the administrator")],
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="read the password from the standard input")
+        bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
-    patience: Annotated[float, typer.Option(help="seconds to wait for a schema that is not there yet")] = 0.0,
+    patience: Annotated[float, typer.Option(help="seconds to wait for the database schema")] = 0.0,
 ) -> None:
-    """Make an administrator. The only way to the first one; one that is there already stays as it is."""
+    """Create an administrator. The only way to create the first one; an existing administrator is not changed."""
     settings = CustomerSettings.load("customer")
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif settings.admin_password is not None:
         password = settings.admin_password.get_secret_value()
     else:
-        typer.echo("give the password on the standard input with --password-stdin, or as CUSTOMER_ADMIN_PASSWORD")
+        typer.echo("pass the password on standard input with --password-stdin, or in CUSTOMER_ADMIN_PASSWORD")
         raise typer.Exit(2)
     migrations.wait_until_migrated(
         "customer", (settings.listen_url or settings.database_url).get_secret_value(), patience
     )
     try:
-        made = asyncio.run(_make(settings, email, password))
-    except InvalidArgument as refusal:
-        typer.echo("; ".join(f"{field} {problem}" for field, problem in refusal.violations), err=True)
-        raise typer.Exit(1) from refusal
-    except DomainError as refusal:
-        typer.echo(refusal.message, err=True)
-        raise typer.Exit(1) from refusal
-    typer.echo("the administrator is made" if made else "the account administers the platform already")
+        is_new = asyncio.run(_create(settings, email, password))
+    except InvalidArgument as error:
+        typer.echo("; ".join(f"{field} {problem}" for field, problem in error.violations), err=True)
+        raise typer.Exit(1) from error
+    except DomainError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from error
+    typer.echo("the administrator was created" if is_new else "the account is an administrator already")
 
 
-async def _make(settings: CustomerSettings, email: str, password: str) -> bool:
+async def _create(settings: CustomerSettings, email: str, password: str) -> bool:
     app = CustomerApp("customer", settings)
     await app.open()
     try:
-        return await accounts.make_administrator(app, email, password)
+        return await accounts.create_administrator(app, wire.parse_email(email), password)
     finally:
         await app.close()

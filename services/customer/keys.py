@@ -1,8 +1,8 @@
-"""Signing keys of access tokens: made, published, used, and retired without logging anybody out.
+"""Signing keys of access tokens: created, published, used and retired while users stay logged in.
 
-A key is published for `lead` before it signs, so that every cache of the key set has it in time, and stays published
-until the last token it signed has expired. Private halves are sealed in the database; each replica holds the keys it
-has read for half a minute.
+A key is published for `lead` before it signs, so that every cache of the key set has it in time. It stays published
+until the last token that it signed has expired. Private keys are encrypted in the database; each replica caches the
+keys for 30 seconds.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg_pool import PoolTimeout
 
 from chassis.clock import now
-from chassis.database import Database, Row
+from chassis.database import Database
+from chassis.database.rows import parameters
 from chassis.security.encryption import FieldCipher
-from services.customer.queries import keys as q
+from services.customer.model.personal_data import PRIVATE_KEY
+from services.customer.queries import signing_keys as queries
+from services.customer.rows import NewSigningKey, SigningKeyRow
 
 log = structlog.get_logger(__name__)
 
-SEALED_AS: Final = "signing_keys.private_key"
 RELOAD: Final = timedelta(seconds=30)
 RETRY: Final = timedelta(seconds=5)
-# Beyond the life of a token: the edge's tolerance of clocks, and replicas that have not seen the new key yet.
+# Added to the lifetime of a token: clock skew at the edge, and replicas that have not read the new key yet.
 MARGIN: Final = timedelta(minutes=5)
 
 
 class NoSigningKey(Exception):
-    """No key may sign now; the clock of the database or of this machine is far off."""
+    """No key is valid now: the clock of the database or of this machine is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +49,23 @@ class Signer:
     signs_from: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key as it is kept."""
-
-    kid: str
-    private_key: bytes
-    public_key: bytes
-
-
-def generate(cipher: FieldCipher) -> NewKey:
-    """A fresh Ed25519 key, its private half sealed."""
+def generate_key(cipher: FieldCipher, signs_from: datetime) -> NewSigningKey:
+    """A new Ed25519 key with its encrypted private key."""
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     kid = urlsafe_b64encode(sha256(public).digest()[:12]).decode()
-    return NewKey(kid, cipher.encrypt(b64encode(key.private_bytes_raw()).decode(), SEALED_AS), public)
+    private = cipher.encrypt(b64encode(key.private_bytes_raw()).decode(), PRIVATE_KEY)
+    return NewSigningKey(kid, private, public, signs_from)
 
 
-def unseal(row: Row, cipher: FieldCipher) -> Signer:
-    private = b64decode(cipher.decrypt(row.private_key, SEALED_AS))
+def decrypt_key(row: SigningKeyRow, cipher: FieldCipher) -> Signer:
+    """The key with its private key in plain text."""
+    private = b64decode(cipher.decrypt(row.private_key, PRIVATE_KEY))
     return Signer(row.kid, Ed25519PrivateKey.from_private_bytes(private), row.signs_from)
 
 
-def key_set(rows: Sequence[Row]) -> bytes:
-    """The JSON Web Key Set (RFC 7517, RFC 8037) of the public halves."""
+def format_key_set(rows: Sequence[SigningKeyRow]) -> bytes:
+    """The JSON Web Key Set of the public keys (RFC 7517, RFC 8037)."""
     keys = [
         {
             "kty": "OKP",
@@ -85,7 +80,7 @@ def key_set(rows: Sequence[Row]) -> bytes:
     return json.dumps({"keys": keys}, separators=(",", ":")).encode()
 
 
-def signer_at(signers: Sequence[Signer], at: datetime) -> Signer:
+def select_signer(signers: Sequence[Signer], at: datetime) -> Signer:
     """The newest key that may sign at that time. Raises NoSigningKey."""
     ready = [signer for signer in signers if signer.signs_from <= at]
     if not ready:
@@ -94,7 +89,7 @@ def signer_at(signers: Sequence[Signer], at: datetime) -> Signer:
 
 
 class Keyring:
-    """The keys as one replica knows them."""
+    """The signing keys of one replica, cached for 30 seconds."""
 
     def __init__(
         self, db: Database, cipher: FieldCipher, *, life: timedelta, lead: timedelta, token: timedelta
@@ -105,42 +100,36 @@ class Keyring:
         self._key_set = b""
         self._read_at: datetime | None = None
 
-    async def signer(self) -> Signer:
-        """The key to sign with now."""
+    async def get_signer(self) -> Signer:
+        """The key that signs now. Raises NoSigningKey."""
         await self._refresh()
-        return signer_at(self._signers, now())
+        return select_signer(self._signers, now())
 
-    async def key_set(self) -> bytes:
-        """The published set, as JSON."""
+    async def get_key_set(self) -> bytes:
+        """The published key set, as JSON."""
         await self._refresh()
         return self._key_set
 
     async def rotate(self) -> None:
-        """Makes the first key, the next one when it is due, and forgets those whose tokens have all expired."""
+        """Creates the first key, or the next one when it is due; deletes keys whose tokens have all expired."""
         async with self._db.transaction() as tx:
-            await tx.run(q.LOCK_KEYS)
-            newest = await tx.one(q.NEWEST_KEY)
-            if newest is None or newest.signs_from + self._life <= now() + self._lead:
-                # The first key signs at once: there is no token and no cache yet.
-                signs_from = now() if newest is None else max(newest.signs_from + self._life, now() + self._lead)
-                key = generate(self._cipher)
-                await tx.run(q.RETIRE_KEYS, verifies_until=signs_from + self._token + MARGIN)
-                await tx.run(
-                    q.INSERT_KEY,
-                    kid=key.kid,
-                    private_key=key.private_key,
-                    public_key=key.public_key,
-                    signs_from=signs_from,
-                )
-                log.info("a signing key was made", kid=key.kid, signs_from=signs_from.isoformat())
-            await tx.run(q.FORGET_KEYS)
+            await tx.run(queries.LOCK_KEYS)
+            newest = await tx.one(queries.GET_NEWEST_SIGNS_FROM)
+            if newest is None or newest + self._life <= now() + self._lead:
+                # The first key signs immediately: no token and no cache exists yet.
+                signs_from = now() if newest is None else max(newest + self._life, now() + self._lead)
+                key = generate_key(self._cipher, signs_from)
+                await tx.run(queries.RETIRE_KEYS, verifies_until=signs_from + self._token + MARGIN)
+                await tx.run(queries.INSERT_KEY, **parameters(key))
+                log.info("signing key created", kid=key.kid, signs_from=signs_from.isoformat())
+            await tx.run(queries.PURGE_KEYS)
         self._read_at = None
 
-    async def _read(self) -> list[Row]:
-        rows = await self._db.all(q.KEYS)
+    async def _read(self) -> list[SigningKeyRow]:
+        rows = await self._db.all(queries.LIST_KEYS)
         if not rows:
             await self.rotate()
-            rows = await self._db.all(q.KEYS)
+            rows = await self._db.all(queries.LIST_KEYS)
         return rows
 
     async def _refresh(self) -> None:
@@ -151,10 +140,10 @@ class Keyring:
         except (psycopg.OperationalError, PoolTimeout) as error:
             if not self._signers:
                 raise
-            # The keys that were read a moment ago still verify, and sign, while the database is away.
-            log.warning("the signing keys are not read again", error=str(error))
+            # The cached keys are still valid while the database is unavailable.
+            log.warning("signing keys could not be read; the cached keys stay in use", error=str(error))
             self._read_at = now() - RELOAD + RETRY
             return
-        self._signers = [unseal(row, self._cipher) for row in rows]
-        self._key_set = key_set(rows)
+        self._signers = [decrypt_key(row, self._cipher) for row in rows]
+        self._key_set = format_key_set(rows)
         self._read_at = now()

@@ -1,10 +1,9 @@
-"""The two kinds of token, and the secret that a page sends back against forged requests.
+"""Access tokens, refresh tokens and CSRF tokens.
 
-A refresh token is `session id (16) | secret (32) | tag (16)`, base64url. The secret of the first is random; each
-successor's is HMAC(signing key, token before | salt), with a fresh random salt kept in the session: the salt and the
-token before give the same successor again, for a client that refreshes twice at once, and neither alone gives
-anything. The tag tells a token that was genuine once from one that never was, so that only a real one that comes back
-ends a session.
+A refresh token is `session id (16) | secret (32) | tag (16)`, base64url. The first secret of a session is random. Each
+successor's is HMAC(signing key, previous token | salt) with a new random salt that the session stores: salt and
+previous token give the same successor again, for a client that refreshes twice in parallel; neither alone does.
+The tag distinguishes issued tokens from invented ones, so that only the reuse of an issued token ends a session.
 """
 
 from __future__ import annotations
@@ -35,32 +34,32 @@ ADMIN = "ADMIN"
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """A refresh token as somebody sent it."""
+class PresentedToken:
+    """A refresh token that a client sent. `digest` is its stored hash."""
 
     session_id: UUID
     digest: str
-    # Whether this service issued it, for this session.
+    # Whether this service issued it for this session.
     is_genuine: bool
     text: str
 
 
 class RefreshTokens:
-    """Makes and reads refresh tokens."""
+    """Creates and parses refresh tokens."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def first(self, session_id: UUID) -> str:
+    def create_first(self, session_id: UUID) -> str:
         """The token of a new session: 256 random bits."""
         return self._assemble(session_id, secrets.token_bytes(_SECRET_BYTES))
 
-    def successor(self, token: Presented, salt: bytes) -> str:
-        """The one token that follows `token` with that salt."""
+    def create_successor(self, token: PresentedToken, salt: bytes) -> str:
+        """The only token that follows `token` with this salt."""
         return self._assemble(token.session_id, keyed_digest(self._key, "refresh-next", token.text, salt.hex()))
 
-    def read(self, text: str) -> Presented | None:
-        """None when it cannot be a refresh token."""
+    def parse(self, text: str) -> PresentedToken | None:
+        """The token, or None when the text does not have the form of one."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -69,7 +68,7 @@ class RefreshTokens:
             return None
         session_id, secret, tag = UUID(bytes=raw[:_ID_BYTES]), raw[_ID_BYTES:-_TAG_BYTES], raw[-_TAG_BYTES:]
         genuine = hmac.compare_digest(tag, self._tag(session_id, secret))
-        return Presented(session_id, digest(text), genuine, text)
+        return PresentedToken(session_id, hash_token(text), genuine, text)
 
     def _assemble(self, session_id: UUID, secret: bytes) -> str:
         return _encode(session_id.bytes + secret + self._tag(session_id, secret))
@@ -80,29 +79,29 @@ class RefreshTokens:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What an account may act as, at the time its token is made."""
+    """The roles of an account at the time of its token."""
 
     is_admin: bool
     grants: tuple[tuple[UUID, str], ...]
 
-    def words(self) -> list[str]:
-        """A flat list for the edge's matcher: CUSTOMER, the jobs, ADMIN."""
+    def to_claim(self) -> list[str]:
+        """The flat list that the edge matches: CUSTOMER, the jobs, ADMIN."""
         jobs = sorted({job for _, job in self.grants})
         return [CUSTOMER, *jobs, *([ADMIN] if self.is_admin else [])]
 
 
-def access_token(
+def create_access_token(
     signer: Signer, *, issuer: str, audience: str, account_id: UUID, session_id: UUID, roles: Roles, csrf: str,
     at: datetime, seconds: int,
 ) -> str:  # fmt: skip
-    """A signed JWT. Nothing in it is personal beyond the account's id."""
+    """A signed JWT. The account id is its only personal data."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
         "sub": str(account_id),
         "sid": str(session_id),
         "admin": roles.is_admin,
-        "roles": roles.words(),
+        "roles": roles.to_claim(),
         "grants": [{"store_id": str(store), "job": job} for store, job in roles.grants],
         "csrf": csrf,
         "iat": at,
@@ -112,13 +111,13 @@ def access_token(
     return jwt.encode(claims, signer.private_key, algorithm="EdDSA", headers={"kid": signer.kid, "typ": "at+jwt"})
 
 
-def csrf_token(key: bytes, session_id: UUID) -> str:
-    """Constant for a session, so that tabs which refresh at different times agree."""
+def create_csrf_token(key: bytes, session_id: UUID) -> str:
+    """The CSRF token of a session; constant, so that tabs that refresh at different times have the same one."""
     return _encode(keyed_digest(key, "csrf", session_id)[:_CSRF_BYTES])
 
 
-def digest(token: str) -> str:
-    """What is kept of a token. It has 256 bits of its own, so a plain hash gives nothing away."""
+def hash_token(token: str) -> str:
+    """The stored hash of a token. A token has 256 random bits, so an unsalted hash is sufficient."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from jainshikanji.loyalty.v1.reward_pb2 import Redemption, Reward
 from jainshikanji.loyalty.v1.tier_pb2 import Tier
 
 from chassis import current_call, current_caller
+from chassis.rpc.client_address import find_client_address
 from chassis.rpc.idempotency import Claim
 from services.loyalty import wire
 from services.loyalty.app import LoyaltyApp
@@ -94,7 +94,7 @@ class LoyaltyServicer(LoyaltyServiceServicer):
 
     async def GetCoupon(self, request: pb.GetCouponRequest, context: Any) -> Coupon:
         call, code = current_call(), wire.normalise_code(request.code)
-        row, uses_left = await coupons.get_coupon(self._app, call.caller, code, get_client_address(call.metadata))
+        row, uses_left = await coupons.get_coupon(self._app, call.caller, code, find_client_address(call.metadata))
         return wire.coupon_to_proto(row, uses_left)
 
     async def ListTiers(self, request: pb.ListTiersRequest, context: Any) -> pb.ListTiersResponse:
@@ -119,8 +119,3 @@ class LoyaltyServicer(LoyaltyServiceServicer):
         work = benefits.release_benefits(self._app, current_caller(), UUID(request.order_id))
         await self._app.run_shielded(work)
         return pb.ReleaseBenefitsResponse()
-
-
-def get_client_address(metadata: Mapping[str, str]) -> str:
-    """The client's address as the edge saw it; only the last entry of x-forwarded-for is set by the edge."""
-    return metadata.get("x-envoy-external-address") or metadata.get("x-forwarded-for", "").rpartition(",")[2].strip()

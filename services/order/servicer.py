@@ -35,7 +35,7 @@ class OrderServicer(OrderServiceServicer):
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Any) -> Order:
         call = current_call()
-        command = wire.requests.place_order_from_proto(request, call.account, Claim.of(call))
+        command = wire.requests.place_order_from_proto(request, call.caller.account, Claim.of(call))
         return wire.orders.order_to_proto(await usecases.placement.place_order(self._app, call.caller, command))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> Order:

@@ -68,7 +68,7 @@ def test_every_service_passes_its_probes(cluster: Cluster) -> None:
 def test_helm_test_passes_with_the_account_of_the_administrator(cluster: Cluster) -> None:
     made = cluster.run("administrator", "administrator", as_service="customer")
     assert made.returncode == 0, made.stdout + made.stderr
-    assert "the administrator is made" in made.stdout
+    assert "the administrator was created" in made.stdout
     again = cluster.run("administrator", "administrator", as_service="customer")
     assert again.returncode == 0, again.stdout + again.stderr
     checked = cluster.run("check", "check")

@@ -1,5 +1,31 @@
-"""Every statement of the service, compiled once, by noun.
+"""Every statement of the customer service.
 
-Whatever changes several rows of an account takes the account's row first (FOR NO KEY UPDATE, or an UPDATE of it), so
-that two of them never wait for each other.
+`email_index` and `email_index_next` are blind indexes by the oldest and by the newest index key: either finds the row
+while the index key rotates. The same holds for the phone.
 """
+
+from services.customer.queries import (
+    accounts,
+    addresses,
+    codes,
+    favorites,
+    grants,
+    ordering_customers,
+    preferences,
+    sessions,
+    signing_keys,
+    throttles,
+)
+
+__all__ = [
+    "accounts",
+    "addresses",
+    "codes",
+    "favorites",
+    "grants",
+    "ordering_customers",
+    "preferences",
+    "sessions",
+    "signing_keys",
+    "throttles",
+]

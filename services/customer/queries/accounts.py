@@ -1,103 +1,81 @@
-"""Accounts: who they are, how they log in, and the copies that others feed."""
+"""Accounts: profiles, credentials, and copies of other services' data."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy import any_, bindparam, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chassis.database import sql, statement
-from services.customer.model import Customer
-
-_PROFILE = (
-    Customer.id,
-    Customer.version,
-    Customer.email,
-    Customer.phone,
-    Customer.phone_index,
-    Customer.phone_index_next,
-    Customer.first_name,
-    Customer.last_name,
-    Customer.display_name,
-    Customer.date_of_birth,
-    Customer.gender,
-    Customer.locale,
-    Customer.email_verified,
-    Customer.phone_verified,
-    Customer.is_active,
-    Customer.loyalty_points,
-    Customer.loyalty_tier,
-    Customer.total_orders,
-    Customer.total_spent,
-    Customer.last_login,
-    Customer.created_at,
-    Customer.updated_at,
+from chassis.database.rows import column_names, field_names, placeholders, table_columns
+from chassis.database.tables import table_of
+from services.customer.model.tables import Customer
+from services.customer.rows import (
+    AccountRow,
+    ContactRow,
+    CredentialsRow,
+    CustomerRow,
+    NewCustomer,
+    OwnCredentialsRow,
+    ProfileColumns,
 )
-EXISTS = Customer.erased_at.is_(None)
-# By the oldest index key or by the newest: either finds the account while the key rotates.
+
+_CUSTOMER = table_of(Customer)
+_IS_ACCOUNT = Customer.erased_at.is_(None)
 _BY_EMAIL = or_(
     Customer.email_index == bindparam("email_index"), Customer.email_index_next == bindparam("email_index_next")
 )
+_GET_CUSTOMER = select(*table_columns(CustomerRow, _CUSTOMER)).where(Customer.id == bindparam("id"), _IS_ACCOUNT)
+_GET_CREDENTIALS = select(*table_columns(CredentialsRow, _CUSTOMER)).where(_BY_EMAIL, _IS_ACCOUNT)
 
-CUSTOMER = statement(select(*_PROFILE).where(Customer.id == bindparam("id"), EXISTS))
-CUSTOMER_FOR_UPDATE = statement(
-    select(*_PROFILE).where(Customer.id == bindparam("id"), EXISTS).with_for_update(key_share=True)
+GET_CUSTOMER = statement(_GET_CUSTOMER, row=CustomerRow)
+LOCK_CUSTOMER = statement(_GET_CUSTOMER.with_for_update(key_share=True), row=CustomerRow)
+LOCK_ACCOUNT = statement(
+    select(*table_columns(AccountRow, _CUSTOMER))
+    .where(Customer.id == bindparam("id"), _IS_ACCOUNT)
+    .with_for_update(key_share=True),
+    row=AccountRow,
 )
-LOCK_CUSTOMER = statement(
-    select(Customer.id, Customer.email, Customer.email_verified)
-    .where(Customer.id == bindparam("id"), EXISTS)
-    .with_for_update(key_share=True)
+GET_CREDENTIALS_BY_EMAIL = statement(_GET_CREDENTIALS, row=CredentialsRow)
+LOCK_CREDENTIALS_BY_EMAIL = statement(_GET_CREDENTIALS.with_for_update(key_share=True), row=CredentialsRow)
+GET_OWN_CREDENTIALS = statement(
+    select(*table_columns(OwnCredentialsRow, _CUSTOMER)).where(
+        Customer.id == bindparam("id"), Customer.is_active.is_(True), _IS_ACCOUNT
+    ),
+    row=OwnCredentialsRow,
 )
-CREDENTIALS_BY_EMAIL = statement(
-    select(Customer.id, Customer.password_hash, Customer.is_active).where(_BY_EMAIL, EXISTS)
+LIST_CONTACTS = statement(
+    select(*table_columns(ContactRow, _CUSTOMER)).where(
+        Customer.id == any_(bindparam("ids", type_=ARRAY(SqlUuid))), _IS_ACCOUNT
+    ),
+    row=ContactRow,
 )
-CREDENTIALS = statement(
-    select(Customer.id, Customer.password_hash, Customer.email).where(
-        Customer.id == bindparam("id"), Customer.is_active.is_(True), EXISTS
-    )
-)
-LOCK_BY_EMAIL = statement(
-    select(Customer.id, Customer.is_active, Customer.password_hash)
-    .where(_BY_EMAIL, EXISTS)
-    .with_for_update(key_share=True)
-)
-CONTACTS = statement(
-    select(
-        Customer.id,
-        Customer.email,
-        Customer.phone,
-        Customer.first_name,
-        Customer.last_name,
-        Customer.display_name,
-        Customer.locale,
-    ).where(Customer.id == any_(bindparam("ids", type_=ARRAY(UUID))), EXISTS)
-)
-# No row when the email or the phone has an account.
+# Returns no row when an account has the email or the phone.
 INSERT_CUSTOMER = sql(
-    """
-    INSERT INTO customers (email, email_index, email_index_next, password_hash, phone, phone_index, phone_index_next,
-                           first_name, last_name, display_name, locale)
-    VALUES (%(email)s, %(email_index)s, %(email_index_next)s, %(password_hash)s, %(phone)s, %(phone_index)s,
-            %(phone_index_next)s, %(first_name)s, %(last_name)s, %(display_name)s, %(locale)s)
-    ON CONFLICT DO NOTHING RETURNING id, created_at
-    """
+    f"""
+    INSERT INTO customers ({column_names(NewCustomer)}) VALUES ({placeholders(NewCustomer)})
+    ON CONFLICT DO NOTHING RETURNING id
+    """,  # noqa: S608 - column names of the row type
+    value=UUID,
 )
-# No row when another account has the phone.
 UPDATE_PROFILE = sql(
-    """
-    UPDATE customers SET first_name = %(first_name)s, last_name = %(last_name)s, display_name = %(display_name)s,
-        phone = %(phone)s, phone_index = %(phone_index)s, phone_index_next = %(phone_index_next)s,
-        phone_verified = %(phone_verified)s, date_of_birth = %(date_of_birth)s, gender = %(gender)s,
-        locale = %(locale)s, version = version + 1, updated_at = now()
+    f"""
+    UPDATE customers SET {", ".join(f"{name} = %({name})s" for name in field_names(ProfileColumns))},
+        version = version + 1, updated_at = now()
     WHERE id = %(id)s
-    """
+    """  # noqa: S608 - column names of the row type
 )
-PHONE_IS_TAKEN = sql(
+IS_PHONE_TAKEN = sql(
     """
     SELECT EXISTS (SELECT 1 FROM customers
                    WHERE phone_index = %(phone_index)s OR phone_index_next = %(phone_index_next)s)
-    """
+    """,
+    value=bool,
 )
-# The lock decides against a log-in that verified the password a moment ago.
+# Locks the row, so that a login that has just verified the password fails.
 SET_ACTIVE = sql(
     """
     UPDATE customers SET is_active = %(is_active)s, version = version + 1, updated_at = now()
@@ -113,10 +91,10 @@ SET_PASSWORD = sql(
 REPLACE_PASSWORD = sql(
     """
     UPDATE customers SET password_hash = %(password_hash)s, updated_at = now()
-    WHERE id = %(id)s AND password_hash = %(old_hash)s AND is_active AND erased_at IS NULL
+    WHERE id = %(id)s AND password_hash = %(current_hash)s AND is_active AND erased_at IS NULL
     """
 )
-LOG_IN = sql(
+RECORD_LOGIN = sql(
     """
     UPDATE customers SET last_login = now()
     WHERE id = %(id)s AND password_hash = %(password_hash)s AND is_active AND erased_at IS NULL
@@ -136,9 +114,10 @@ ERASE_CUSTOMER = sql(
         gender = NULL, google_id = NULL, facebook_id = NULL, is_active = false, is_verified = false,
         email_verified = false, phone_verified = false, version = version + 1, updated_at = now(), erased_at = now()
     WHERE id = %(id)s AND erased_at IS NULL RETURNING erased_at
-    """
+    """,
+    value=datetime,
 )
-ERASE_WHAT_BELONGS_TO_IT = (
+ERASE_RELATED_ROWS = (
     sql("DELETE FROM customer_addresses WHERE customer_id = %(customer_id)s"),
     sql("DELETE FROM customer_preferences WHERE customer_id = %(customer_id)s"),
     sql("DELETE FROM customer_favorites WHERE customer_id = %(customer_id)s"),
@@ -153,13 +132,13 @@ ERASE_WHAT_BELONGS_TO_IT = (
         """
     ),
 )
-COPY_POINTS = sql(
+UPDATE_POINTS = sql(
     """
     UPDATE customers SET loyalty_points = %(balance)s, loyalty_points_version = %(version)s
     WHERE id = %(id)s AND loyalty_points_version < %(version)s
     """
 )
-COPY_TIER = sql(
+UPDATE_TIER = sql(
     """
     UPDATE customers SET loyalty_tier = %(tier)s, loyalty_tier_version = %(version)s
     WHERE id = %(id)s AND loyalty_tier_version < %(version)s

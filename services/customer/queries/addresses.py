@@ -5,37 +5,30 @@ from __future__ import annotations
 from sqlalchemy import bindparam, func, select
 
 from chassis.database import sql, statement
-from services.customer.model import Address
+from chassis.database.rows import column_names, field_names, placeholders
+from services.customer.model.tables import Address
+from services.customer.rows import AddressRow, NewAddress
 
-PLACE = (
-    "address_line1",
-    "address_line2",
-    "landmark",
-    "city",
-    "state",
-    "postal_code",
-    "country",
-    "latitude",
-    "longitude",
-)
-_ADDRESS = f"id, customer_id, version, type, label, {', '.join(PLACE)}, is_default, created_at, updated_at"
-_VALUES = ("customer_id", "type", "label", *PLACE, "is_default")
-ADDRESS_FOR_UPDATE = sql(
+_CHANGEABLE = [name for name in field_names(NewAddress) if name != "customer_id"]
+
+LOCK_ADDRESS = sql(
     f"""
-    SELECT {_ADDRESS} FROM customer_addresses
+    SELECT {column_names(AddressRow)} FROM customer_addresses
     WHERE id = %(address_id)s AND customer_id = %(customer_id)s FOR UPDATE
-    """  # noqa: S608 - column names, written above
+    """,  # noqa: S608 - column names of the row type
+    row=AddressRow,
 )
-ADDRESSES = sql(
+LIST_ADDRESSES = sql(
     f"""
-    SELECT {_ADDRESS} FROM customer_addresses
+    SELECT {column_names(AddressRow)} FROM customer_addresses
     WHERE customer_id = %(customer_id)s
       AND (%(after_time)s::timestamptz IS NULL OR (created_at, id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
     ORDER BY created_at DESC, id DESC LIMIT %(limit)s
-    """  # noqa: S608 - column names, written above
+    """,  # noqa: S608 - column names of the row type
+    row=AddressRow,
 )
 COUNT_ADDRESSES = statement(
-    select(func.count()).select_from(Address).where(Address.customer_id == bindparam("customer_id"))
+    select(func.count()).select_from(Address).where(Address.customer_id == bindparam("customer_id")), value=int
 )
 CLEAR_DEFAULT = sql(
     """
@@ -45,18 +38,18 @@ CLEAR_DEFAULT = sql(
 )
 INSERT_ADDRESS = sql(
     f"""
-    INSERT INTO customer_addresses ({", ".join(_VALUES)})
-    VALUES ({", ".join(f"%({name})s" for name in _VALUES)})
-    RETURNING {_ADDRESS}
-    """  # noqa: S608 - column names, written above
+    INSERT INTO customer_addresses ({column_names(NewAddress)}) VALUES ({placeholders(NewAddress)})
+    RETURNING {column_names(AddressRow)}
+    """,  # noqa: S608 - column names of the row types
+    row=AddressRow,
 )
 UPDATE_ADDRESS = sql(
     f"""
-    UPDATE customer_addresses SET type = %(type)s, label = %(label)s,
-        {", ".join(f"{name} = %({name})s" for name in PLACE)},
-        is_default = %(is_default)s, version = version + 1, updated_at = now()
-    WHERE id = %(id)s
-    RETURNING {_ADDRESS}
-    """  # noqa: S608 - column names, written above
+    UPDATE customer_addresses SET {", ".join(f"{name} = %({name})s" for name in _CHANGEABLE)},
+        version = version + 1, updated_at = now()
+    WHERE id = %(address_id)s
+    RETURNING {column_names(AddressRow)}
+    """,  # noqa: S608 - column names of the row types
+    row=AddressRow,
 )
 DELETE_ADDRESS = sql("DELETE FROM customer_addresses WHERE id = %(address_id)s AND customer_id = %(customer_id)s")

@@ -1,24 +1,24 @@
-"""Sessions: opened, rotated, ended, forgotten."""
+"""Sessions and their refresh tokens."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from chassis.database import sql
+from chassis.database.rows import column_names, placeholders
+from services.customer.rows import LockedSessionRow, NewSession, SessionRow
 
 INSERT_SESSION = sql(
-    """
-    INSERT INTO sessions (id, customer_id, refresh_token, access_token_hash, device_type, device_id, ip_address,
-                          user_agent, expires_at)
-    VALUES (%(id)s, %(customer_id)s, %(refresh_token)s, %(access_token_hash)s, %(device_type)s, %(device_id)s,
-            %(ip_address)s::inet, %(user_agent)s, %(expires_at)s)
-    """
+    f"INSERT INTO sessions ({column_names(NewSession)}) VALUES ({placeholders(NewSession)})"  # noqa: S608 - column names of the row type
 )
-SESSION_FOR_UPDATE = sql(
+LOCK_SESSION = sql(
     """
-    SELECT s.id, s.customer_id, s.refresh_token, s.previous_refresh_token, s.rotation_salt, s.rotated_at, s.expires_at,
+    SELECT s.id, s.customer_id, s.refresh_token, s.previous_refresh_token, s.rotation_salt, s.rotated_at,
            s.is_active AND s.expires_at > now() AND c.is_active AS is_alive
     FROM sessions s JOIN customers c ON c.id = s.customer_id
     WHERE s.id = %(id)s FOR UPDATE OF s
-    """
+    """,
+    row=LockedSessionRow,
 )
 ROTATE_SESSION = sql(
     """
@@ -29,7 +29,7 @@ ROTATE_SESSION = sql(
     WHERE id = %(id)s
     """
 )
-SESSIONS = sql(
+LIST_SESSIONS = sql(
     """
     SELECT id, device_type, device_id, host(ip_address) AS ip_address, user_agent, created_at, last_accessed_at,
            expires_at
@@ -37,19 +37,22 @@ SESSIONS = sql(
     WHERE customer_id = %(customer_id)s AND is_active AND expires_at > now()
       AND (%(after_time)s::timestamptz IS NULL OR (created_at, id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
     ORDER BY created_at DESC, id DESC LIMIT %(limit)s
-    """
+    """,
+    row=SessionRow,
 )
 END_SESSION = sql(
     """
     UPDATE sessions SET is_active = false, ended_at = now(), end_reason = %(reason)s
     WHERE id = %(id)s AND customer_id = %(customer_id)s AND is_active AND expires_at > now() RETURNING id
-    """
+    """,
+    value=UUID,
 )
 END_SESSIONS = sql(
     """
     UPDATE sessions SET is_active = false, ended_at = now(), end_reason = %(reason)s
     WHERE customer_id = %(customer_id)s AND is_active AND id IS DISTINCT FROM %(keep)s::uuid RETURNING id
-    """
+    """,
+    value=UUID,
 )
 END_OLDEST_SESSIONS = sql(
     """
@@ -57,20 +60,22 @@ END_OLDEST_SESSIONS = sql(
     WHERE id IN (SELECT id FROM sessions WHERE customer_id = %(customer_id)s AND is_active
                  ORDER BY last_accessed_at DESC, id DESC OFFSET %(keep)s)
     RETURNING id
-    """
+    """,
+    value=UUID,
 )
-REVOKED_SESSIONS = sql(
+LIST_REVOKED_SESSIONS = sql(
     """
     SELECT id FROM sessions WHERE ended_at > now() - %(window)s::interval ORDER BY ended_at DESC LIMIT %(limit)s
-    """
+    """,
+    value=UUID,
 )
-FORGET_CLIENTS = sql(
+PURGE_CLIENT_DATA = sql(
     """
     UPDATE sessions SET ip_address = NULL, user_agent = NULL
     WHERE last_accessed_at < now() - interval '90 days' AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
     """
 )
-FORGET_SESSIONS = sql(
+PURGE_SESSIONS = sql(
     """
     DELETE FROM sessions
     WHERE expires_at < now() - interval '90 days' OR ended_at < now() - interval '90 days'

@@ -1,7 +1,7 @@
-"""Counts of attempts."""
+"""Attempts counted against limits."""
 
 from __future__ import annotations
 
 from chassis.security import throttle
 
-ON_THROTTLES = throttle.statements("throttles", key="key", attempts="attempts", ends="window_ends_at")
+THROTTLE_STATEMENTS = throttle.statements("throttles", key="key", attempts="attempts", ends="window_ends_at")

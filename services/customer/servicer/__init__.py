@@ -1,1 +1,1 @@
-"""Proto in, one use case, proto out."""
+"""The rpcs of the customer service: request to command, one use case, row to response."""

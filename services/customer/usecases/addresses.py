@@ -1,62 +1,90 @@
-"""A customer's addresses."""
+"""Addresses of a customer."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
-from chassis.database import Row
-from chassis.errors import NotFound, StaleEtag
+from chassis import Caller
+from chassis.database.rows import field_names, parameters
+from chassis.errors import NotFound
+from chassis.rpc.etags import check_version
 from chassis.rpc.pagination import Page
+from services.customer import queries
 from services.customer.app import CustomerApp
-from services.customer.model import MAX_ADDRESSES, TooManyAddresses
-from services.customer.queries import accounts
-from services.customer.queries import addresses as q
+from services.customer.commands import CreateAddress, UpdateAddress
+from services.customer.errors import MAX_ADDRESSES, TooManyAddresses
+from services.customer.model.personal_data import encrypt_place
+from services.customer.rows import AddressRow, NewAddress
 
 
-async def list_addresses(app: CustomerApp, customer_id: UUID, page: Page) -> list[Row]:
-    """Newest first."""
+async def list_addresses(app: CustomerApp, caller: Caller, customer_id: UUID, page: Page) -> list[AddressRow]:
+    """A page of the addresses, newest first, with one row more than the page shows."""
     after_time, after_id = page.after or (None, None)
     return await app.db.all(
-        q.ADDRESSES, customer_id=customer_id, after_time=after_time, after_id=after_id, limit=page.limit
+        queries.addresses.LIST_ADDRESSES,
+        customer_id=customer_id,
+        after_time=after_time,
+        after_id=after_id,
+        limit=page.limit,
     )
 
 
-async def create(app: CustomerApp, customer_id: UUID, columns: dict[str, Any], *, is_default: bool) -> Row:
-    """Adds an address; the first becomes the default. Raises NotFound, TooManyAddresses."""
+async def create_address(app: CustomerApp, caller: Caller, command: CreateAddress) -> AddressRow:
+    """Adds an address; the first one becomes the default. Raises NotFound, TooManyAddresses."""
+    customer_id = command.customer_id
     async with app.db.transaction() as tx:
-        if await tx.one(accounts.LOCK_CUSTOMER, id=customer_id) is None:
+        if await tx.one(queries.accounts.LOCK_ACCOUNT, id=customer_id) is None:
             raise NotFound
-        count = await tx.value(q.COUNT_ADDRESSES, customer_id=customer_id)
+        count = await tx.one(queries.addresses.COUNT_ADDRESSES, customer_id=customer_id) or 0
         if count >= MAX_ADDRESSES:
             raise TooManyAddresses
-        if is_default:
-            await tx.run(q.CLEAR_DEFAULT, customer_id=customer_id)
-        return await tx.one(q.INSERT_ADDRESS, customer_id=customer_id, is_default=is_default or count == 0, **columns)
+        if command.is_default:
+            await tx.run(queries.addresses.CLEAR_DEFAULT, customer_id=customer_id)
+        new = NewAddress(
+            customer_id=customer_id,
+            type=command.type,
+            label=command.label or None,
+            **parameters(encrypt_place(app.cipher, command.place)),
+            is_default=command.is_default or count == 0,
+        )
+        row = await tx.one(queries.addresses.INSERT_ADDRESS, **parameters(new))
+    assert row is not None
+    return row
 
 
-async def update(
-    app: CustomerApp, customer_id: UUID, address_id: UUID, changes: dict[str, Any], etag: str | None
-) -> Row:
-    """Writes the columns that `changes` names. Raises NotFound, StaleEtag."""
+async def update_address(app: CustomerApp, caller: Caller, command: UpdateAddress) -> AddressRow:
+    """Changes an address. Raises NotFound, StaleEtag."""
     async with app.db.transaction() as tx:
-        await tx.one(accounts.LOCK_CUSTOMER, id=customer_id)
-        row = await tx.one(q.ADDRESS_FOR_UPDATE, address_id=address_id, customer_id=customer_id)
-        if row is None:
+        await tx.one(queries.accounts.LOCK_ACCOUNT, id=command.customer_id)
+        present = await tx.one(
+            queries.addresses.LOCK_ADDRESS, address_id=command.address_id, customer_id=command.customer_id
+        )
+        if present is None:
             raise NotFound
-        if etag is not None and etag != str(row.version):
-            raise StaleEtag(str(row.version))
-        if changes.get("is_default") and not row.is_default:
-            await tx.run(q.CLEAR_DEFAULT, customer_id=customer_id)
-        kept = {
-            name: value
-            for name, value in row._asdict().items()
-            if name not in {"customer_id", "version", "created_at", "updated_at"}
-        }
-        return await tx.one(q.UPDATE_ADDRESS, **{**kept, **changes})
+        check_version(command.known_version, present.version)
+        if command.is_default and not present.is_default:
+            await tx.run(queries.addresses.CLEAR_DEFAULT, customer_id=command.customer_id)
+        changed = _change_address(app, present, command)
+        row = await tx.one(queries.addresses.UPDATE_ADDRESS, address_id=present.id, **parameters(changed))
+    assert row is not None
+    return row
 
 
-async def delete(app: CustomerApp, customer_id: UUID, address_id: UUID) -> None:
-    """Raises NotFound."""
-    if not await app.db.run(q.DELETE_ADDRESS, address_id=address_id, customer_id=customer_id):
+def _change_address(app: CustomerApp, present: AddressRow, command: UpdateAddress) -> NewAddress:
+    address = NewAddress(**{name: getattr(present, name) for name in field_names(NewAddress)})
+    if command.type is not None:
+        address = replace(address, type=command.type)
+    if command.label is not None:
+        address = replace(address, label=command.label or None)
+    if command.place is not None:
+        address = replace(address, **parameters(encrypt_place(app.cipher, command.place)))
+    if command.is_default is not None:
+        address = replace(address, is_default=command.is_default)
+    return address
+
+
+async def delete_address(app: CustomerApp, caller: Caller, customer_id: UUID, address_id: UUID) -> None:
+    """Deletes an address. Raises NotFound."""
+    if not await app.db.run(queries.addresses.DELETE_ADDRESS, address_id=address_id, customer_id=customer_id):
         raise NotFound

@@ -1,85 +1,84 @@
-"""The profile that a customer shows, and what other services may know of it."""
+"""Profiles, and the contact data that other services read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg.errors
 
-from chassis.database import Row
-from chassis.errors import NotFound, StaleEtag
-from services.customer import wire
+from chassis import Caller
+from chassis.database.rows import field_names, parameters
+from chassis.errors import NotFound
+from chassis.rpc.etags import check_version
+from services.customer import queries
 from services.customer.app import CustomerApp
-from services.customer.model import AccountInactive, PhoneAlreadyRegistered
-from services.customer.queries import accounts as q
+from services.customer.commands import UpdateProfile
+from services.customer.errors import AccountInactive, PhoneAlreadyRegistered
+from services.customer.model.personal_data import (
+    BIRTH_DATE,
+    PHONE,
+    decrypt_optional,
+    encrypt_optional,
+    encrypt_phone,
+)
+from services.customer.rows import ContactRow, CustomerRow, OrderingCustomerRow, ProfileColumns
+from services.customer.usecases.accounts import get_existing_customer
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
-    """What to write; None leaves as it is, an empty string clears."""
-
-    etag: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    display_name: str | None = None
-    phone: str | None = None
-    date_of_birth: str | None = None
-    gender: str | None = None
-    locale: str | None = None
-
-
-async def get(app: CustomerApp, customer_id: UUID) -> Row:
-    """Raises NotFound."""
-    row = await app.db.one(q.CUSTOMER, id=customer_id)
+async def get_profile(app: CustomerApp, caller: Caller, customer_id: UUID) -> CustomerRow:
+    """The profile. Raises NotFound."""
+    row = await app.db.one(queries.accounts.GET_CUSTOMER, id=customer_id)
     if row is None:
         raise NotFound
     return row
 
 
-async def update(app: CustomerApp, customer_id: UUID, change: ProfileChange) -> Row:
-    """Writes the profile. Raises NotFound, StaleEtag, PhoneAlreadyRegistered."""
+async def update_profile(app: CustomerApp, caller: Caller, command: UpdateProfile) -> CustomerRow:
+    """Changes the profile. Raises NotFound, StaleEtag, PhoneAlreadyRegistered."""
     try:
         async with app.db.transaction() as tx:
-            row = await tx.one(q.CUSTOMER_FOR_UPDATE, id=customer_id)
+            row = await tx.one(queries.accounts.LOCK_CUSTOMER, id=command.customer_id)
             if row is None:
                 raise NotFound
-            if change.etag is not None and change.etag != str(row.version):
-                raise StaleEtag(str(row.version))
-            await tx.run(q.UPDATE_PROFILE, id=customer_id, **_columns(app, row, change))
-            return await tx.one(q.CUSTOMER, id=customer_id)
+            check_version(command.known_version, row.version)
+            columns = _change_profile(app, row, command)
+            await tx.run(queries.accounts.UPDATE_PROFILE, id=row.id, **parameters(columns))
+            return await get_existing_customer(tx, row.id)
     except psycopg.errors.UniqueViolation:
-        # The only unique column that a profile writes is the phone's index.
+        # The indexes of the phone are the only unique columns that a profile changes.
         raise PhoneAlreadyRegistered from None
 
 
-def _columns(app: CustomerApp, row: Row, change: ProfileChange) -> dict[str, Any]:
-    def text(new: str | None, old: str | None) -> str | None:
-        return old if new is None else new or None
-
-    columns = {
-        "first_name": text(change.first_name, row.first_name),
-        "last_name": text(change.last_name, row.last_name),
-        "display_name": text(change.display_name, row.display_name),
-        "gender": text(change.gender, row.gender),
-        "locale": change.locale or row.locale,
-        "date_of_birth": row.date_of_birth,
-        "phone": row.phone,
-        "phone_index": row.phone_index,
-        "phone_index_next": row.phone_index_next,
-        "phone_verified": row.phone_verified,
-    }
-    if change.date_of_birth is not None:
-        columns["date_of_birth"] = wire.sealed(app.cipher, change.date_of_birth, wire.BIRTH)
-    if change.phone is not None and change.phone != wire.opened(app.cipher, row.phone, wire.PHONE):
-        columns |= wire.phone_columns(app.cipher, change.phone)
-        columns["phone_verified"] = False
+def _change_profile(app: CustomerApp, row: CustomerRow, command: UpdateProfile) -> ProfileColumns:
+    columns = ProfileColumns(**{name: getattr(row, name) for name in field_names(ProfileColumns)})
+    columns = replace(
+        columns,
+        first_name=_choose(command.first_name, row.first_name),
+        last_name=_choose(command.last_name, row.last_name),
+        display_name=_choose(command.display_name, row.display_name),
+        gender=_choose(command.gender, row.gender),
+        locale=command.locale or row.locale,
+    )
+    if command.date_of_birth is not None:
+        encrypted = encrypt_optional(app.cipher, command.date_of_birth, BIRTH_DATE)
+        columns = replace(columns, date_of_birth=encrypted)
+    if command.phone is not None and command.phone != decrypt_optional(app.cipher, row.phone, PHONE):
+        phone = encrypt_phone(app.cipher, command.phone)
+        columns = replace(columns, phone_verified=False, **parameters(phone))
     return columns
 
 
-async def get_ordering(app: CustomerApp, customer_id: UUID, address_id: UUID | None) -> Row:
-    """Who orders and, with an address, where to. Raises NotFound, AccountInactive."""
+def _choose(new: str | None, present: str | None) -> str | None:
+    """The new value, of which an empty one is None; the present value when there is no new one."""
+    return present if new is None else new or None
+
+
+async def get_ordering_customer(
+    app: CustomerApp, caller: Caller, customer_id: UUID, address_id: UUID | None
+) -> OrderingCustomerRow:
+    """The contact of an order and, for a delivery, the address. Raises NotFound, AccountInactive."""
     row = await app.ordering_customers.one(customer_id, address_id)
     if row is None or row.address_id != address_id:
         raise NotFound
@@ -88,6 +87,6 @@ async def get_ordering(app: CustomerApp, customer_id: UUID, address_id: UUID | N
     return row
 
 
-async def contacts(app: CustomerApp, customer_ids: list[UUID]) -> list[Row]:
-    """How to reach those that exist."""
-    return await app.db.all(q.CONTACTS, ids=customer_ids)
+async def list_contacts(app: CustomerApp, caller: Caller, customer_ids: Sequence[UUID]) -> list[ContactRow]:
+    """The contact data of those customers that exist."""
+    return await app.db.all(queries.accounts.LIST_CONTACTS, ids=list(customer_ids))

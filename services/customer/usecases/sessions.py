@@ -1,4 +1,4 @@
-"""Sessions: one log-in and the family of tokens that descends from it."""
+"""Sessions: a login and the tokens that descend from it."""
 
 from __future__ import annotations
 
@@ -8,173 +8,177 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from jainshikanji.customer.v1.events_pb2 import SessionRevoked
-
+from chassis import Caller
 from chassis.clock import now
-from chassis.database import Row, Transaction
-from chassis.errors import NotFound
+from chassis.database import Transaction
+from chassis.database.rows import parameters
+from chassis.errors import NotFound, Unauthenticated
 from chassis.ids import new_id
-from chassis.pii import normalise_email
 from chassis.rpc.pagination import Page
 from chassis.security import throttle
-from chassis.timestamps import timestamp_to_proto
-from services.customer import wire
+from services.customer import queries, wire
 from services.customer.app import CustomerApp
-from services.customer.client import Client
+from services.customer.commands import ClientInfo, Device, LogIn, RefreshSession
+from services.customer.errors import InvalidCredentials, InvalidRefreshToken
 from services.customer.keys import Signer
-from services.customer.model import InvalidCredentials, InvalidRefreshToken
-from services.customer.queries import accounts, grants
-from services.customer.queries import sessions as q
-from services.customer.tokens import SALT_BYTES, Presented, Roles, access_token, csrf_token, digest
+from services.customer.model.personal_data import EMAIL
+from services.customer.rows import LockedSessionRow, NewSession, SessionRow
+from services.customer.tokens import (
+    SALT_BYTES,
+    PresentedToken,
+    Roles,
+    create_access_token,
+    create_csrf_token,
+    hash_token,
+)
 
-# How long after a session's end a token of it may still be alive: its life and the tolerance of clocks.
-ALIVE = timedelta(minutes=16)
-_MOST_REVOKED = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What a client says of itself; trusted for nothing."""
-
-    type: str | None = None
-    id: str | None = None
+# The time after a session's end in which its access tokens may be valid: their lifetime and the clock skew.
+REVOCATION_WINDOW = timedelta(minutes=16)
+_MAX_REVOKED_SESSIONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A session's newest tokens."""
+class OpenedSession:
+    """A session and its newest tokens."""
 
     customer_id: UUID
     session_id: UUID
-    access: str
-    refresh: str
-    csrf: str
+    access_token: str
+    refresh_token: str
+    csrf_token: str
     refresh_expires_at: datetime
 
 
-async def log_in(app: CustomerApp, email: str, password: str, device: Device, client: Client) -> Opened:
+async def log_in(app: CustomerApp, caller: Caller, command: LogIn) -> OpenedSession:
     """Starts a session. Raises InvalidCredentials, TooManyAttempts."""
-    email = normalise_email(email)
-    account = throttle.Limit("login", email, app.settings.login_attempts_per_account, throttle.QUARTER)
-    network = throttle.Limit("login", client.network, app.settings.login_attempts_per_address, throttle.QUARTER)
-    await app.throttle.count(account, network)
-    found = await app.db.one(accounts.CREDENTIALS_BY_EMAIL, **app.cipher.index(email, wire.EMAIL))
-    kept = found.password_hash if found is not None else None
-    matches = await app.passwords.verify(kept, password)
-    if found is None or kept is None or not matches or not found.is_active:
+    settings = app.settings
+    account = throttle.Limit("login", command.email, settings.login_attempts_per_account, throttle.QUARTER)
+    network = throttle.Limit("login", command.client.network, settings.login_attempts_per_address, throttle.QUARTER)
+    await app.throttle.count_attempt(account, network)
+    by_email = app.cipher.index(command.email, EMAIL)
+    found = await app.db.one(queries.accounts.GET_CREDENTIALS_BY_EMAIL, **by_email)
+    stored = found.password_hash if found is not None else None
+    matches = await app.passwords.verify(stored, command.password)
+    if found is None or stored is None or not matches or not found.is_active:
         raise InvalidCredentials
-    if app.passwords.is_outdated(kept):
-        kept = await _renew_hash(app, found.id, kept, password)
-    signer = await app.keyring.signer()
+    if app.passwords.is_outdated(stored):
+        stored = await _renew_hash(app, found.id, stored, command.password)
+    signer = await app.keyring.get_signer()
     async with app.db.transaction() as tx:
-        # The password may have been changed, or the account locked, while it was verified.
-        if not await tx.run(accounts.LOG_IN, id=found.id, password_hash=kept):
+        # The password may have been changed, or the account deactivated, while it was verified.
+        if not await tx.run(queries.accounts.RECORD_LOGIN, id=found.id, password_hash=stored):
             raise InvalidCredentials
-        opened = await start(app, tx, signer, found.id, device, client)
-    await app.throttle.forget(account)
-    await app.throttle.forgive(network)
+        opened = await start_session(app, tx, signer, found.id, command.device, command.client)
+    await app.throttle.reset(account)
+    await app.throttle.subtract_attempt(network)
     return opened
 
 
-async def _renew_hash(app: CustomerApp, customer_id: UUID, kept: str, password: str) -> str:
+async def _renew_hash(app: CustomerApp, customer_id: UUID, stored: str, password: str) -> str:
     renewed = await app.passwords.hash(password)
-    await app.db.run(accounts.REPLACE_PASSWORD, id=customer_id, password_hash=renewed, old_hash=kept)
+    await app.db.run(queries.accounts.REPLACE_PASSWORD, id=customer_id, password_hash=renewed, current_hash=stored)
     return renewed
 
 
-async def start(
-    app: CustomerApp, tx: Transaction, signer: Signer, customer_id: UUID, device: Device, client: Client
-) -> Opened:
-    """A new session with an id of its own. The account's row must be held by the transaction."""
+async def start_session(
+    app: CustomerApp, tx: Transaction, signer: Signer, customer_id: UUID, device: Device, client: ClientInfo
+) -> OpenedSession:
+    """Starts a session; the oldest ones above the limit end. The transaction must have locked the account."""
     session_id = new_id()
-    refresh = app.refresh_tokens.first(session_id)
-    opened = await _tokens(app, tx, signer, customer_id, session_id, refresh)
-    await tx.run(
-        q.INSERT_SESSION,
+    opened = await _create_tokens(app, tx, signer, customer_id, session_id, app.refresh_tokens.create_first(session_id))
+    new = NewSession(
         id=session_id,
         customer_id=customer_id,
-        refresh_token=digest(refresh),
-        access_token_hash=digest(opened.access),
+        refresh_token=hash_token(opened.refresh_token),
+        access_token_hash=hash_token(opened.access_token),
         device_type=device.type,
         device_id=device.id,
         ip_address=client.address,
         user_agent=client.user_agent,
         expires_at=opened.refresh_expires_at,
     )
-    crowded = await tx.all(
-        q.END_OLDEST_SESSIONS, customer_id=customer_id, keep=app.settings.sessions_per_account, reason="crowded"
-    )
-    _announce(tx, crowded)
+    await tx.run(queries.sessions.INSERT_SESSION, **parameters(new))
+    limit = app.settings.sessions_per_account
+    ended = await tx.all(queries.sessions.END_OLDEST_SESSIONS, customer_id=customer_id, keep=limit, reason="crowded")
+    _publish_revocations(tx, ended)
     return opened
 
 
-async def _tokens(
-    app: CustomerApp, tx: Transaction, signer: Signer, customer_id: UUID, session_id: UUID, refresh: str
-) -> Opened:
-    """Signs an access token with the roles as they are now."""
+async def _create_tokens(
+    app: CustomerApp, tx: Transaction, signer: Signer, customer_id: UUID, session_id: UUID, refresh_token: str
+) -> OpenedSession:
+    """Signs an access token with the present roles."""
     settings = app.settings
-    roles = await roles_of(tx, customer_id)
-    csrf = csrf_token(app.signing_key, session_id)
-    access = access_token(
+    roles = await get_roles(tx, customer_id)
+    csrf_token = create_csrf_token(app.signing_key, session_id)
+    access_token = create_access_token(
         signer,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         account_id=customer_id,
         session_id=session_id,
         roles=roles,
-        csrf=csrf,
+        csrf=csrf_token,
         at=now(),
         seconds=settings.access_token_seconds,
     )
     expires_at = now() + timedelta(seconds=settings.refresh_token_seconds)
-    return Opened(customer_id, session_id, access, refresh, csrf, expires_at)
+    return OpenedSession(customer_id, session_id, access_token, refresh_token, csrf_token, expires_at)
 
 
-async def roles_of(tx: Transaction, customer_id: UUID) -> Roles:
-    """What the account may act as: grants of stores whose invitation it accepted, and administration."""
-    row = await tx.one(grants.ROLES, customer_id=customer_id)
+async def get_roles(tx: Transaction, customer_id: UUID) -> Roles:
+    """The roles of the account: administrator, and the grants of stores whose invitation it accepted."""
+    row = await tx.one(queries.grants.GET_ROLES, customer_id=customer_id)
     assert row is not None
     return Roles(row.is_admin, tuple(zip(row.stores, row.jobs, strict=True)))
 
 
-async def refresh(app: CustomerApp, text: str, client: Client) -> Opened:
-    """Trades a refresh token for its successor. Raises InvalidRefreshToken; a stolen token ends the session first."""
-    presented = app.refresh_tokens.read(text)
+async def refresh_session(app: CustomerApp, caller: Caller, command: RefreshSession) -> OpenedSession:
+    """Exchanges a refresh token for its successor. Raises InvalidRefreshToken.
+
+    The reuse of a token that was replaced ends the session: one of its two users has stolen it.
+    """
+    presented = app.refresh_tokens.parse(command.refresh_token)
     if presented is None:
         raise InvalidRefreshToken
-    signer = await app.keyring.signer()
+    signer = await app.keyring.get_signer()
     async with app.db.transaction() as tx:
-        session = await tx.one(q.SESSION_FOR_UPDATE, id=presented.session_id)
+        session = await tx.one(queries.sessions.LOCK_SESSION, id=presented.session_id)
+        opened: OpenedSession | None = None
         if session is None or not session.is_alive:
-            opened = None
+            pass
         elif session.refresh_token == presented.digest:
-            opened = await _rotate(app, tx, signer, session, presented, client)
-        elif _is_twin(session, presented, app.settings.refresh_grace_seconds):
-            # Two requests of one client at once: both get the same successor, so it does not matter which answer wins.
-            successor = app.refresh_tokens.successor(presented, bytes(session.rotation_salt))
-            opened = await _tokens(app, tx, signer, session.customer_id, session.id, successor)
-        else:
-            opened = None
-            if presented.is_genuine:
-                app.log.warning("a used refresh token came back; the session is ended", session_id=str(session.id))
-                await end(tx, session.customer_id, session.id, "reuse")
+            opened = await _rotate_tokens(app, tx, signer, session, presented, command.client)
+        elif _is_parallel_refresh(session, presented, app.settings.refresh_grace_seconds):
+            # Two parallel requests of one client get the same successor, so either response may be the last one.
+            assert session.rotation_salt is not None
+            successor = app.refresh_tokens.create_successor(presented, bytes(session.rotation_salt))
+            opened = await _create_tokens(app, tx, signer, session.customer_id, session.id, successor)
+        elif presented.is_genuine:
+            app.log.warning("reuse of a refresh token; the session is ended", session_id=str(session.id))
+            await end_session(tx, session.customer_id, session.id, "reuse")
     if opened is None:
         raise InvalidRefreshToken
     return opened
 
 
-async def _rotate(
-    app: CustomerApp, tx: Transaction, signer: Signer, session: Row, presented: Presented, client: Client
-) -> Opened:
+async def _rotate_tokens(
+    app: CustomerApp,
+    tx: Transaction,
+    signer: Signer,
+    session: LockedSessionRow,
+    presented: PresentedToken,
+    client: ClientInfo,
+) -> OpenedSession:
     salt = secrets.token_bytes(SALT_BYTES)
-    successor = app.refresh_tokens.successor(presented, salt)
-    opened = await _tokens(app, tx, signer, session.customer_id, session.id, successor)
+    successor = app.refresh_tokens.create_successor(presented, salt)
+    opened = await _create_tokens(app, tx, signer, session.customer_id, session.id, successor)
     await tx.run(
-        q.ROTATE_SESSION,
+        queries.sessions.ROTATE_SESSION,
         id=session.id,
-        refresh_token=digest(successor),
+        refresh_token=hash_token(successor),
         rotation_salt=salt,
-        access_token_hash=digest(opened.access),
+        access_token_hash=hash_token(opened.access_token),
         expires_at=opened.refresh_expires_at,
         ip_address=client.address,
         user_agent=client.user_agent,
@@ -182,8 +186,8 @@ async def _rotate(
     return opened
 
 
-def _is_twin(session: Row, presented: Presented, grace_seconds: float) -> bool:
-    """Whether the token is the one before the good one, used a moment ago."""
+def _is_parallel_refresh(session: LockedSessionRow, presented: PresentedToken, grace_seconds: float) -> bool:
+    """Whether the token is the previous one, and was replaced within the grace period."""
     return (
         session.previous_refresh_token == presented.digest
         and session.rotated_at is not None
@@ -191,61 +195,74 @@ def _is_twin(session: Row, presented: Presented, grace_seconds: float) -> bool:
     )
 
 
-async def end(tx: Transaction, customer_id: UUID, session_id: UUID, reason: str) -> bool:
-    """Ends one session of the account; False when it is not there or over."""
-    ended = await tx.all(q.END_SESSION, id=session_id, customer_id=customer_id, reason=reason)
-    _announce(tx, ended)
+async def end_session(tx: Transaction, customer_id: UUID, session_id: UUID, reason: str) -> bool:
+    """Ends one session of the account; False when the account has no such session, or it has ended."""
+    ended = await tx.all(queries.sessions.END_SESSION, id=session_id, customer_id=customer_id, reason=reason)
+    _publish_revocations(tx, ended)
     return bool(ended)
 
 
-async def end_all(tx: Transaction, customer_id: UUID, reason: str, keep: UUID | None = None) -> None:
-    """Ends every session of the account but `keep`. The account's row must be held by the transaction."""
-    _announce(tx, await tx.all(q.END_SESSIONS, customer_id=customer_id, reason=reason, keep=keep))
+async def end_all_sessions(tx: Transaction, customer_id: UUID, reason: str, keep: UUID | None = None) -> None:
+    """Ends the sessions of the account except `keep`. The transaction must have locked the account."""
+    ended = await tx.all(queries.sessions.END_SESSIONS, customer_id=customer_id, reason=reason, keep=keep)
+    _publish_revocations(tx, ended)
 
 
-def _announce(tx: Transaction, ended: Iterable[Row]) -> None:
-    for row in ended:
-        event = SessionRevoked(session_id=str(row.id), expires_at=timestamp_to_proto(now() + ALIVE))
-        tx.publish(event, key=row.id)
+def _publish_revocations(tx: Transaction, session_ids: Iterable[UUID]) -> None:
+    for session_id in session_ids:
+        tx.publish(wire.session_revoked_to_proto(session_id, now() + REVOCATION_WINDOW), key=session_id)
 
 
-async def log_out(app: CustomerApp, customer_id: UUID, session_id: UUID) -> None:
-    """Ends the session. One that is over stays so."""
+async def log_out(app: CustomerApp, caller: Caller) -> None:
+    """Ends the caller's session, if it has not ended."""
     async with app.db.transaction() as tx:
-        await end(tx, customer_id, session_id, "logout")
+        await end_session(tx, caller.account, get_session_id(caller), "logout")
 
 
-async def end_one(app: CustomerApp, customer_id: UUID, session_id: UUID) -> None:
-    """Ends a session of the account. Raises NotFound for one that is not the account's, or over."""
+async def delete_session(app: CustomerApp, caller: Caller, session_id: UUID) -> None:
+    """Ends a session of the caller's account. Raises NotFound when the account has no such session."""
     async with app.db.transaction() as tx:
-        if not await end(tx, customer_id, session_id, "ended by customer"):
+        if not await end_session(tx, caller.account, session_id, "ended by customer"):
             raise NotFound
 
 
-async def log_out_everywhere(app: CustomerApp, customer_id: UUID, keep: UUID | None) -> None:
-    """Ends all sessions of the account but `keep`."""
+async def delete_sessions(app: CustomerApp, caller: Caller, *, keep_current: bool) -> None:
+    """Ends all sessions of the caller's account, or all except the current one."""
+    keep = get_session_id(caller) if keep_current else None
     async with app.db.transaction() as tx:
-        await tx.one(accounts.LOCK_CUSTOMER, id=customer_id)
-        await end_all(tx, customer_id, "logout everywhere", keep)
+        await tx.one(queries.accounts.LOCK_ACCOUNT, id=caller.account)
+        await end_all_sessions(tx, caller.account, "logout everywhere", keep)
 
 
-async def list_sessions(app: CustomerApp, customer_id: UUID, page: Page) -> list[Row]:
-    """Sessions that are not over, newest first."""
+async def list_sessions(app: CustomerApp, caller: Caller, page: Page) -> list[SessionRow]:
+    """A page of the account's sessions that have not ended, newest first, with one row more than the page shows."""
     after_time, after_id = page.after or (None, None)
     return await app.db.all(
-        q.SESSIONS, customer_id=customer_id, after_time=after_time, after_id=after_id, limit=page.limit
+        queries.sessions.LIST_SESSIONS,
+        customer_id=caller.account,
+        after_time=after_time,
+        after_id=after_id,
+        limit=page.limit,
     )
 
 
-async def list_revoked(app: CustomerApp) -> list[str]:
-    """Ids of sessions whose access tokens may outlive them."""
-    rows = await app.db.all(q.REVOKED_SESSIONS, window=ALIVE, limit=_MOST_REVOKED)
-    return [str(row.id) for row in rows]
+async def list_revoked_sessions(app: CustomerApp, caller: Caller) -> list[UUID]:
+    """The ended sessions whose access tokens may still be valid, at most 50,000."""
+    return await app.db.all(
+        queries.sessions.LIST_REVOKED_SESSIONS, window=REVOCATION_WINDOW, limit=_MAX_REVOKED_SESSIONS
+    )
 
 
-async def forget_old(app: CustomerApp) -> None:
-    """Drops addresses and browsers after 90 days, sessions 90 days after their end, and closed windows of throttles."""
-    for what in (q.FORGET_CLIENTS, q.FORGET_SESSIONS):
+def get_session_id(caller: Caller) -> UUID:
+    """The caller's session. Raises Unauthenticated without one."""
+    if caller.session_id is None:
+        raise Unauthenticated
+    return caller.session_id
+
+
+async def purge_sessions(app: CustomerApp) -> None:
+    """Deletes addresses and user agents after 90 days, sessions 90 days after their end, and expired throttles."""
+    for purge in (queries.sessions.PURGE_CLIENT_DATA, queries.sessions.PURGE_SESSIONS):
         async with app.db.maintenance() as tx:
-            await tx.run(what)
-    await app.throttle.forget_closed()
+            await tx.run(purge)
+    await app.throttle.purge()

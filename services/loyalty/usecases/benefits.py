@@ -59,7 +59,7 @@ async def reserve_benefits(app: LoyaltyApp, caller: Caller, order_id: UUID, comm
     Raises CouponInvalid, CouponExhausted, InsufficientPoints, ReservationReleased, TooManyGuesses.
     """
     if command.coupon_code:
-        await app.guesses.look(account_limit(app, command.customer_id))
+        await app.guesses.check(account_limit(app, command.customer_id))
 
     async def reserve() -> GrantedBenefits:
         async with app.db.transaction() as tx:
@@ -68,7 +68,7 @@ async def reserve_benefits(app: LoyaltyApp, caller: Caller, order_id: UUID, comm
     try:
         return await retry_on_deadlock(reserve)
     except UnknownCode:
-        await app.guesses.count(account_limit(app, command.customer_id))
+        await app.guesses.count_attempt(account_limit(app, command.customer_id))
         raise CouponInvalid.not_usable() from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from chassis.rpc.client_address import network_of
 from chassis.security.throttle import Limit
 from services.loyalty.app import LoyaltyApp
 
@@ -14,8 +15,8 @@ def account_limit(app: LoyaltyApp, customer_id: UUID) -> Limit:
 
 
 def address_limit(app: LoyaltyApp, address: str) -> Limit:
-    """The limit of an IP address."""
-    return Limit("coupon", f"address {address}", app.settings.coupon_misses_per_address, _window(app))
+    """The limit of the network of an IP address."""
+    return Limit("coupon", f"address {network_of(address)}", app.settings.coupon_misses_per_address, _window(app))
 
 
 def _window(app: LoyaltyApp) -> int:
@@ -24,4 +25,4 @@ def _window(app: LoyaltyApp) -> int:
 
 async def purge_expired(app: LoyaltyApp) -> None:
     """Deletes counts whose window has ended."""
-    await app.guesses.forget_closed()
+    await app.guesses.purge()

@@ -29,19 +29,19 @@ def check_coupon(app: LoyaltyApp, coupon: CouponRow, customer: Customer) -> Term
     return terms
 
 
-async def find_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str = "") -> CouponRow | None:
+async def find_coupon(app: LoyaltyApp, customer_id: UUID, code: str, address: str | None = None) -> CouponRow | None:
     """The coupon of a code, or None. Counts wrong codes. Raises TooManyGuesses."""
     limits = [account_limit(app, customer_id)]
-    if address:
+    if address is not None:
         limits.append(address_limit(app, address))
-    await app.guesses.count(*limits)
+    await app.guesses.count_attempt(*limits)
     coupon = await app.db.one(queries.GET_COUPON, customer_id=customer_id, code=code)
     if coupon is not None:
-        await app.guesses.forgive(*limits)
+        await app.guesses.subtract_attempt(*limits)
     return coupon
 
 
-async def get_coupon(app: LoyaltyApp, caller: Caller, code: str, address: str) -> tuple[CouponRow, int | None]:
+async def get_coupon(app: LoyaltyApp, caller: Caller, code: str, address: str | None) -> tuple[CouponRow, int | None]:
     """The coupon, and how often the caller may still use it. Raises NotFound for an unusable code."""
     coupon = await find_coupon(app, caller.account, code, address)
     if coupon is None:

@@ -1,4 +1,4 @@
-"""A running customer service, people who use it, and the codes that it mails to them."""
+"""A running customer service, people who use it, and the codes that it sends to them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
 from jainshikanji.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from jainshikanji.customer.v1.session_pb2 import Tokens
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
 
-from chassis.database import sql
 from chassis.process.service import Process
 from chassis.rpc.interceptors.identity import HEADER
 from services.customer.app import CustomerApp
+from services.customer.model.codes import generate_code
 from services.customer.usecases import codes
 from tests import harness
 from tests.harness import Identity, Platform, Refused, refusal
@@ -30,7 +32,7 @@ OTHER_PASSWORD = "Jaljeera & mint 7"
 
 @dataclass
 class Person:
-    """Somebody with a mailbox, a password and a client address of their own."""
+    """A person with an email address, a password and a client address."""
 
     people: People
     email: str
@@ -43,7 +45,7 @@ class Person:
         return self.people.auth(self.identity())
 
     def identity(self, tokens: Tokens | None = None) -> Identity:
-        """At the edge, without or with a token, from this person's address."""
+        """The identity at the edge, from the person's address, with or without a token."""
         caller = harness.nobody()
         if tokens is not None:
             caller = Identity("edge", ((HEADER, tokens.access_token.split(".")[1]),))
@@ -71,8 +73,8 @@ class Person:
         tokens: Tokens = await self.anonymous.Refresh(auth.RefreshRequest(refresh_token=token))
         return tokens
 
-    async def forget(self) -> str:
-        """Asks for a code that resets the password; returns it."""
+    async def request_password_reset(self) -> str:
+        """Requests a code that resets the password; returns the code."""
         await self.anonymous.ForgotPassword(auth.ForgotPasswordRequest(email=self.email))
         return self.people.codes[-1]
 
@@ -87,10 +89,10 @@ def unused_phone() -> str:
 
 
 class People:
-    """Makes people who are not there yet."""
+    """Creates people, and queries the database of the service."""
 
-    def __init__(self, platform: Platform, process: Process, mailed: list[str]) -> None:
-        self.platform, self.process, self.codes = platform, process, mailed
+    def __init__(self, platform: Platform, process: Process, issued_codes: list[str]) -> None:
+        self.platform, self.process, self.codes = platform, process, issued_codes
         self.app = cast("CustomerApp", process.app)
         self._stubs: dict[tuple[Any, Identity], Any] = {}
 
@@ -109,12 +111,15 @@ class People:
     def new(self) -> Person:
         return Person(self, f"asha.{secrets.token_hex(6)}@example.in")
 
-    async def registered(self, **fields: Any) -> Person:
+    async def register(self, **fields: Any) -> Person:
         return await self.new().register(**fields)
 
-    async def stored(self, statement: str, **parameters: Any) -> Any:
-        """What the database holds, read beside the service."""
-        return await self.process.app.db.all(sql(statement), **parameters)
+    async def query(self, statement: str, **parameters: Any) -> Any:
+        """Rows of the database as named tuples, on a connection of its own."""
+        url = self.process.settings.database_url.get_secret_value()
+        async with await AsyncConnection.connect(url, autocommit=True, row_factory=namedtuple_row) as connection:
+            cursor = await connection.execute(statement.encode(), parameters)
+            return await cursor.fetchall()
 
 
 @pytest_asyncio.fixture
@@ -123,22 +128,21 @@ async def customer(platform: Platform) -> Process:
 
 
 @pytest.fixture
-def mailed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every code that is made during the test, oldest first."""
-    made: list[str] = []
-    generate = codes.generate
+def issued_codes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The codes that are issued during the test, oldest first."""
+    issued: list[str] = []
 
-    def remember() -> str:
-        made.append(generate())
-        return made[-1]
+    def generate_and_record() -> str:
+        issued.append(generate_code())
+        return issued[-1]
 
-    monkeypatch.setattr(codes, "generate", remember)
-    return made
+    monkeypatch.setattr(codes, "generate_code", generate_and_record)
+    return issued
 
 
 @pytest.fixture
-def people(platform: Platform, customer: Process, mailed: list[str]) -> People:
-    return People(platform, customer, mailed)
+def people(platform: Platform, customer: Process, issued_codes: list[str]) -> People:
+    return People(platform, customer, issued_codes)
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def claims(token: str) -> dict[str, Any]:
 
 
 async def refused(call: Any) -> Refused:
-    """The refusal that the call ends with."""
+    """The error of the call."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
     return refusal(failed.value)

@@ -1,4 +1,4 @@
-"""Codes that prove a mailbox: verification and forgotten passwords."""
+"""Codes sent by email: verification and password resets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1.events_pb2 import CustomerVerified
 
-from services.customer.usecases import codes
+from services.customer.model.codes import MAX_ATTEMPTS
 from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, Person, refused
 
 
@@ -28,15 +28,15 @@ def wrong(code: str) -> str:
     return code[:-1] + ("2" if code[-1] != "2" else "3")
 
 
-async def test_the_mailed_code_verifies_the_mailbox_once_and_is_announced_once(people: People) -> None:
-    asha = await people.registered()
+async def test_the_code_verifies_the_email_address_once_and_publishes_one_event(people: People) -> None:
+    asha = await people.register()
     code = people.codes[-1]
     assert not await is_verified(asha)
     await verify(asha, f" {code.lower().replace('-', ' ')} ")
     assert await is_verified(asha)
     found = await refused(verify(asha, code))
     assert found.violations == {"code": "is wrong, used or expired"}
-    events = await people.stored(
+    events = await people.query(
         "SELECT 1 FROM outbox WHERE type = %(type)s AND key = %(key)s",
         type=CustomerVerified.DESCRIPTOR.full_name,
         key=asha.id,
@@ -44,8 +44,8 @@ async def test_the_mailed_code_verifies_the_mailbox_once_and_is_announced_once(p
     assert len(events) == 1
 
 
-async def test_a_wrong_an_expired_and_a_foreign_code_get_the_same_answer_as_an_unknown_account(people: People) -> None:
-    asha, ravi = await people.registered(), await people.registered()
+async def test_wrong_expired_and_foreign_codes_give_the_error_of_an_unknown_account(people: People) -> None:
+    asha, ravi = await people.register(), await people.register()
     code_of_ravi = people.codes[-1]
     answers = [
         await refused(verify(asha, wrong(people.codes[-2]))),
@@ -53,28 +53,28 @@ async def test_a_wrong_an_expired_and_a_foreign_code_get_the_same_answer_as_an_u
         await refused(verify(people.new(), code_of_ravi)),
         await refused(verify(asha, "-")),
     ]
-    await people.stored("UPDATE codes SET expires_at = now() WHERE customer_id = %(id)s::uuid RETURNING id", id=ravi.id)
+    await people.query("UPDATE codes SET expires_at = now() WHERE customer_id = %(id)s::uuid RETURNING id", id=ravi.id)
     answers.append(await refused(verify(ravi, code_of_ravi)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].reason == "INVALID_CODE"
 
 
-async def test_five_wrong_tries_void_the_code_also_in_parallel(people: People) -> None:
-    asha = await people.registered()
+async def test_five_wrong_attempts_invalidate_the_code_also_when_concurrent(people: People) -> None:
+    asha = await people.register()
     code = people.codes[-1]
-    await asyncio.gather(*(refused(verify(asha, wrong(code))) for _ in range(codes.TRIES)))
+    await asyncio.gather(*(refused(verify(asha, wrong(code))) for _ in range(MAX_ATTEMPTS)))
     assert (await refused(verify(asha, code))).reason == "INVALID_CODE"
     assert not await is_verified(asha)
 
 
-async def test_a_code_is_used_once_by_two_at_the_same_time(people: People) -> None:
-    asha = await people.registered()
+async def test_concurrent_requests_redeem_a_code_once(people: People) -> None:
+    asha = await people.register()
     outcomes = await asyncio.gather(*(verify(asha, people.codes[-1]) for _ in range(4)), return_exceptions=True)
     assert sum(outcome is None for outcome in outcomes) == 1
 
 
-async def test_a_new_verification_code_voids_the_old_one(people: People) -> None:
-    asha = await people.registered()
+async def test_a_new_verification_code_replaces_the_old_one(people: People) -> None:
+    asha = await people.register()
     old = people.codes[-1]
     tokens = await asha.log_in()
     await asha.auth(tokens).ResendVerification(auth.ResendVerificationRequest())
@@ -86,21 +86,21 @@ async def test_a_new_verification_code_voids_the_old_one(people: People) -> None
     assert len(people.codes) == made
 
 
-async def test_a_forgotten_password_is_set_anew_and_every_session_ends(people: People) -> None:
-    asha = await people.registered()
+async def test_a_password_reset_ends_every_session(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
-    code = await asha.forget()
+    code = await asha.request_password_reset()
     await asha.reset(code, OTHER_PASSWORD)
     assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
     asha.password = OTHER_PASSWORD
-    # The code came to the mailbox, so the mailbox is proved.
+    # The code was sent to the email address, so it is verified.
     assert await is_verified(asha)
     assert (await refused(asha.reset(code, PASSWORD))).reason == "INVALID_CODE"
 
 
-async def test_a_forgotten_password_answers_the_same_for_an_unknown_email_in_like_time(people: People) -> None:
-    asha = await people.registered()
+async def test_a_password_reset_responds_equally_for_an_unknown_email_in_similar_time(people: People) -> None:
+    asha = await people.register()
     made = len(people.codes)
     request = auth.ForgotPasswordRequest(email=people.new().email)
     started = time.perf_counter()
@@ -115,55 +115,55 @@ async def test_a_forgotten_password_answers_the_same_for_an_unknown_email_in_lik
     assert min(known_seconds, unknown_seconds) >= 0.25
 
 
-async def test_a_verification_code_resets_no_password_and_a_reset_code_verifies_nothing(people: People) -> None:
-    asha = await people.registered()
+async def test_a_code_is_valid_only_for_its_purpose(people: People) -> None:
+    asha = await people.register()
     verification = people.codes[-1]
     assert (await refused(asha.reset(verification, OTHER_PASSWORD))).reason == "INVALID_CODE"
-    reset = await asha.forget()
+    reset = await asha.request_password_reset()
     assert (await refused(verify(asha, reset))).reason == "INVALID_CODE"
 
 
-async def test_a_weak_new_password_does_not_spend_the_code(people: People) -> None:
-    asha = await people.registered()
-    code = await asha.forget()
+async def test_a_weak_new_password_does_not_redeem_the_code(people: People) -> None:
+    asha = await people.register()
+    code = await asha.request_password_reset()
     for _ in range(6):
         assert "newPassword" in (await refused(asha.reset(code, "1234567890"))).violations
     await asha.reset(code, OTHER_PASSWORD)
 
 
-async def test_who_registers_with_a_foreign_mailbox_loses_the_account_to_its_owner(people: People) -> None:
-    squatter = await people.registered()
+async def test_the_owner_of_an_email_address_takes_over_an_account_registered_with_it(people: People) -> None:
+    squatter = await people.register()
     tokens = await squatter.log_in()
     owner = people.new()
     owner.email = squatter.email
-    await owner.reset(await owner.forget(), OTHER_PASSWORD)
+    await owner.reset(await owner.request_password_reset(), OTHER_PASSWORD)
     assert (await refused(squatter.refresh(tokens.refresh_token))).code is grpc.StatusCode.UNAUTHENTICATED
     assert (await refused(squatter.log_in())).code is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_mails_to_one_account_are_limited(people: People) -> None:
-    asha = await people.registered()
+async def test_emails_to_one_account_are_limited(people: People) -> None:
+    asha = await people.register()
     limit = people.process.settings.mails_per_account
     for _ in range(limit):
-        await asha.forget()
-    assert (await refused(asha.forget())).reason == "TOO_MANY_ATTEMPTS"
+        await asha.request_password_reset()
+    assert (await refused(asha.request_password_reset())).reason == "TOO_MANY_ATTEMPTS"
 
 
-async def test_a_locked_account_gets_no_code(people: People) -> None:
-    asha = await people.registered()
-    await people.stored("UPDATE customers SET is_active = false WHERE id = %(id)s::uuid RETURNING id", id=asha.id)
+async def test_an_inactive_account_gets_no_code(people: People) -> None:
+    asha = await people.register()
+    await people.query("UPDATE customers SET is_active = false WHERE id = %(id)s::uuid RETURNING id", id=asha.id)
     made = len(people.codes)
     await asha.anonymous.ForgotPassword(auth.ForgotPasswordRequest(email=asha.email))
     assert len(people.codes) == made
 
 
-async def test_registering_does_not_wait_for_notification_and_the_code_is_kept_sealed(people: People) -> None:
+async def test_a_registration_does_not_wait_for_the_notification_service(people: People) -> None:
     started = time.perf_counter()
-    asha = await people.registered()
+    asha = await people.register()
     assert time.perf_counter() - started < 1.0
     await verify(asha, people.codes[-1])
 
 
 @pytest.mark.parametrize("code", ["", "x" * 33])
-async def test_a_code_of_the_wrong_size_is_a_wrong_field(people: People, code: str) -> None:
+async def test_a_code_of_the_wrong_length_is_rejected_with_its_field(people: People, code: str) -> None:
     assert "code" in (await refused(verify(people.new(), code))).violations

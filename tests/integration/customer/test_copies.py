@@ -1,4 +1,4 @@
-"""What the service hears of orders and points, and what it announces of accounts."""
+"""Copies of orders and points, and the events of accounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import harness
 from tests.integration.customer.conftest import People, Person
 
 
-async def hear(people: People, event: Any, event_id: Any = None) -> None:
+async def consume(people: People, event: Any, event_id: Any = None) -> None:
     meta = EventMeta(
         id=event_id or ids.new_id(),
         type=event.DESCRIPTOR.full_name,
@@ -36,36 +36,36 @@ async def account(people: People, person: Person) -> Customer:
     return found
 
 
-async def test_the_newest_balance_and_tier_win_in_whatever_order_they_come(people: People) -> None:
-    asha = await people.registered()
-    await hear(people, loyalty.PointsEarned(customer_id=asha.id, points=10, balance=30, version=3))
-    await hear(people, loyalty.TierChanged(customer_id=asha.id, tier=LoyaltyTier.GOLD, version=3))
-    await hear(people, loyalty.PointsRedeemed(customer_id=asha.id, points=5, balance=20, version=2))
-    await hear(people, loyalty.TierChanged(customer_id=asha.id, tier=LoyaltyTier.SILVER, version=2))
+async def test_the_newest_balance_and_tier_are_kept_in_any_order_of_arrival(people: People) -> None:
+    asha = await people.register()
+    await consume(people, loyalty.PointsEarned(customer_id=asha.id, points=10, balance=30, version=3))
+    await consume(people, loyalty.TierChanged(customer_id=asha.id, tier=LoyaltyTier.GOLD, version=3))
+    await consume(people, loyalty.PointsRedeemed(customer_id=asha.id, points=5, balance=20, version=2))
+    await consume(people, loyalty.TierChanged(customer_id=asha.id, tier=LoyaltyTier.SILVER, version=2))
     found = await account(people, asha)
     assert (found.loyalty_points, found.loyalty_tier) == (30, LoyaltyTier.GOLD)
-    await hear(people, loyalty.PointsReversed(customer_id=asha.id, points=30, balance=0, version=4))
+    await consume(people, loyalty.PointsReversed(customer_id=asha.id, points=30, balance=0, version=4))
     assert (await account(people, asha)).loyalty_points == 0
 
 
-async def test_a_delivered_order_counts_once_however_often_it_is_delivered_by_the_bus(people: People) -> None:
-    asha = await people.registered()
+async def test_a_repeated_delivery_event_counts_once(people: People) -> None:
+    asha = await people.register()
     event_id = ids.new_id()
     total = Money(currency_code="INR", minor_units=24_950)
     for _ in range(3):
-        await hear(people, OrderDelivered(customer_id=asha.id, total=total, version=6), event_id)
-    await hear(people, OrderDelivered(customer_id=asha.id, total=total, version=6))
+        await consume(people, OrderDelivered(customer_id=asha.id, total=total, version=6), event_id)
+    await consume(people, OrderDelivered(customer_id=asha.id, total=total, version=6))
     found = await account(people, asha)
     assert (found.total_orders, found.total_spent.minor_units) == (2, 49_900)
 
 
-async def test_events_about_nobody_change_nothing(people: People) -> None:
-    await hear(people, OrderDelivered(customer_id=str(ids.new_id()), total=Money(currency_code="INR"), version=1))
+async def test_events_of_unknown_customers_change_nothing(people: People) -> None:
+    await consume(people, OrderDelivered(customer_id=str(ids.new_id()), total=Money(currency_code="INR"), version=1))
 
 
-async def test_a_registration_is_announced_without_anything_personal(people: People) -> None:
-    asha = await people.registered(last_name="Jain")
-    rows = await people.stored("SELECT payload, type FROM outbox WHERE key = %(key)s", key=asha.id)
+async def test_the_event_of_a_registration_has_no_personal_data(people: People) -> None:
+    asha = await people.register(last_name="Jain")
+    rows = await people.query("SELECT payload, type FROM outbox WHERE key = %(key)s", key=asha.id)
     assert [row.type for row in rows] == [CustomerRegistered.DESCRIPTOR.full_name]
     event = CustomerRegistered.FromString(rows[0].payload)
     assert (event.customer_id, event.invited) == (asha.id, False)

@@ -1,4 +1,4 @@
-"""Erasing a customer: nothing personal is left, everybody is told, and the email is free again."""
+"""Erasing a customer: no personal data is left, other services are notified, and the email is free again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ TABLES = (
 )
 
 
-async def test_an_erased_customer_leaves_nothing_personal_and_no_session(people: People) -> None:
-    asha = await people.registered(
-        last_name="Jain", phone="+9192" + str(int(people.new().email[5:13], 16))[-8:].zfill(8)
-    )
+async def test_an_erased_customer_leaves_no_personal_data_and_no_session(people: People) -> None:
+    asha = await people.register(last_name="Jain", phone="+9192" + str(int(people.new().email[5:13], 16))[-8:].zfill(8))
     tokens, other = await asha.log_in(), await asha.log_in()
     stub = asha.customer(tokens)
     address = PostalAddress(address_line1="12, Hill Road", city="Mumbai", state="Maharashtra", postal_code="400050")
@@ -39,7 +37,7 @@ async def test_an_erased_customer_leaves_nothing_personal_and_no_session(people:
 
     await stub.DeleteCustomer(pb.DeleteCustomerRequest(id=asha.id))
 
-    row = (await people.stored("SELECT * FROM customers WHERE id = %(id)s::uuid", id=asha.id))[0]
+    row = (await people.query("SELECT * FROM customers WHERE id = %(id)s::uuid", id=asha.id))[0]
     personal = (
         "password_hash",
         "phone",
@@ -54,19 +52,19 @@ async def test_an_erased_customer_leaves_nothing_personal_and_no_session(people:
     assert people.app.cipher.decrypt(row.email, "customers.email") == ""
     assert not row.is_active
     for table in TABLES:
-        left = await people.stored(f"SELECT 1 FROM {table} WHERE customer_id = %(id)s::uuid", id=asha.id)  # noqa: S608
+        left = await people.query(f"SELECT 1 FROM {table} WHERE customer_id = %(id)s::uuid", id=asha.id)  # noqa: S608
         assert left == [], table
-    sessions = await people.stored("SELECT * FROM sessions WHERE customer_id = %(id)s::uuid", id=asha.id)
+    sessions = await people.query("SELECT * FROM sessions WHERE customer_id = %(id)s::uuid", id=asha.id)
     assert {str(session.id) for session in sessions} == {tokens.session_id, other.session_id}
     assert not any(session.is_active or session.ip_address or session.user_agent for session in sessions)
-    events = await people.stored("SELECT type, key FROM outbox")
+    events = await people.query("SELECT type, key FROM outbox")
     kinds = {(event.type, event.key) for event in events}
     assert (CustomerErased.DESCRIPTOR.full_name, asha.id) in kinds
     assert {(SessionRevoked.DESCRIPTOR.full_name, sid) for sid in (tokens.session_id, other.session_id)} <= kinds
 
 
-async def test_an_erased_account_is_gone_for_everybody_and_its_email_registers_anew(people: People) -> None:
-    asha = await people.registered()
+async def test_an_erased_account_is_not_found_and_its_email_can_be_registered_again(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     await asha.customer(tokens).DeleteCustomer(pb.DeleteCustomerRequest(id=asha.id))
     assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
@@ -91,8 +89,8 @@ async def test_an_erased_account_is_gone_for_everybody_and_its_email_registers_a
     await asha.log_in()
 
 
-async def test_an_erased_account_cannot_be_reached_by_empty_or_special_emails(people: People) -> None:
-    asha = await people.registered()
+async def test_no_email_address_finds_an_erased_account(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     await asha.customer(tokens).DeleteCustomer(pb.DeleteCustomerRequest(id=asha.id))
     for email in (" ", "erased", f"erased{asha.id}"):

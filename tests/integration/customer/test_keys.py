@@ -1,4 +1,4 @@
-"""Signing keys: made once, published before they sign, kept until their last token has expired."""
+"""Signing keys: created once, published before they sign, kept until their last token has expired."""
 
 from __future__ import annotations
 
@@ -27,76 +27,76 @@ async def published(people: People) -> set[str]:
 
 
 def ring(people: People, **changes: Any) -> Keyring:
-    """A replica that starts now and has read nothing."""
+    """The keys of a replica that starts now."""
     app = people.app
     times = {"life": timedelta(days=30), "lead": timedelta(days=1), "token": timedelta(minutes=15), **changes}
     return Keyring(app.db, app.cipher, **times)
 
 
 async def move_keys(people: People, *, days: float) -> None:
-    """As if so many days had passed."""
-    await people.stored(
+    """Moves the times of all keys into the past."""
+    await people.query(
         "UPDATE signing_keys SET signs_from = signs_from - %(age)s, verifies_until = verifies_until - %(age)s "
         "RETURNING kid",
         age=timedelta(days=days),
     )
 
 
-async def test_replicas_that_start_at_once_make_one_key(people: People) -> None:
-    await people.stored("DELETE FROM signing_keys RETURNING kid")
-    signers = await asyncio.gather(*(ring(people).signer() for _ in range(6)))
+async def test_replicas_that_start_concurrently_create_one_key(people: People) -> None:
+    await people.query("DELETE FROM signing_keys RETURNING kid")
+    signers = await asyncio.gather(*(ring(people).get_signer() for _ in range(6)))
     assert len({signer.kid for signer in signers}) == 1
-    assert len(await people.stored("SELECT kid FROM signing_keys")) == 1
+    assert len(await people.query("SELECT kid FROM signing_keys")) == 1
     await people.app.keyring.rotate()
 
 
-async def test_a_rotation_logs_nobody_out(people: People) -> None:
-    await people.stored("DELETE FROM signing_keys RETURNING kid")
-    old = await ring(people).signer()
-    assert old.kid == (await ring(people).signer()).kid
+async def test_tokens_stay_valid_during_a_rotation(people: People) -> None:
+    await people.query("DELETE FROM signing_keys RETURNING kid")
+    old = await ring(people).get_signer()
+    assert old.kid == (await ring(people).get_signer()).kid
 
-    # A day before its turn the next key is published and does not sign.
+    # The next key is published a day before it signs.
     await move_keys(people, days=29.5)
     await ring(people).rotate()
     await ring(people).rotate()
-    kids = [row.kid for row in await people.stored("SELECT kid FROM signing_keys ORDER BY signs_from")]
+    kids = [row.kid for row in await people.query("SELECT kid FROM signing_keys ORDER BY signs_from")]
     assert kids[0] == old.kid
     assert len(kids) == 2
-    assert (await ring(people).signer()).kid == old.kid
-    assert {key["kid"] for key in json.loads(await ring(people).key_set())["keys"]} == set(kids)
+    assert (await ring(people).get_signer()).kid == old.kid
+    assert {key["kid"] for key in json.loads(await ring(people).get_key_set())["keys"]} == set(kids)
 
-    # In its turn it signs, and tokens of the old one still verify.
+    # It signs when it is due, and tokens of the old key still verify.
     await move_keys(people, days=1.001)
-    assert (await ring(people).signer()).kid == kids[1]
-    assert {key["kid"] for key in json.loads(await ring(people).key_set())["keys"]} == set(kids)
+    assert (await ring(people).get_signer()).kid == kids[1]
+    assert {key["kid"] for key in json.loads(await ring(people).get_key_set())["keys"]} == set(kids)
 
-    # Once the last token of the old key has expired it is gone.
+    # The old key is deleted when its last token has expired.
     await move_keys(people, days=0.1)
     await ring(people).rotate()
-    assert [row.kid for row in await people.stored("SELECT kid FROM signing_keys")] == [kids[1]]
+    assert [row.kid for row in await people.query("SELECT kid FROM signing_keys")] == [kids[1]]
     await people.app.keyring.rotate()
-    asha = await people.registered()
+    asha = await people.register()
     assert jwt.get_unverified_header((await asha.log_in()).access_token)["kid"] == kids[1]
 
 
-async def test_a_replica_goes_on_with_the_keys_it_has_while_the_database_is_away(
+async def test_a_replica_uses_its_cached_keys_while_the_database_is_unavailable(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = ring(people)
-    signer, key_set = await mine.signer(), await mine.key_set()
-    # A database that nobody listens at, with the pool's own time-out.
+    signer, key_set = await mine.get_signer(), await mine.get_key_set()
+    # A database that does not respond, with the timeout of the pool.
     url = f"postgresql://customer@127.0.0.1:{free_port()}/customer_db"
     away = Database(url, size=1, application="test", outbox=Outbox())
     await away.open()
     monkeypatch.setattr(mine, "_db", away)
     monkeypatch.setattr(mine, "_read_at", now() - timedelta(minutes=1))
-    assert (await mine.key_set(), (await mine.signer()).kid) == (key_set, signer.kid)
+    assert (await mine.get_key_set(), (await mine.get_signer()).kid) == (key_set, signer.kid)
     await away.close()
 
 
-async def test_the_private_half_is_sealed_and_never_published(people: People) -> None:
-    await ring(people).signer()
-    row = (await people.stored("SELECT private_key, public_key FROM signing_keys LIMIT 1"))[0]
+async def test_the_private_key_is_encrypted_and_never_published(people: People) -> None:
+    await ring(people).get_signer()
+    row = (await people.query("SELECT private_key, public_key FROM signing_keys LIMIT 1"))[0]
     assert bytes(row.public_key) not in bytes(row.private_key)
     answer = await people.auth(harness.nobody()).GetJwks(auth.GetJwksRequest())
     for key in json.loads(answer.data)["keys"]:
@@ -107,7 +107,7 @@ async def test_the_key_set_may_be_cached_and_tokens_may_not(people: People) -> N
     call = people.platform.stub("customer", AuthServiceStub, harness.nobody()).GetJwks(auth.GetJwksRequest())
     await call
     assert ("cache-control", "public, max-age=300") in list(await call.initial_metadata())
-    asha = await people.registered()
+    asha = await people.register()
     login = asha.anonymous.Login(auth.LoginRequest(email=asha.email, password=asha.password))
     await login
     assert ("cache-control", "no-store") in list(await login.initial_metadata())

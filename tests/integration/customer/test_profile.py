@@ -1,4 +1,4 @@
-"""Profile, addresses, preferences, favorites, and what other services may ask."""
+"""Profile, addresses, preferences, favorites, and contact data for other services."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ HOME = PostalAddress(
 )
 
 
-async def somebody(people: People, **fields: Any) -> tuple[Person, Any]:
-    """A logged-in person and the stub that speaks for them."""
-    person = await people.registered(**fields)
+async def create_customer(people: People, **fields: Any) -> tuple[Person, Any]:
+    """A person with a session, and their stub of CustomerService."""
+    person = await people.register(**fields)
     return person, person.customer(await person.log_in())
 
 
-async def test_a_profile_is_written_field_by_field(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_a_profile_is_updated_field_by_field(people: People) -> None:
+    asha, stub = await create_customer(people)
     phone = unused_phone()
     request = pb.UpdateCustomerRequest(
         id=asha.id, last_name="Jain", phone=phone, date_of_birth="1994-02-28", gender=Gender.FEMALE, locale="hi"
@@ -54,8 +54,8 @@ async def test_a_profile_is_written_field_by_field(people: People) -> None:
     assert cleared.first_name == "Asha"
 
 
-async def test_a_stale_profile_write_fails_and_names_the_current_etag(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_a_stale_update_of_a_profile_is_rejected_with_the_current_etag(people: People) -> None:
+    asha, stub = await create_customer(people)
     read = await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))
     await stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="One", etag=read.etag))
     found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=read.etag)))
@@ -68,9 +68,9 @@ async def test_a_stale_profile_write_fails_and_names_the_current_etag(people: Pe
 
 async def test_a_phone_belongs_to_one_account(people: People) -> None:
     phone = unused_phone()
-    ravi, ravis = await somebody(people)
+    ravi, ravis = await create_customer(people)
     await ravis.UpdateCustomer(pb.UpdateCustomerRequest(id=ravi.id, phone=phone))
-    asha, stub = await somebody(people)
+    asha, stub = await create_customer(people)
     found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, phone=phone, last_name="X")))
     assert (found.code, found.reason) == (grpc.StatusCode.ALREADY_EXISTS, "PHONE_ALREADY_REGISTERED")
     assert (await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))).last_name == ""
@@ -91,16 +91,18 @@ async def test_a_phone_belongs_to_one_account(people: People) -> None:
         ({"locale": "english"}, "locale"),
     ],
 )
-async def test_a_wrong_field_of_a_profile_is_named(people: People, fields: dict[str, Any], wrong: str) -> None:
-    asha, stub = await somebody(people)
+async def test_an_invalid_profile_is_rejected_with_its_field(
+    people: People, fields: dict[str, Any], wrong: str
+) -> None:
+    asha, stub = await create_customer(people)
     found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, **fields)))
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert wrong in found.violations
 
 
-async def test_somebody_else_s_things_look_like_nothing(people: People) -> None:
-    asha, stub = await somebody(people)
-    ravi, ravis = await somebody(people)
+async def test_data_of_another_customer_is_not_found(people: People) -> None:
+    asha, stub = await create_customer(people)
+    ravi, ravis = await create_customer(people)
     theirs = await ravis.CreateAddress(pb.CreateAddressRequest(id=ravi.id, address=HOME))
     missing = str(uuid4())
     for request, method in (
@@ -128,15 +130,15 @@ async def test_somebody_else_s_things_look_like_nothing(people: People) -> None:
     assert locking.code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_an_administrator_reads_everybody(people: People) -> None:
-    asha = await people.registered()
+async def test_an_administrator_reads_every_customer(people: People) -> None:
+    asha = await people.register()
     admin = people.customer(harness.admin())
     assert (await admin.GetCustomer(pb.GetCustomerRequest(id=asha.id))).email == asha.email
     assert (await refused(admin.GetCustomer(pb.GetCustomerRequest(id=str(uuid4()))))).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_an_address_comes_back_as_it_was_given_and_is_sealed_in_the_database(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_an_address_is_read_as_it_was_created_and_stored_encrypted(people: People) -> None:
+    asha, stub = await create_customer(people)
     made = await stub.CreateAddress(
         pb.CreateAddressRequest(id=asha.id, type=AddressType.WORK, label="दफ़्तर", address=HOME)
     )
@@ -145,7 +147,7 @@ async def test_an_address_comes_back_as_it_was_given_and_is_sealed_in_the_databa
     made.address.country = ""
     assert made.address == HOME
     assert (made.type, made.label, made.customer_id) == (AddressType.WORK, "दफ़्तर", asha.id)
-    row = (await people.stored("SELECT a::text AS line FROM customer_addresses a WHERE id = %(id)s::uuid", id=made.id))[
+    row = (await people.query("SELECT a::text AS line FROM customer_addresses a WHERE id = %(id)s::uuid", id=made.id))[
         0
     ]
     for secret in ("Hill Road", "bakery", "19.0596", "72.8295"):
@@ -153,8 +155,8 @@ async def test_an_address_comes_back_as_it_was_given_and_is_sealed_in_the_databa
         assert secret.encode().hex() not in row.line
 
 
-async def test_one_address_at_most_is_the_default(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_at_most_one_address_is_the_default(people: People) -> None:
+    asha, stub = await create_customer(people)
     first = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
     second = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
     third = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, is_default=True))
@@ -168,8 +170,8 @@ async def test_one_address_at_most_is_the_default(people: People) -> None:
     ]
 
 
-async def test_addresses_made_default_at_the_same_time_leave_one_default(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_concurrent_changes_of_the_default_leave_one_default(people: People) -> None:
+    asha, stub = await create_customer(people)
     made = [await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(5)]
     await asyncio.gather(
         *(stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=one.id, is_default=True)) for one in made),
@@ -180,8 +182,8 @@ async def test_addresses_made_default_at_the_same_time_leave_one_default(people:
     assert len(listed.addresses) == 10
 
 
-async def test_an_address_is_written_in_part_and_stale_writes_fail(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_an_address_is_updated_in_part_and_stale_updates_are_rejected(people: People) -> None:
+    asha, stub = await create_customer(people)
     made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, label="Home"))
     moved = PostalAddress(address_line1="1, MG Road", city="Pune", state="Maharashtra", postal_code="411001")
     written = await stub.UpdateAddress(
@@ -198,8 +200,8 @@ async def test_an_address_is_written_in_part_and_stale_writes_fail(people: Peopl
     assert gone.code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_customer_has_at_most_twenty_addresses_also_in_parallel(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_a_customer_has_at_most_twenty_addresses_also_with_concurrent_requests(people: People) -> None:
+    asha, stub = await create_customer(people)
     outcomes = await asyncio.gather(
         *(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(24)),
         return_exceptions=True,
@@ -231,8 +233,10 @@ async def test_a_customer_has_at_most_twenty_addresses_also_in_parallel(people: 
         ({"location": GeoPoint(latitude=91)}, "address.location.latitude"),
     ],
 )
-async def test_a_wrong_field_of_an_address_is_named(people: People, change: dict[str, Any], wrong: str) -> None:
-    asha, stub = await somebody(people)
+async def test_an_invalid_address_is_rejected_with_its_field(
+    people: People, change: dict[str, Any], wrong: str
+) -> None:
+    asha, stub = await create_customer(people)
     address = PostalAddress()
     address.CopyFrom(HOME)
     address.MergeFrom(PostalAddress(**change))
@@ -242,13 +246,13 @@ async def test_a_wrong_field_of_an_address_is_named(people: People, change: dict
     assert wrong in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=address)))).violations
 
 
-async def test_an_address_without_an_address_is_refused(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_an_address_without_a_postal_address_is_rejected(people: People) -> None:
+    asha, stub = await create_customer(people)
     assert "address" in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id)))).violations
 
 
-async def test_preferences_start_with_defaults_and_are_written_in_part(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_preferences_have_defaults_and_are_updated_in_part(people: People) -> None:
+    asha, stub = await create_customer(people)
     defaults = await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
     assert defaults.preferred_spice_level == SpiceLevel.MILD
     assert not defaults.HasField("updated_at")
@@ -277,12 +281,12 @@ async def test_preferences_start_with_defaults_and_are_written_in_part(people: P
     assert written.preferred_payment_method == PaymentMethod.UNSPECIFIED
     assert written.preferred_delivery_time == PreferredDeliveryTime.EVENING
     assert written == await stub.GetPreferences(pb.GetPreferencesRequest(id=asha.id))
-    row = (await people.stored("SELECT * FROM customer_preferences WHERE customer_id = %(id)s::uuid", id=asha.id))[0]
+    row = (await people.query("SELECT * FROM customer_preferences WHERE customer_id = %(id)s::uuid", id=asha.id))[0]
     assert (row.preferred_spice_level, row.dietary_restrictions) == ("Sweet", ["jain", "gluten-free"])
 
 
-async def test_a_product_is_marked_once_listed_newest_first_and_unmarked(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_favorites_are_unique_listed_newest_first_and_deletable(people: People) -> None:
+    asha, stub = await create_customer(people)
     products = [str(uuid4()) for _ in range(3)]
     for product in products:
         await stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=product))
@@ -299,12 +303,12 @@ async def test_a_product_is_marked_once_listed_newest_first_and_unmarked(people:
     assert [one.product_id for one in left.favorites] == [products[2], products[0]]
 
 
-async def test_a_page_token_of_another_list_is_refused(people: People) -> None:
-    asha, stub = await somebody(people)
+async def test_a_page_token_of_another_list_is_rejected(people: People) -> None:
+    asha, stub = await create_customer(people)
     for _ in range(2):
         await stub.PutFavorite(pb.PutFavoriteRequest(id=asha.id, product_id=str(uuid4())))
     token = (await stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_size=1))).next_page_token
-    ravi, ravis = await somebody(people)
+    ravi, ravis = await create_customer(people)
     for call in (
         stub.ListAddresses(pb.ListAddressesRequest(id=asha.id, page_token=token)),
         ravis.ListFavorites(pb.ListFavoritesRequest(id=ravi.id, page_token=token)),
@@ -313,8 +317,8 @@ async def test_a_page_token_of_another_list_is_refused(people: People) -> None:
         assert "pageToken" in (await refused(call)).violations
 
 
-async def test_order_learns_who_orders_and_where_to(people: People) -> None:
-    asha, stub = await somebody(people, last_name="Jain")
+async def test_order_reads_the_contact_and_the_delivery_address(people: People) -> None:
+    asha, stub = await create_customer(people, last_name="Jain")
     made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
     order = people.customer(harness.service("order"))
     found = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=made.id))
@@ -324,9 +328,9 @@ async def test_order_learns_who_orders_and_where_to(people: People) -> None:
     assert not bare.HasField("address")
 
 
-async def test_order_is_refused_a_foreign_address_an_unknown_and_a_locked_customer(people: People) -> None:
-    asha, _ = await somebody(people)
-    ravi, ravis = await somebody(people)
+async def test_a_foreign_address_an_unknown_and_an_inactive_customer_cannot_order(people: People) -> None:
+    asha, _ = await create_customer(people)
+    ravi, ravis = await create_customer(people)
     theirs = await ravis.CreateAddress(pb.CreateAddressRequest(id=ravi.id, address=HOME))
     order = people.customer(harness.service("order"))
     for request in (
@@ -340,8 +344,8 @@ async def test_order_is_refused_a_foreign_address_an_unknown_and_a_locked_custom
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ACCOUNT_INACTIVE")
 
 
-async def test_contacts_are_for_notification_and_store_alone(people: People) -> None:
-    asha, _ = await somebody(people, locale="hi")
+async def test_only_permitted_services_read_contacts(people: People) -> None:
+    asha, _ = await create_customer(people, locale="hi")
     request = pb.BatchGetContactsRequest(customer_ids=[asha.id, asha.id, str(uuid4())])
     answer = await people.customer(harness.service("notification")).BatchGetContacts(request)
     assert [(one.customer_id, one.name, one.email, one.locale) for one in answer.contacts] == [

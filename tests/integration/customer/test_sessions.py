@@ -1,4 +1,4 @@
-"""Refresh tokens, the theft of one, the ends of sessions, and cookies."""
+"""Refresh tokens and their reuse, the ends of sessions, and cookies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.customer.v1.auth_service_pb2_grpc import AuthServiceStub
 from jainshikanji.customer.v1.events_pb2 import SessionRevoked
 
-from services.customer.tokens import digest
+from services.customer.tokens import hash_token
 from tests import harness
 from tests.integration.customer.conftest import OTHER_PASSWORD, People, Person, claims, refused, session_of
 
@@ -21,19 +21,19 @@ INVALID = (grpc.StatusCode.UNAUTHENTICATED, "INVALID_REFRESH_TOKEN")
 
 
 async def is_alive(people: People, session_id: object) -> bool:
-    rows = await people.stored("SELECT is_active FROM sessions WHERE id = %(id)s::uuid", id=str(session_id))
+    rows = await people.query("SELECT is_active FROM sessions WHERE id = %(id)s::uuid", id=str(session_id))
     return bool(rows[0].is_active)
 
 
-async def announced(people: People) -> set[str]:
-    rows = await people.stored(
+async def list_revoked(people: People) -> set[str]:
+    rows = await people.query(
         "SELECT payload FROM outbox WHERE type = %(type)s", type=SessionRevoked.DESCRIPTOR.full_name
     )
     return {SessionRevoked.FromString(row.payload).session_id for row in rows}
 
 
 async def backdate_rotation(people: People, session_id: object, seconds: int) -> None:
-    await people.stored(
+    await people.query(
         "UPDATE sessions SET rotated_at = rotated_at - %(by)s * interval '1 second' "
         "WHERE id = %(id)s::uuid RETURNING id",
         by=seconds,
@@ -42,7 +42,7 @@ async def backdate_rotation(people: People, session_id: object, seconds: int) ->
 
 
 async def answers(stub: Any) -> bool:
-    """Whether the session of the stub's token is still believed."""
+    """Whether the token of the stub is still accepted."""
     try:
         await stub.GetMe(auth.GetMeRequest())
     except grpc.aio.AioRpcError:
@@ -51,7 +51,7 @@ async def answers(stub: Any) -> bool:
 
 
 async def test_a_refresh_keeps_the_session_and_changes_both_tokens(people: People) -> None:
-    asha = await people.registered()
+    asha = await people.register()
     first = await asha.log_in()
     second = await asha.refresh(first.refresh_token)
     assert second.session_id == first.session_id
@@ -62,29 +62,29 @@ async def test_a_refresh_keeps_the_session_and_changes_both_tokens(people: Peopl
     assert third.session_id == first.session_id
 
 
-async def test_two_refreshes_at_once_both_succeed_with_the_same_next_token(people: People) -> None:
-    asha = await people.registered()
+async def test_parallel_refreshes_get_the_same_next_token(people: People) -> None:
+    asha = await people.register()
     first = await asha.log_in()
     answers = await asyncio.gather(*(asha.refresh(first.refresh_token) for _ in range(8)))
     assert len({answer.refresh_token for answer in answers}) == 1
     assert (await asha.refresh(answers[0].refresh_token)).session_id == first.session_id
 
 
-async def test_a_used_token_that_comes_back_after_the_grace_ends_the_session_for_good(people: People) -> None:
-    asha = await people.registered()
+async def test_reuse_of_a_token_after_the_grace_period_ends_the_session(people: People) -> None:
+    asha = await people.register()
     first = await asha.log_in()
     second = await asha.refresh(first.refresh_token)
     await backdate_rotation(people, first.session_id, 11)
     stolen = await refused(asha.refresh(first.refresh_token))
     assert (stolen.code, stolen.reason) == INVALID
     assert not await is_alive(people, first.session_id)
-    assert first.session_id in await announced(people)
+    assert first.session_id in await list_revoked(people)
     found = await refused(asha.refresh(second.refresh_token))
     assert (found.code, found.reason) == INVALID
 
 
-async def test_a_token_of_two_rotations_ago_is_theft_even_within_the_grace(people: People) -> None:
-    asha = await people.registered()
+async def test_reuse_of_a_token_of_two_rotations_ago_ends_the_session_within_the_grace_period(people: People) -> None:
+    asha = await people.register()
     first = await asha.log_in()
     second = await asha.refresh(first.refresh_token)
     await asha.refresh(second.refresh_token)
@@ -92,10 +92,10 @@ async def test_a_token_of_two_rotations_ago_is_theft_even_within_the_grace(peopl
     assert not await is_alive(people, first.session_id)
 
 
-async def test_a_token_that_was_never_issued_ends_nothing(people: People) -> None:
-    asha = await people.registered()
+async def test_a_token_that_was_never_issued_ends_no_session(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
-    raw = bytearray(people.app.refresh_tokens.first(session_of(tokens)).encode())
+    raw = bytearray(people.app.refresh_tokens.create_first(session_of(tokens)).encode())
     for position in (30, 60, 84):
         forged = raw.copy()
         forged[position] = ord("A") if forged[position] != ord("A") else ord("B")
@@ -105,34 +105,34 @@ async def test_a_token_that_was_never_issued_ends_nothing(people: People) -> Non
 
 
 @pytest.mark.parametrize("token", ["x", "=", "AAAA", "é", "a" * 86, " ", "0" * 500])
-async def test_what_is_no_token_is_refused_like_a_wrong_one(people: People, token: str) -> None:
+async def test_a_malformed_token_gives_the_error_of_a_wrong_one(people: People, token: str) -> None:
     found = await refused(people.new().refresh(token))
     assert (found.code, found.reason) == INVALID
 
 
-async def test_an_access_token_refreshes_nothing_and_a_refresh_token_is_kept_as_a_hash(people: People) -> None:
-    asha = await people.registered()
+async def test_an_access_token_refreshes_nothing_and_a_refresh_token_is_stored_as_a_hash(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     found = await refused(asha.refresh(tokens.access_token[:499]))
     assert found.code is grpc.StatusCode.UNAUTHENTICATED
-    row = (await people.stored("SELECT * FROM sessions WHERE id = %(id)s::uuid", id=tokens.session_id))[0]
-    assert row.refresh_token == digest(tokens.refresh_token)
-    assert row.access_token_hash == digest(tokens.access_token)
+    row = (await people.query("SELECT * FROM sessions WHERE id = %(id)s::uuid", id=tokens.session_id))[0]
+    assert row.refresh_token == hash_token(tokens.refresh_token)
+    assert row.access_token_hash == hash_token(tokens.access_token)
     assert str(row.ip_address) == asha.address
     assert row.user_agent
 
 
 async def test_an_expired_session_does_not_refresh(people: People) -> None:
-    asha = await people.registered()
+    asha = await people.register()
     tokens = await asha.log_in()
-    await people.stored(
+    await people.query(
         "UPDATE sessions SET expires_at = now() WHERE id = %(id)s::uuid RETURNING id", id=tokens.session_id
     )
     assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
 
 
-async def test_every_log_in_is_a_session_of_its_own(people: People) -> None:
-    asha = await people.registered()
+async def test_every_login_starts_a_session(people: People) -> None:
+    asha = await people.register()
     sessions = [await asha.log_in() for _ in range(3)]
     assert len({tokens.session_id for tokens in sessions}) == 3
     assert len({tokens.csrf_token for tokens in sessions}) == 3
@@ -146,20 +146,20 @@ async def test_every_log_in_is_a_session_of_its_own(people: People) -> None:
     assert more.next_page_token == ""
 
 
-async def test_the_oldest_session_ends_when_there_are_too_many(people: People) -> None:
-    asha = await people.registered()
+async def test_the_oldest_session_ends_when_the_limit_is_exceeded(people: People) -> None:
+    asha = await people.register()
     limit = people.process.settings.sessions_per_account
     sessions = [await asha.log_in() for _ in range(limit + 1)]
     assert (await refused(asha.refresh(sessions[0].refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     await asha.refresh(sessions[1].refresh_token)
 
 
-async def test_logout_ends_the_session_at_once_and_tells_everybody(people: People) -> None:
-    asha = await people.registered()
+async def test_a_logout_ends_the_session_in_every_service(people: People) -> None:
+    asha = await people.register()
     kept, tokens = await asha.log_in(), await asha.log_in()
     await asha.auth(tokens).Logout(auth.LogoutRequest())
     assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
-    assert tokens.session_id in await announced(people)
+    assert tokens.session_id in await list_revoked(people)
     revoked = await people.auth(harness.service("order")).ListRevokedSessions(auth.ListRevokedSessionsRequest())
     assert tokens.session_id in revoked.session_ids
     assert kept.session_id not in revoked.session_ids
@@ -170,8 +170,8 @@ async def test_logout_ends_the_session_at_once_and_tells_everybody(people: Peopl
     assert (await asha.auth(kept).GetMe(auth.GetMeRequest())).session_id == kept.session_id
 
 
-async def test_nobody_ends_a_session_of_somebody_else(people: People) -> None:
-    asha, ravi = await people.registered(), await people.registered()
+async def test_a_session_of_another_account_is_not_found(people: People) -> None:
+    asha, ravi = await people.register(), await people.register()
     mine, theirs = await asha.log_in(), await ravi.log_in()
     foreign = await refused(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=theirs.session_id)))
     missing = await refused(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=str(uuid4()))))
@@ -182,8 +182,8 @@ async def test_nobody_ends_a_session_of_somebody_else(people: People) -> None:
     assert not await is_alive(people, mine.session_id)
 
 
-async def test_log_out_everywhere_ends_all_sessions_or_all_others(people: People) -> None:
-    asha = await people.registered()
+async def test_all_sessions_or_all_other_sessions_can_be_ended(people: People) -> None:
+    asha = await people.register()
     one, two, three = [await asha.log_in() for _ in range(3)]
     await asha.auth(one).DeleteSessions(auth.DeleteSessionsRequest(keep_current=True))
     assert [await is_alive(people, tokens.session_id) for tokens in (one, two, three)] == [True, False, False]
@@ -191,22 +191,22 @@ async def test_log_out_everywhere_ends_all_sessions_or_all_others(people: People
     assert not await is_alive(people, one.session_id)
 
 
-async def test_a_password_change_ends_every_session_and_answers_with_a_new_one(people: People) -> None:
-    asha = await people.registered()
+async def test_a_password_change_ends_every_session_and_returns_a_new_one(people: People) -> None:
+    asha = await people.register()
     one, two = await asha.log_in(), await asha.log_in()
     request = auth.ChangePasswordRequest(current_password=asha.password, new_password=OTHER_PASSWORD)
     fresh = await asha.auth(one).ChangePassword(request)
     assert fresh.session_id not in {one.session_id, two.session_id}
     assert not await is_alive(people, one.session_id)
     assert not await is_alive(people, two.session_id)
-    assert {one.session_id, two.session_id} <= await announced(people)
+    assert {one.session_id, two.session_id} <= await list_revoked(people)
     await asha.refresh(fresh.refresh_token)
     assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
     await asha.log_in(OTHER_PASSWORD)
 
 
-async def test_a_password_change_needs_the_current_one_and_counts_guesses(people: People) -> None:
-    asha = await people.registered()
+async def test_a_password_change_requires_the_current_password_and_limits_guesses(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     request = auth.ChangePasswordRequest(current_password="wrong password", new_password=OTHER_PASSWORD)
     for _ in range(10):
@@ -217,8 +217,8 @@ async def test_a_password_change_needs_the_current_one_and_counts_guesses(people
     assert await is_alive(people, tokens.session_id)
 
 
-async def test_two_password_changes_at_once_make_one_winner(people: People) -> None:
-    asha = await people.registered()
+async def test_one_of_concurrent_password_changes_succeeds(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     stub = asha.auth(tokens)
     wanted = [f"Kokum sherbet {number}" for number in range(4)]
@@ -234,8 +234,8 @@ async def test_two_password_changes_at_once_make_one_winner(people: People) -> N
     await asha.log_in(won[0])
 
 
-async def test_a_locked_account_loses_its_sessions_and_an_unlocked_one_logs_in_again(people: People) -> None:
-    asha = await people.registered()
+async def test_a_deactivated_account_loses_its_sessions_and_can_log_in_after_activation(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     admin = people.customer(harness.admin())
     locked = await admin.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id))
@@ -247,10 +247,10 @@ async def test_a_locked_account_loses_its_sessions_and_an_unlocked_one_logs_in_a
     await asha.log_in()
 
 
-async def test_a_lock_beats_a_refresh_that_runs_beside_it(people: People) -> None:
+async def test_a_deactivation_ends_a_session_that_is_refreshed_concurrently(people: People) -> None:
     admin = people.customer(harness.admin())
     for _ in range(5):
-        asha = await people.registered()
+        asha = await people.register()
         tokens = await asha.log_in()
         await asyncio.gather(
             asha.refresh(tokens.refresh_token),
@@ -258,11 +258,11 @@ async def test_a_lock_beats_a_refresh_that_runs_beside_it(people: People) -> Non
             return_exceptions=True,
         )
         assert not await is_alive(people, tokens.session_id)
-        assert tokens.session_id in await announced(people)
+        assert tokens.session_id in await list_revoked(people)
 
 
 class Browser:
-    """Keeps cookies as a browser does, and shows the answers' bodies."""
+    """Stores cookies as a browser does."""
 
     def __init__(self, people: People, person: Person) -> None:
         self._people, self._person = people, person
@@ -290,13 +290,13 @@ class Browser:
                         self.jar[cookie] = content
 
 
-async def test_a_browser_gets_its_tokens_in_cookies_that_no_script_reads(people: People) -> None:
-    asha = await people.registered()
+async def test_a_browser_gets_its_tokens_in_http_only_cookies(people: People) -> None:
+    asha = await people.register()
     browser = Browser(people, asha)
     request = auth.LoginRequest(email=asha.email, password=asha.password, use_cookies=True)
     tokens = await browser.call("Login", request)
     assert (tokens.access_token, tokens.refresh_token) == ("", "")
-    # Development speaks plain http, so its names have no prefix and no Secure; a unit test shows production's.
+    # Over plain HTTP, names have no prefix and no Secure; a unit test covers production.
     assert set(browser.jar) == {"at", "rt", "csrf"}
     assert browser.flags["at"] == "Path=/; Max-Age=900; HttpOnly; SameSite=Lax"
     assert browser.flags["rt"] == "Path=/api/auth; Max-Age=2592000; HttpOnly; SameSite=Lax"
@@ -304,8 +304,8 @@ async def test_a_browser_gets_its_tokens_in_cookies_that_no_script_reads(people:
     assert browser.jar["csrf"] == tokens.csrf_token == claims(browser.jar["at"])["csrf"]
 
 
-async def test_a_browser_refreshes_by_its_cookie_and_the_tokens_stay_in_cookies(people: People) -> None:
-    asha = await people.registered()
+async def test_a_browser_refreshes_with_its_cookie_and_gets_cookies(people: People) -> None:
+    asha = await people.register()
     browser = Browser(people, asha)
     await browser.call("Login", auth.LoginRequest(email=asha.email, password=asha.password, use_cookies=True))
     before = dict(browser.jar)
@@ -315,8 +315,8 @@ async def test_a_browser_refreshes_by_its_cookie_and_the_tokens_stay_in_cookies(
     assert browser.jar["csrf"] == before["csrf"]
 
 
-async def test_logging_out_clears_the_cookies(people: People) -> None:
-    asha = await people.registered()
+async def test_a_logout_clears_the_cookies(people: People) -> None:
+    asha = await people.register()
     browser = Browser(people, asha)
     await browser.call("Login", auth.LoginRequest(email=asha.email, password=asha.password, use_cookies=True))
     kept = browser.jar["rt"]
@@ -328,13 +328,13 @@ async def test_logging_out_clears_the_cookies(people: People) -> None:
     assert browser.jar == {}
 
 
-async def test_a_refresh_without_any_token_says_what_is_missing(people: People) -> None:
+async def test_a_refresh_without_a_token_is_rejected_with_the_missing_field(people: People) -> None:
     found = await refused(people.new().refresh(""))
     assert "refreshToken" in found.violations
 
 
-async def test_a_token_in_the_body_answers_in_the_body_whatever_the_cookies_are(people: People) -> None:
-    asha = await people.registered()
+async def test_a_token_in_the_body_is_answered_in_the_body(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     browser = Browser(people, asha)
     browser.jar["rt"] = "something else"
@@ -343,16 +343,16 @@ async def test_a_token_in_the_body_answers_in_the_body_whatever_the_cookies_are(
     assert browser.jar == {"rt": "something else"}
 
 
-async def test_addresses_and_browsers_are_forgotten_after_ninety_days(people: People) -> None:
-    from services.customer.usecases.sessions import forget_old
+async def test_addresses_and_user_agents_are_purged_after_ninety_days(people: People) -> None:
+    from services.customer.usecases.sessions import purge_sessions
 
-    asha = await people.registered()
+    asha = await people.register()
     old, recent = await asha.log_in(), await asha.log_in()
-    await people.stored(
+    await people.query(
         "UPDATE sessions SET last_accessed_at = now() - interval '91 days' WHERE id = %(id)s::uuid RETURNING id",
         id=old.session_id,
     )
-    await forget_old(people.app)
+    await purge_sessions(people.app)
     listed = await asha.auth(recent).ListSessions(auth.ListSessionsRequest())
     seen = {session.id: (session.ip_address, session.user_agent) for session in listed.sessions}
     assert seen[old.session_id] == ("", "")

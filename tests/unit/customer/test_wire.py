@@ -1,8 +1,9 @@
-"""EnumMapping, names, texts and positions between contract and database."""
+"""Enum mappings, names, texts and positions between contract and database."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,15 +11,20 @@ from hypothesis import strategies as st
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
+from chassis.database.rows import parameters
 from chassis.errors import InvalidArgument
 from chassis.security.encryption import FieldCipher
 from services.customer import wire
-from services.customer.usecases import codes
+from services.customer.commands import NewAccount
+from services.customer.model.codes import ALPHABET, CODE_LENGTH, generate_code, normalise_code
+from services.customer.model.personal_data import EMAIL, PHONE, encrypt_place, format_name
+from services.customer.rows import AddressRow
 
+ID = UUID(int=1)
 CIPHER = FieldCipher({"1": b"f" * 32}, b"i" * 32)
 
 
-def test_the_database_keeps_the_words_of_its_checks_and_comments() -> None:
+def test_the_stored_values_are_those_of_the_check_constraints() -> None:
     assert wire.ADDRESS_TYPES.names() == ["home", "work", "other"]
     assert wire.TIERS.names() == ["Bronze", "Silver", "Gold", "Platinum"]
     assert wire.DIETS.names() == ["vegan", "jain", "gluten-free", "nut-free"]
@@ -29,37 +35,34 @@ def test_the_database_keeps_the_words_of_its_checks_and_comments() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
-def test_text_is_kept_as_it_is_or_refused_with_its_field(value: str) -> None:
+def test_text_is_not_changed_and_blank_text_is_rejected_with_its_field(value: str) -> None:
     if value and not value.strip():
-        with pytest.raises(InvalidArgument) as refusal:
-            wire.text(value, "label")
-        assert refusal.value.violations[0][0] == "label"
+        with pytest.raises(InvalidArgument) as rejected:
+            wire.parse_text(value, "label")
+        assert rejected.value.violations[0][0] == "label"
     else:
-        assert wire.text(value, "label") == value
+        assert wire.parse_text(value, "label") == value
 
 
 @pytest.mark.parametrize("value", ["2000-02-29", "1900-01-01"])
-def test_a_birth_day_is_a_day(value: str) -> None:
-    assert wire.birth(value) == value
+def test_a_past_date_is_a_birth_date(value: str) -> None:
+    assert wire.parse_birth_date(value) == value
 
 
 @pytest.mark.parametrize("value", ["1999-02-29", "0000-01-01", "1899-12-31", "9999-12-31", "1999-13-01"])
-def test_what_cannot_be_a_birth_day_is_refused(value: str) -> None:
+def test_an_invalid_birth_date_is_rejected(value: str) -> None:
     with pytest.raises(InvalidArgument):
-        wire.birth(value)
+        wire.parse_birth_date(value)
 
 
-def test_a_person_is_called_as_they_chose_else_by_their_names() -> None:
-    person = SimpleNamespace(display_name="Ash", first_name="Asha", last_name="Jain")
-    assert wire.name(person) == "Ash"
-    person.display_name = None
-    assert wire.name(person) == "Asha Jain"
-    person.last_name = None
-    assert wire.name(person) == "Asha"
+def test_the_display_name_takes_precedence_over_first_and_last_name() -> None:
+    assert format_name(NewAccount("", display_name="Ash", first_name="Asha", last_name="Jain")) == "Ash"
+    assert format_name(NewAccount("", first_name="Asha", last_name="Jain")) == "Asha Jain"
+    assert format_name(NewAccount("", first_name="Asha")) == "Asha"
 
 
 @given(st.floats(-90, 90), st.floats(-180, 180))
-def test_a_position_survives_to_a_millimetre(latitude: float, longitude: float) -> None:
+def test_a_position_keeps_eight_decimals(latitude: float, longitude: float) -> None:
     place = PostalAddress(
         address_line1="12, Hill Road",
         city="Mumbai",
@@ -67,26 +70,39 @@ def test_a_position_survives_to_a_millimetre(latitude: float, longitude: float) 
         postal_code="400050",
         location=GeoPoint(latitude=latitude, longitude=longitude),
     )
-    found = wire.postal_address(SimpleNamespace(**wire.address_columns(place, CIPHER)), CIPHER)
+    columns = encrypt_place(CIPHER, wire.place_from_proto(place))
+    now = datetime.now(UTC)
+    row = AddressRow(
+        id=ID,
+        customer_id=ID,
+        version=1,
+        type="home",
+        label=None,
+        **parameters(columns),
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
+    found = wire.place_to_proto(row, CIPHER)
     assert abs(found.location.latitude - latitude) < 1e-8
     assert abs(found.location.longitude - longitude) < 1e-8
     assert found.country == "India"
 
 
-def test_sealed_columns_are_bound_to_their_place() -> None:
+def test_an_encrypted_value_is_bound_to_its_column() -> None:
     from chassis.security.encryption import DecryptionError
 
-    sealed = CIPHER.encrypt("asha@example.in", wire.EMAIL)
+    encrypted = CIPHER.encrypt("asha@example.in", EMAIL)
     with pytest.raises(DecryptionError):
-        CIPHER.decrypt(sealed, wire.PHONE)
-    assert not set(CIPHER.index("x", wire.EMAIL).values()) & set(CIPHER.index("x", wire.PHONE).values())
+        CIPHER.decrypt(encrypted, PHONE)
+    assert not set(CIPHER.index("x", EMAIL).values()) & set(CIPHER.index("x", PHONE).values())
 
 
-def test_codes_are_long_enough_unlike_and_typed_in_any_way() -> None:
-    made = {codes.generate() for _ in range(200)}
+def test_codes_are_random_and_compared_without_case_and_separators() -> None:
+    made = {generate_code() for _ in range(200)}
     assert len(made) == 200
     for code in made:
-        assert len(codes.normalise(code)) == codes.LENGTH
-        assert set(codes.normalise(code)) <= set(codes.ALPHABET)
-        assert codes.normalise(f" {code.lower().replace('-', ' - ')}\n") == codes.normalise(code)
-    assert len(set(codes.ALPHABET)) == 32
+        assert len(normalise_code(code)) == CODE_LENGTH
+        assert set(normalise_code(code)) <= set(ALPHABET)
+        assert normalise_code(f" {code.lower().replace('-', ' - ')}\n") == normalise_code(code)
+    assert len(set(ALPHABET)) == 32

@@ -19,7 +19,6 @@ from chassis.errors import InvalidArgument
 from services.loyalty import clients, wire
 from services.loyalty.model.benefits import Terms
 from services.loyalty.model.campaigns import ALPHABET, check_campaign, new_code
-from services.loyalty.servicer import get_client_address
 
 CAMPAIGN_ID = "019a0000-0000-7000-8000-000000000001"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,16 +144,3 @@ def test_every_state_of_an_order_has_an_outcome() -> None:
     assert {name for name, found in outcomes.items() if found is clients.Outcome.OPEN} == {"UNSPECIFIED", "PENDING"}
     cancelled = {name for name, found in outcomes.items() if found is clients.Outcome.CANCELLED}
     assert cancelled == {"CANCELLED", "REFUNDED"}
-
-
-@pytest.mark.parametrize(
-    ("metadata", "address"),
-    [
-        ({"x-envoy-external-address": "203.0.113.7", "x-forwarded-for": "1.2.3.4"}, "203.0.113.7"),
-        ({"x-forwarded-for": "9.9.9.9, 203.0.113.7"}, "203.0.113.7"),
-        ({"x-forwarded-for": "203.0.113.7"}, "203.0.113.7"),
-        ({}, ""),
-    ],
-)
-def test_the_client_address_is_the_one_that_the_edge_saw(metadata: dict[str, str], address: str) -> None:
-    assert get_client_address(metadata) == address

@@ -1,8 +1,8 @@
-"""The tables, what an account may be, and why something about an account is refused."""
+"""The tables of the customer service."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -22,104 +22,21 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from chassis.database.tables import Encrypted, service_metadata, type_annotations
-from chassis.errors import AlreadyExists, Conflict, InvalidArgument, ResourceExhausted, Unauthenticated
 
-MAX_ADDRESSES = 20
-MAX_FAVORITES = 500
-EARLIEST_BIRTH = date(1900, 1, 1)
 DEFAULT_LOCALE = "en-IN"
 DEFAULT_COUNTRY = "India"
 DEFAULT_SPICE_LEVEL = "Mild"
 
-EMAIL_VERIFICATION = "email_verification"
-PASSWORD_RESET = "password_reset"  # noqa: S105
-STAFF_INVITATION = "staff_invitation"
-
-
-class AccountAlreadyExists(AlreadyExists):
-    """The email or the phone has an account; which one is not said."""
-
-    def __init__(self) -> None:
-        super().__init__("an account with this email or phone exists already")
-
-
-class PhoneAlreadyRegistered(AlreadyExists):
-    """Another account has the phone."""
-
-    def __init__(self) -> None:
-        super().__init__("another account has this phone")
-
-
-class AccountInactive(Conflict):
-    """An administrator has locked the account."""
-
-    def __init__(self) -> None:
-        super().__init__("the account is not active")
-
-
-class TooManyAddresses(Conflict):
-    """The customer has as many addresses as a customer may have."""
-
-    def __init__(self) -> None:
-        super().__init__(f"a customer has at most {MAX_ADDRESSES} addresses", limit=str(MAX_ADDRESSES))
-
-
-class TooManyFavorites(Conflict):
-    """The customer has as many favorites as a customer may have."""
-
-    def __init__(self) -> None:
-        super().__init__(f"a customer has at most {MAX_FAVORITES} favorites", limit=str(MAX_FAVORITES))
-
-
-class InvalidCredentials(Unauthenticated):
-    """Unknown email, wrong password or locked account: which of them is not said."""
-
-    def __init__(self) -> None:
-        super().__init__("email or password is wrong")
-
-
-class InvalidRefreshToken(Unauthenticated):
-    """Unknown, used, expired or ended: which of them is not said."""
-
-    def __init__(self) -> None:
-        super().__init__("the refresh token is not valid; log in again")
-
-
-class InvalidCode(InvalidArgument):
-    """Unknown account, wrong, used or expired code, or too many tries: which of them is not said."""
-
-    def __init__(self) -> None:
-        super().__init__("code", "is wrong, used or expired")
-
-
-class WrongPassword(InvalidArgument):
-    """The current password, which a change of it needs, is another one."""
-
-    def __init__(self) -> None:
-        super().__init__("currentPassword", "is not the password of the account")
-
-
-class WeakPassword(InvalidArgument):
-    """The password would be guessed early."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(field, problem)
-
-
-class TooManyAttempts(ResourceExhausted):
-    """Passwords, codes or mails were tried or asked for too often."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__("too many attempts; try again later", retry_after)
-
 
 class Base(DeclarativeBase):
+    """All tables of this service."""
+
     metadata = service_metadata()
     type_annotation_map = type_annotations
 
 
 class Customer(Base):
-    """An account. Erased ones stay as a row without anything personal, so that references hold."""
+    """An account. The row of an erased account stays without personal data, so that references are valid."""
 
     __tablename__ = "customers"
     __table_args__ = (
@@ -166,7 +83,7 @@ class Customer(Base):
 
 
 class Address(Base):
-    """A place of a customer; its lines and its position are sealed."""
+    """An address of a customer; its lines and its position are encrypted."""
 
     __tablename__ = "customer_addresses"
     __table_args__ = (
@@ -195,7 +112,7 @@ class Address(Base):
 
 
 class Preferences(Base):
-    """What a customer likes. The four switches of messages are the notification service's; nobody reads them here."""
+    """Preferences of a customer. The four settings of messages are not read: the notification service owns them."""
 
     __tablename__ = "customer_preferences"
     __table_args__ = (UniqueConstraint("customer_id"),)
@@ -216,7 +133,7 @@ class Preferences(Base):
 
 
 class Favorite(Base):
-    """A product that a customer marked."""
+    """A product that a customer marked as favorite."""
 
     __tablename__ = "customer_favorites"
     __table_args__ = (
@@ -231,7 +148,7 @@ class Favorite(Base):
 
 
 class Session(Base):
-    """A family of refresh tokens that descend from one log-in. Only hashes of them are kept."""
+    """The refresh tokens that descend from one login. Only their hashes are stored."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -262,7 +179,7 @@ class Session(Base):
 
 
 class Code(Base):
-    """A mailed code: its keyed hash, how often it was tried, how long it is good. One of a kind for an account."""
+    """A code sent by email: keyed hash, attempts and expiry. An account has one code for each kind and store."""
 
     __tablename__ = "codes"
     __table_args__ = (
@@ -283,7 +200,7 @@ class Code(Base):
 
 
 class CodeDelivery(Base):
-    """A sealed code that the notification service does not have yet."""
+    """An encrypted code that the notification service has not received yet."""
 
     __tablename__ = "code_deliveries"
     __table_args__ = (Index("idx_code_deliveries_next", "next_attempt_at"),)
@@ -295,7 +212,7 @@ class CodeDelivery(Base):
 
 
 class Administrator(Base):
-    """An account that administers the platform. Only the bootstrap command makes one."""
+    """An administrator of the platform. Only the bootstrap command creates one."""
 
     __tablename__ = "administrators"
 
@@ -304,7 +221,7 @@ class Administrator(Base):
 
 
 class StaffInvitation(Base):
-    """What an account said to the store that invited it."""
+    """The invitation of an account by a store, and when the account accepted it."""
 
     __tablename__ = "staff_invitations"
     __table_args__ = (CheckConstraint("job IN ('manager', 'chef', 'cashier', 'delivery', 'support')"),)
@@ -317,7 +234,7 @@ class StaffInvitation(Base):
 
 
 class StaffGrant(Base):
-    """What a store says of an employment. It counts while the account's invitation by that store is accepted."""
+    """The grant of an employment in a store. It is valid once the account has accepted the invitation of that store."""
 
     __tablename__ = "staff_grants"
     __table_args__ = (
@@ -335,7 +252,7 @@ class StaffGrant(Base):
 
 
 class SigningKey(Base):
-    """An Ed25519 key that signs access tokens from `signs_from` on; the private half is sealed."""
+    """An Ed25519 key that signs access tokens from `signs_from` on; the private key is encrypted."""
 
     __tablename__ = "signing_keys"
 
@@ -348,7 +265,7 @@ class SigningKey(Base):
 
 
 class Throttle(Base):
-    """How often something was tried in the window that is open; the key is blinded."""
+    """The attempts in the open window of a limit; the key is a blind index."""
 
     __tablename__ = "throttles"
     __table_args__ = (Index("idx_throttles_window_ends_at", "window_ends_at"),)

@@ -1,4 +1,4 @@
-"""Codes on their way to notification: nothing is lost while it is away, and registering never waits for it."""
+"""Delivery of codes to the notification service: none is lost while it is unavailable, and no registration waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 
 from chassis.rpc.channels import Channels
 from devstack.ports import free_port
+from services.customer.model.personal_data import CODE
 from services.customer.usecases import codes
 from tests.harness import Platform
 from tests.integration.customer.conftest import People
@@ -18,9 +19,9 @@ from tests.integration.customer.conftest import People
 SECONDS = 15.0
 
 
-async def waiting(people: People, customer_id: str) -> list[Any]:
+async def list_waiting(people: People, customer_id: str) -> list[Any]:
     return list(
-        await people.stored(
+        await people.query(
             "SELECT d.code, d.attempts, d.next_attempt_at FROM code_deliveries d JOIN codes k ON k.id = d.code_id "
             "WHERE k.customer_id = %(id)s::uuid",
             id=customer_id,
@@ -28,39 +29,39 @@ async def waiting(people: People, customer_id: str) -> list[Any]:
     )
 
 
-async def test_a_code_waits_sealed_while_notification_is_away_and_is_handed_over_when_it_is_back(
+async def test_a_code_is_stored_encrypted_until_the_notification_service_is_available(
     platform: Platform, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = people.app
     nowhere = Channels(app.files, {"notification": f"127.0.0.1:{free_port()}"}, "dns:///{service}:1")
-    with monkeypatch.context() as away:
-        away.setattr(app, "peers", nowhere)
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(app, "channels", nowhere)
         started = time.perf_counter()
-        asha = await people.registered()
+        asha = await people.register()
         assert time.perf_counter() - started < 1.0
         async with asyncio.timeout(SECONDS):
-            while not (rows := await waiting(people, asha.id)) or rows[0].attempts == 0:
+            while not (rows := await list_waiting(people, asha.id)) or rows[0].attempts == 0:
                 await asyncio.sleep(0.02)
         assert people.codes[-1].encode() not in bytes(rows[0].code)
-        assert app.cipher.decrypt(rows[0].code, codes.SEALED_AS) == people.codes[-1]
+        assert app.cipher.decrypt(rows[0].code, CODE) == people.codes[-1]
     await platform.start("notification")
-    await people.stored("UPDATE code_deliveries SET next_attempt_at = now() RETURNING code_id")
-    app.codes_wait.set()
+    await people.query("UPDATE code_deliveries SET next_attempt_at = now() RETURNING code_id")
+    app.codes_waiting.set()
     async with asyncio.timeout(SECONDS):
-        while await waiting(people, asha.id):
+        while await list_waiting(people, asha.id):
             await asyncio.sleep(0.02)
     await asha.anonymous.VerifyEmail(auth.VerifyEmailRequest(email=asha.email, code=people.codes[-1]))
     await nowhere.close()
 
 
-async def test_a_code_that_expired_on_the_way_is_not_handed_over_any_more(people: People) -> None:
+async def test_an_expired_code_is_not_delivered(people: People) -> None:
     app = people.app
-    asha = await people.registered()
+    asha = await people.register()
     code = people.codes[-1]
-    await people.stored(
+    await people.query(
         "UPDATE codes SET expires_at = now() - interval '1 second' WHERE customer_id = %(id)s::uuid RETURNING id",
         id=asha.id,
     )
-    await codes.hand_over(app)
-    assert await waiting(people, asha.id) == []
+    await codes.deliver_codes(app)
+    assert await list_waiting(people, asha.id) == []
     assert code

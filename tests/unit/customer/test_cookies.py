@@ -1,4 +1,4 @@
-"""What comes from and goes to the edge: client addresses, cookies, settings."""
+"""Cookies, client data and settings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.customer.client import Client, cookie
-from services.customer.cookies import Cookies
+from services.customer import wire
+from services.customer.cookies import Cookies, find_cookie
 from services.customer.settings import CustomerSettings
 
 SETTINGS: dict[str, Any] = {
@@ -19,7 +19,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Answer:
+class Response:
     """Collects response headers as a Call does."""
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class Answer:
 
 
 def given(cookies: Cookies, *, clear: bool = False) -> dict[str, str]:
-    answer: Any = Answer()
+    response: Any = Response()
     if clear:
-        cookies.clear(answer)
+        cookies.clear(response)
     else:
-        cookies.give(answer, access="A", refresh="R", csrf="C")
-    assert {name for name, _ in answer.headers} == {"set-cookie"}
-    return dict(value.split("=", 1) for _, value in answer.headers)
+        cookies.set_tokens(response, access="A", refresh="R", csrf="C")
+    assert {name for name, _ in response.headers} == {"set-cookie"}
+    return dict(value.split("=", 1) for _, value in response.headers)
 
 
-def test_production_s_cookies_are_secure_and_bound_by_their_names() -> None:
+def test_cookies_of_production_are_secure_and_have_prefixes() -> None:
     cookies = given(Cookies(secure=True, access_seconds=900, refresh_seconds=2_592_000))
     assert cookies == {
         "__Host-at": "A; Path=/; Max-Age=900; Secure; HttpOnly; SameSite=Lax",
@@ -48,7 +48,7 @@ def test_production_s_cookies_are_secure_and_bound_by_their_names() -> None:
     }
 
 
-def test_clearing_uses_the_same_names_and_paths_so_that_browsers_obey() -> None:
+def test_cookies_are_cleared_with_the_same_names_and_paths() -> None:
     cookies = given(Cookies(secure=True, access_seconds=900, refresh_seconds=1), clear=True)
     assert cookies == {
         "__Host-at": "; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax",
@@ -59,40 +59,17 @@ def test_clearing_uses_the_same_names_and_paths_so_that_browsers_obey() -> None:
 
 def test_a_cookie_is_found_by_its_whole_name() -> None:
     metadata = {"cookie": "art=no; xrt=no; rt=a=b==; rt2=no"}
-    assert cookie(metadata, "rt") == "a=b=="
-    assert cookie(metadata, "t") == ""
-    assert cookie({}, "rt") == ""
-
-
-@pytest.mark.parametrize(
-    ("metadata", "address"),
-    [
-        ({"x-forwarded-for": "203.0.113.9"}, "203.0.113.9"),
-        ({"x-forwarded-for": "10.9.9.9, 203.0.113.9"}, "203.0.113.9"),
-        ({"x-forwarded-for": "203.0.113.9, nonsense"}, None),
-        ({"x-envoy-external-address": "203.0.113.1", "x-forwarded-for": "10.0.0.1"}, "203.0.113.1"),
-        ({"x-forwarded-for": "::ffff:203.0.113.9"}, "203.0.113.9"),
-        ({"x-forwarded-for": ""}, None),
-        ({}, None),
-    ],
-)
-def test_the_client_s_address_is_what_the_edge_saw(metadata: dict[str, str], address: str | None) -> None:
-    assert Client.of(metadata).address == address
-
-
-def test_addresses_of_one_household_are_one_network() -> None:
-    one, two = (Client.of({"x-forwarded-for": f"2001:db8:1:2::{tail}"}) for tail in ("1", "ffff"))
-    assert one.network == two.network == "2001:db8:1:2::/64"
-    assert Client.of({"x-forwarded-for": "203.0.113.9"}).network == "203.0.113.9"
-    assert Client.of({}).network == "unknown"
+    assert find_cookie(metadata, "rt") == "a=b=="
+    assert find_cookie(metadata, "t") == ""
+    assert find_cookie({}, "rt") == ""
 
 
 def test_a_long_user_agent_is_cut() -> None:
-    assert len(Client.of({"user-agent": "x" * 5000}).user_agent or "") == 500
+    assert len(wire.client_from_metadata({"user-agent": "x" * 5000}).user_agent or "") == 500
 
 
 @pytest.mark.parametrize("host", ["[::]", "192.0.2.1", "10.0.0.1", "customer"])
-def test_development_with_its_plain_cookies_is_refused_beyond_loopback(host: str) -> None:
+def test_development_with_plain_cookies_does_not_start_beyond_loopback(host: str) -> None:
     with pytest.raises(ValidationError, match="loopback only"):
         CustomerSettings(environment="development", grpc_host=host, **SETTINGS)
 
@@ -107,7 +84,7 @@ def test_production_is_the_default_and_has_secure_cookies() -> None:
     assert CustomerSettings(**SETTINGS).has_secure_cookies
 
 
-def test_a_refusal_to_start_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(f"CUSTOMER_{name.upper()}", value)
     monkeypatch.setenv("CUSTOMER_ENVIRONMENT", "development")

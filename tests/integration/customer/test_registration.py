@@ -1,4 +1,4 @@
-"""Making an account, logging in, and what both give away to somebody who guesses."""
+"""Registration and login, and what they reveal to an attacker."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests import harness
 from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, claims, refused, unused_phone
 
 
-async def test_a_registered_person_logs_in_and_reads_the_own_account(people: People) -> None:
-    asha = await people.registered(last_name="Jain")
+async def test_a_registered_customer_logs_in_and_reads_the_own_account(people: People) -> None:
+    asha = await people.register(last_name="Jain")
     tokens = await asha.log_in()
     me = await asha.auth(tokens).GetMe(auth.GetMeRequest())
     assert (me.customer.id, me.customer.email, me.customer.display_name) == (asha.id, asha.email, "Asha Jain")
@@ -26,8 +26,8 @@ async def test_a_registered_person_logs_in_and_reads_the_own_account(people: Peo
     assert me.csrf_token == tokens.csrf_token == claims(tokens.access_token)["csrf"]
 
 
-async def test_the_access_token_verifies_with_the_published_keys_and_says_what_the_edge_needs(people: People) -> None:
-    asha = await people.registered()
+async def test_the_access_token_verifies_with_the_published_keys_and_has_the_claims_of_the_edge(people: People) -> None:
+    asha = await people.register()
     tokens = await asha.log_in()
     published = await asha.anonymous.GetJwks(auth.GetJwksRequest())
     assert published.content_type == "application/jwk-set+json"
@@ -49,8 +49,8 @@ async def test_the_access_token_verifies_with_the_published_keys_and_says_what_t
     assert payload["exp"] - payload["iat"] == tokens.expires_in == 900
 
 
-async def test_an_email_is_one_account_however_it_is_written(people: People) -> None:
-    asha = await people.registered()
+async def test_an_email_address_is_one_account_in_every_spelling(people: People) -> None:
+    asha = await people.register()
     again = people.new()
     for written in (asha.email.upper(), f"  {asha.email} "):
         again.email = written
@@ -60,40 +60,40 @@ async def test_an_email_is_one_account_however_it_is_written(people: People) -> 
     assert (await asha.log_in()).customer_id == asha.id
 
 
-async def test_a_taken_phone_is_refused_without_saying_that_it_is_the_phone(people: People) -> None:
+async def test_a_taken_phone_and_a_taken_email_give_the_same_error(people: People) -> None:
     phone = unused_phone()
-    await people.registered(phone=phone)
+    await people.register(phone=phone)
     by_phone = await refused(people.new().register(phone=f"0{phone[3:]}"))
-    asha = await people.registered()
+    asha = await people.register()
     again = people.new()
     again.email = asha.email
     by_email = await refused(again.register())
     assert by_phone == by_email
 
 
-async def test_ten_registrations_at_once_make_one_account(people: People) -> None:
+async def test_ten_concurrent_registrations_create_one_account(people: People) -> None:
     asha = people.new()
     request = auth.RegisterRequest(email=asha.email, password=PASSWORD, first_name="Asha")
     outcomes = await asyncio.gather(*(asha.anonymous.Register(request) for _ in range(10)), return_exceptions=True)
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
 
 
-async def test_nothing_in_the_database_reads_as_the_person(people: People) -> None:
+async def test_personal_data_is_not_readable_in_the_database(people: People) -> None:
     phone = unused_phone()
-    asha = await people.registered(phone=phone)
+    asha = await people.register(phone=phone)
     await asha.log_in()
     for table in ("customers", "codes", "code_deliveries", "sessions", "throttles", "outbox"):
-        rows = await people.stored(f"SELECT {table}::text AS line FROM {table}")  # noqa: S608
+        rows = await people.query(f"SELECT {table}::text AS line FROM {table}")  # noqa: S608
         text = "\n".join(row.line for row in rows)
         for secret in (asha.email, phone, PASSWORD):
             assert secret not in text
             assert secret.encode().hex() not in text
 
 
-async def test_unknown_email_wrong_password_and_locked_account_get_the_same_answer(people: People) -> None:
-    asha = await people.registered()
-    locked = await people.registered()
-    await people.stored("UPDATE customers SET is_active = false WHERE id = %(id)s RETURNING id", id=locked.id)
+async def test_unknown_email_wrong_password_and_inactive_account_give_the_same_error(people: People) -> None:
+    asha = await people.register()
+    locked = await people.register()
+    await people.query("UPDATE customers SET is_active = false WHERE id = %(id)s RETURNING id", id=locked.id)
     answers = [
         await refused(people.new().log_in()),
         await refused(asha.log_in("wrong password")),
@@ -113,15 +113,15 @@ async def test_an_unknown_email_takes_as_long_as_a_wrong_password(people: People
 
     known, unknown = [], []
     for _ in range(7):
-        asha = await people.registered()
+        asha = await people.register()
         known.append(await seconds(asha.email))
         unknown.append(await seconds(people.new().email))
     assert statistics.median(unknown) > 0.5 * statistics.median(known)
     assert statistics.median(known) > 0.5 * statistics.median(unknown)
 
 
-async def test_guesses_for_one_account_are_stopped_from_whatever_address_they_come(people: People) -> None:
-    asha = await people.registered()
+async def test_guesses_for_one_account_from_many_addresses_are_limited(people: People) -> None:
+    asha = await people.register()
     for _ in range(10):
         guesser = people.new()
         guesser.email = asha.email
@@ -130,27 +130,27 @@ async def test_guesses_for_one_account_are_stopped_from_whatever_address_they_co
     assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ATTEMPTS")
 
 
-async def test_guesses_at_an_account_that_does_not_exist_are_stopped_alike(people: People) -> None:
-    nobody = people.new()
-    reasons = [(await refused(nobody.log_in())).reason for _ in range(12)]
+async def test_guesses_for_an_unknown_account_are_limited_equally(people: People) -> None:
+    stranger = people.new()
+    reasons = [(await refused(stranger.log_in())).reason for _ in range(12)]
     assert reasons == ["INVALID_CREDENTIALS"] * 10 + ["TOO_MANY_ATTEMPTS"] * 2
 
 
-async def test_guesses_in_parallel_are_counted_too(people: People) -> None:
-    asha = await people.registered()
+async def test_concurrent_guesses_are_counted(people: People) -> None:
+    asha = await people.register()
     found = await asyncio.gather(*(refused(asha.log_in("wrong password")) for _ in range(25)))
     assert sum(answer.reason == "INVALID_CREDENTIALS" for answer in found) <= 10
 
 
-async def test_a_successful_login_forgets_the_account_s_failures(people: People) -> None:
-    asha = await people.registered()
+async def test_a_successful_login_resets_the_failures_of_the_account(people: People) -> None:
+    asha = await people.register()
     for _ in range(3):
         for _ in range(6):
             await refused(asha.log_in("wrong password"))
         await asha.log_in()
 
 
-async def test_guesses_from_one_address_are_stopped_whatever_account_they_are_for(people: People) -> None:
+async def test_guesses_for_many_accounts_from_one_address_are_limited(people: People) -> None:
     limit = people.process.settings.login_attempts_per_address
     guesser = people.new()
     reasons = []
@@ -163,15 +163,15 @@ async def test_guesses_from_one_address_are_stopped_whatever_account_they_are_fo
     assert reasons.count("TOO_MANY_ATTEMPTS") == 10
 
 
-async def test_an_address_that_the_client_invents_does_not_dodge_the_limit(people: People) -> None:
-    asha = await people.registered()
+async def test_a_forged_client_address_does_not_evade_the_limit(people: People) -> None:
+    asha = await people.register()
     reasons = []
     for number in range(12):
-        # The edge appends what it saw; what stands before is the client's invention.
+        # The edge appends the address that it saw; earlier entries are sent by the client.
         stub = people.auth(harness.nobody().sending(x_forwarded_for=f"203.0.113.{number}, {asha.address}"))
         request = auth.LoginRequest(email=people.new().email, password="wrong password")
         reasons.append((await refused(stub.Login(request))).reason)
-    counted = await people.stored(
+    counted = await people.query(
         "SELECT attempts FROM throttles WHERE key = %(key)s",
         key=people.app.cipher.blind(f"throttle\0login\0{asha.address}"),
     )
@@ -188,7 +188,7 @@ async def test_an_address_that_the_client_invents_does_not_dodge_the_limit(peopl
         ("x" * 129, "128"),
     ],
 )
-async def test_a_weak_password_is_refused_with_its_field(people: People, password: str, problem: str) -> None:
+async def test_a_weak_password_is_rejected_with_its_field(people: People, password: str, problem: str) -> None:
     asha = people.new()
     asha.password = password
     found = await refused(asha.register())
@@ -196,7 +196,7 @@ async def test_a_weak_password_is_refused_with_its_field(people: People, passwor
     assert problem in found.violations["password"]
 
 
-async def test_a_password_with_the_email_s_name_in_it_is_refused(people: People) -> None:
+async def test_a_password_that_contains_the_name_of_the_email_is_rejected(people: People) -> None:
     asha = people.new()
     asha.password = f"my {asha.email.partition('@')[0]} !"
     assert "password" in (await refused(asha.register())).violations
@@ -205,7 +205,7 @@ async def test_a_password_with_the_email_s_name_in_it_is_refused(people: People)
 @pytest.mark.parametrize(
     "email", ["", "asha", "asha@", "@example.in", "a@b@example.in", "a@example.in\n", "a,b@example.in", "a@example..in"]
 )
-async def test_what_is_no_mailbox_is_refused_with_its_field(people: People, email: str) -> None:
+async def test_an_invalid_email_address_is_rejected_with_its_field(people: People, email: str) -> None:
     asha = people.new()
     asha.email = email
     found = await refused(asha.register())
@@ -216,8 +216,8 @@ async def test_what_is_no_mailbox_is_refused_with_its_field(people: People, emai
 ARABIC = "\u202b\u0622\u0634\u0627\u202c"
 
 
-async def test_names_of_any_script_survive_and_nul_is_refused(people: People) -> None:
-    asha = await people.registered(
+async def test_names_of_any_script_are_stored_and_nul_is_rejected(people: People) -> None:
+    asha = await people.register(
         first_name="आशा", last_name="e\u0301toile 🍋", display_name="\u202b\u0622\u0634\u0627\u202c"
     )
     tokens = await asha.log_in()
@@ -231,7 +231,7 @@ async def test_names_of_any_script_survive_and_nul_is_refused(people: People) ->
     assert "firstName" in found.violations
 
 
-async def test_text_that_grows_in_nfc_is_refused_not_a_fault(people: People) -> None:
+async def test_text_that_grows_in_nfc_is_rejected(people: People) -> None:
     found = await refused(people.new().register(first_name="\u0958" * 100))
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "firstName" in found.violations
@@ -247,12 +247,12 @@ async def test_the_same_password_in_another_unicode_form_logs_in(people: People)
 async def test_an_outdated_hash_is_renewed_at_login(people: People) -> None:
     from argon2 import PasswordHasher
 
-    asha = await people.registered()
+    asha = await people.register()
     old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(OTHER_PASSWORD)
-    await people.stored(
+    await people.query(
         "UPDATE customers SET password_hash = %(hash)s WHERE id = %(id)s RETURNING id", hash=old, id=asha.id
     )
     await asha.log_in(OTHER_PASSWORD)
     await asha.log_in(OTHER_PASSWORD)
-    kept = (await people.stored("SELECT password_hash FROM customers WHERE id = %(id)s", id=asha.id))[0].password_hash
+    kept = (await people.query("SELECT password_hash FROM customers WHERE id = %(id)s", id=asha.id))[0].password_hash
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
