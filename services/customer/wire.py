@@ -228,12 +228,12 @@ def update_profile_from_proto(request: pb.UpdateCustomerRequest) -> UpdateProfil
     return UpdateProfile(
         customer_id=UUID(request.id),
         known_version=version_from_etag(request.etag),
-        phone=None if phone is None else parse_phone(phone),
-        date_of_birth=None if birth_date is None else parse_birth_date(birth_date),
-        gender=None if gender is None else GENDERS.from_proto(gender) if gender else "",
         first_name=_optional_text(request, "first_name", "firstName"),
         last_name=_optional_text(request, "last_name", "lastName"),
         display_name=_optional_text(request, "display_name", "displayName"),
+        phone=None if phone is None else parse_phone(phone),
+        date_of_birth=None if birth_date is None else parse_birth_date(birth_date),
+        gender=None if gender is None else GENDERS.from_proto(gender) if gender else "",
         locale=_optional(request, "locale"),
     )
 

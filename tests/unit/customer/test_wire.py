@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jainshikanji.customer.v1 import customer_service_pb2 as pb
 from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
@@ -55,6 +57,23 @@ def test_an_invalid_birth_date_is_rejected(value: str) -> None:
         wire.parse_birth_date(value)
 
 
+def test_an_invalid_profile_reports_its_first_invalid_field() -> None:
+    fields: dict[str, Any] = {
+        "first_name": " ",
+        "last_name": " ",
+        "display_name": " ",
+        "phone": "12",
+        "date_of_birth": "2001-02-29",
+    }
+    reported = []
+    while fields:
+        with pytest.raises(InvalidArgument) as rejected:
+            wire.update_profile_from_proto(pb.UpdateCustomerRequest(id=str(ID), **fields))
+        reported.append(rejected.value.violations[0][0])
+        del fields[next(iter(fields))]
+    assert reported == ["firstName", "lastName", "displayName", "phone", "dateOfBirth"]
+
+
 def test_the_display_name_takes_precedence_over_first_and_last_name() -> None:
     assert format_name(NewAccount("", display_name="Ash", first_name="Asha", last_name="Jain")) == "Ash"
     assert format_name(NewAccount("", first_name="Asha", last_name="Jain")) == "Asha Jain"
@@ -99,9 +118,9 @@ def test_an_encrypted_value_is_bound_to_its_column() -> None:
 
 
 def test_codes_are_random_and_compared_without_case_and_separators() -> None:
-    made = {generate_code() for _ in range(200)}
-    assert len(made) == 200
-    for code in made:
+    generated = {generate_code() for _ in range(200)}
+    assert len(generated) == 200
+    for code in generated:
         assert len(normalise_code(code)) == CODE_LENGTH
         assert set(normalise_code(code)) <= set(ALPHABET)
         assert normalise_code(f" {code.lower().replace('-', ' - ')}\n") == normalise_code(code)
