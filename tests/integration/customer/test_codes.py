@@ -81,9 +81,9 @@ async def test_a_new_verification_code_replaces_the_old_one(people: People) -> N
     assert people.codes[-1] != old
     await refused(verify(asha, old))
     await verify(asha, people.codes[-1])
-    made = len(people.codes)
+    issued = len(people.codes)
     await asha.auth(tokens).ResendVerification(auth.ResendVerificationRequest())
-    assert len(people.codes) == made
+    assert len(people.codes) == issued
 
 
 async def test_a_password_reset_ends_every_session(people: People) -> None:
@@ -101,16 +101,16 @@ async def test_a_password_reset_ends_every_session(people: People) -> None:
 
 async def test_a_password_reset_responds_equally_for_an_unknown_email_in_similar_time(people: People) -> None:
     asha = await people.register()
-    made = len(people.codes)
+    issued = len(people.codes)
     request = auth.ForgotPasswordRequest(email=people.new().email)
     started = time.perf_counter()
     unknown = await asha.anonymous.ForgotPassword(request)
     unknown_seconds = time.perf_counter() - started
-    assert len(people.codes) == made
+    assert len(people.codes) == issued
     started = time.perf_counter()
     known = await asha.anonymous.ForgotPassword(auth.ForgotPasswordRequest(email=asha.email))
     known_seconds = time.perf_counter() - started
-    assert len(people.codes) == made + 1
+    assert len(people.codes) == issued + 1
     assert known == unknown
     assert min(known_seconds, unknown_seconds) >= 0.25
 
@@ -152,9 +152,9 @@ async def test_emails_to_one_account_are_limited(people: People) -> None:
 async def test_an_inactive_account_gets_no_code(people: People) -> None:
     asha = await people.register()
     await people.query("UPDATE customers SET is_active = false WHERE id = %(id)s::uuid RETURNING id", id=asha.id)
-    made = len(people.codes)
+    issued = len(people.codes)
     await asha.anonymous.ForgotPassword(auth.ForgotPasswordRequest(email=asha.email))
-    assert len(people.codes) == made
+    assert len(people.codes) == issued
 
 
 async def test_a_registration_does_not_wait_for_the_notification_service(people: People) -> None:

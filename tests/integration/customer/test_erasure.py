@@ -94,6 +94,6 @@ async def test_no_email_address_finds_an_erased_account(people: People) -> None:
     tokens = await asha.log_in()
     await asha.customer(tokens).DeleteCustomer(pb.DeleteCustomerRequest(id=asha.id))
     for email in (" ", "erased", f"erased{asha.id}"):
-        made = len(people.codes)
+        issued = len(people.codes)
         await asha.anonymous.ForgotPassword(auth.ForgotPasswordRequest(email=email))
-        assert len(people.codes) == made
+        assert len(people.codes) == issued

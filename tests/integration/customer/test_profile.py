@@ -139,17 +139,17 @@ async def test_an_administrator_reads_every_customer(people: People) -> None:
 
 async def test_an_address_is_read_as_it_was_created_and_stored_encrypted(people: People) -> None:
     asha, stub = await create_customer(people)
-    made = await stub.CreateAddress(
+    created = await stub.CreateAddress(
         pb.CreateAddressRequest(id=asha.id, type=AddressType.WORK, label="दफ़्तर", address=HOME)
     )
-    assert made.address.country == "India"
-    assert made.is_default
-    made.address.country = ""
-    assert made.address == HOME
-    assert (made.type, made.label, made.customer_id) == (AddressType.WORK, "दफ़्तर", asha.id)
-    row = (await people.query("SELECT a::text AS line FROM customer_addresses a WHERE id = %(id)s::uuid", id=made.id))[
-        0
-    ]
+    assert created.address.country == "India"
+    assert created.is_default
+    created.address.country = ""
+    assert created.address == HOME
+    assert (created.type, created.label, created.customer_id) == (AddressType.WORK, "दफ़्तर", asha.id)
+    row = (
+        await people.query("SELECT a::text AS line FROM customer_addresses a WHERE id = %(id)s::uuid", id=created.id)
+    )[0]
     for secret in ("Hill Road", "bakery", "19.0596", "72.8295"):
         assert secret not in row.line
         assert secret.encode().hex() not in row.line
@@ -172,9 +172,12 @@ async def test_at_most_one_address_is_the_default(people: People) -> None:
 
 async def test_concurrent_changes_of_the_default_leave_one_default(people: People) -> None:
     asha, stub = await create_customer(people)
-    made = [await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(5)]
+    created = [await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)) for _ in range(5)]
     await asyncio.gather(
-        *(stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=one.id, is_default=True)) for one in made),
+        *(
+            stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=one.id, is_default=True))
+            for one in created
+        ),
         *(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, is_default=True)) for _ in range(5)),
     )
     listed = await stub.ListAddresses(pb.ListAddressesRequest(id=asha.id))
@@ -184,19 +187,19 @@ async def test_concurrent_changes_of_the_default_leave_one_default(people: Peopl
 
 async def test_an_address_is_updated_in_part_and_stale_updates_are_rejected(people: People) -> None:
     asha, stub = await create_customer(people)
-    made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, label="Home"))
+    created = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME, label="Home"))
     moved = PostalAddress(address_line1="1, MG Road", city="Pune", state="Maharashtra", postal_code="411001")
     written = await stub.UpdateAddress(
-        pb.UpdateAddressRequest(id=asha.id, address_id=made.id, address=moved, etag=made.etag)
+        pb.UpdateAddressRequest(id=asha.id, address_id=created.id, address=moved, etag=created.etag)
     )
     assert (written.label, written.address.city, written.address.landmark) == ("Home", "Pune", "")
     assert not written.address.HasField("location")
     found = await refused(
-        stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=made.id, label="", etag=made.etag))
+        stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=created.id, label="", etag=created.etag))
     )
     assert found.reason == "STALE_ETAG"
-    await stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id))
-    gone = await refused(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=made.id)))
+    await stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=created.id))
+    gone = await refused(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=created.id)))
     assert gone.code is grpc.StatusCode.NOT_FOUND
 
 
@@ -319,9 +322,9 @@ async def test_a_page_token_of_another_list_is_rejected(people: People) -> None:
 
 async def test_order_reads_the_contact_and_the_delivery_address(people: People) -> None:
     asha, stub = await create_customer(people, last_name="Jain")
-    made = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
+    created = await stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME))
     order = people.customer(harness.service("order"))
-    found = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=made.id))
+    found = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=created.id))
     assert (found.name, found.email, found.phone) == ("Asha Jain", asha.email, "")
     assert (found.address.address_line1, found.address.location) == (HOME.address_line1, HOME.location)
     bare = await order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id))

@@ -254,5 +254,5 @@ async def test_an_outdated_hash_is_renewed_at_login(people: People) -> None:
     )
     await asha.log_in(OTHER_PASSWORD)
     await asha.log_in(OTHER_PASSWORD)
-    kept = (await people.query("SELECT password_hash FROM customers WHERE id = %(id)s", id=asha.id))[0].password_hash
-    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    stored = (await people.query("SELECT password_hash FROM customers WHERE id = %(id)s", id=asha.id))[0].password_hash
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -156,18 +156,18 @@ async def test_the_oldest_session_ends_when_the_limit_is_exceeded(people: People
 
 async def test_a_logout_ends_the_session_in_every_service(people: People) -> None:
     asha = await people.register()
-    kept, tokens = await asha.log_in(), await asha.log_in()
+    other, tokens = await asha.log_in(), await asha.log_in()
     await asha.auth(tokens).Logout(auth.LogoutRequest())
     assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     assert tokens.session_id in await list_revoked(people)
     revoked = await people.auth(harness.service("order")).ListRevokedSessions(auth.ListRevokedSessionsRequest())
     assert tokens.session_id in revoked.session_ids
-    assert kept.session_id not in revoked.session_ids
+    assert other.session_id not in revoked.session_ids
     async with asyncio.timeout(2):
         while await answers(asha.auth(tokens)):
             await asyncio.sleep(0.02)
     assert (await refused(asha.auth(tokens).GetMe(auth.GetMeRequest()))).code is grpc.StatusCode.UNAUTHENTICATED
-    assert (await asha.auth(kept).GetMe(auth.GetMeRequest())).session_id == kept.session_id
+    assert (await asha.auth(other).GetMe(auth.GetMeRequest())).session_id == other.session_id
 
 
 async def test_a_session_of_another_account_is_not_found(people: People) -> None:
@@ -319,10 +319,10 @@ async def test_a_logout_clears_the_cookies(people: People) -> None:
     asha = await people.register()
     browser = Browser(people, asha)
     await browser.call("Login", auth.LoginRequest(email=asha.email, password=asha.password, use_cookies=True))
-    kept = browser.jar["rt"]
+    refresh_token = browser.jar["rt"]
     await browser.call("Logout", auth.LogoutRequest(), access=browser.jar["at"])
     assert browser.jar == {}
-    browser.jar["rt"] = kept
+    browser.jar["rt"] = refresh_token
     with pytest.raises(grpc.aio.AioRpcError):
         await browser.call("Refresh", auth.RefreshRequest())
     assert browser.jar == {}

@@ -222,9 +222,9 @@ async def test_the_bootstrap_command_reads_the_password_from_standard_input(
     runner = CliRunner()
     without = await asyncio.to_thread(runner.invoke, command_line(SERVICE), arguments)
     assert without.exit_code == 2
-    made = await asyncio.to_thread(runner.invoke, command_line(SERVICE), [*arguments, "--password-stdin"], PASSWORD)
-    assert made.exit_code == 0, made.output
-    assert PASSWORD not in made.output
+    created = await asyncio.to_thread(runner.invoke, command_line(SERVICE), [*arguments, "--password-stdin"], PASSWORD)
+    assert created.exit_code == 0, created.output
+    assert PASSWORD not in created.output
     assert claims((await boss.log_in()).access_token)["admin"] is True
     weak = await asyncio.to_thread(runner.invoke, command_line(SERVICE), [*arguments, "--password-stdin"], "1234567890")
     assert weak.exit_code == 1

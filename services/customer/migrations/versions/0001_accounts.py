@@ -17,7 +17,7 @@ depends_on = None
 def upgrade() -> None:
     create_chassis_tables()
     _accounts()
-    _what_belongs_to_an_account()
+    _account_details()
     _sessions()
     _codes()
     _roles()
@@ -43,8 +43,8 @@ def upgrade() -> None:
 
 
 def _accounts() -> None:
-    # Ciphertext does not fit the design document's VARCHARs and is never equal twice: the blind indexes carry
-    # the UNIQUEs and the names of the indexes.
+    # Ciphertext is longer than the VARCHARs of the design document, and two encryptions of a value differ. The UNIQUE
+    # constraints and the index names therefore belong to the blind indexes.
     op.execute(
         """
         CREATE TABLE customers (
@@ -87,7 +87,7 @@ def _accounts() -> None:
     )
 
 
-def _what_belongs_to_an_account() -> None:
+def _account_details() -> None:
     op.execute(
         """
         CREATE TABLE customer_addresses (
@@ -146,8 +146,8 @@ def _what_belongs_to_an_account() -> None:
 
 
 def _sessions() -> None:
-    # A session is a family of refresh tokens. It keeps hashes only: of the token that is good, and of the one before
-    # with the salt that derives its successor again, for a client that refreshed twice at once.
+    # A session stores hashes of two refresh tokens: the valid one and the previous one. The salt derives the successor
+    # of the previous token again, for a client that refreshes twice in parallel.
     # idx_sessions_token would repeat the UNIQUE of refresh_token.
     op.execute(
         """
