@@ -19,7 +19,7 @@ from bench.sections import Figure, Goal, Section, compute_ratio, find_result
 from bench.stack import LIMITS, StackFailed
 from devstack.edge import Edge
 from devstack.ports import LOOPBACK, free_port
-from services.inventory.queries.products import PRODUCT
+from services.inventory.queries.products import GET_PRODUCT
 
 CONNECTIONS = 16
 CACHED, UNCACHED, DIRECT = f"{PLATFORM}, service cache", f"{PLATFORM}, no cache", "Envoy alone, same bytes"
@@ -152,7 +152,7 @@ def _fill_cache(contender: Contender) -> None:
 
 def _make_pgbench_script() -> str:
     """The service's own statement, with a random product."""
-    statement = PRODUCT.text.decode().replace("%%", "%")
+    statement = GET_PRODUCT.text.decode().replace("%%", "%")
     statement = statement.replace("%(store_id)s::UUID", "NULL::uuid").replace("%(store_id)s", "NULL::uuid")
     product = "('00000000-0000-4000-8000-' || lpad((:number)::text, 12, '0'))::uuid"
     statement = re.sub(r"%\(product_id\)s(::UUID)?", product, statement)

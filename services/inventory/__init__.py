@@ -1,9 +1,9 @@
-"""The menu, and how much there is of it in each store.
+"""The menu, the stock of each store, and purchasing.
 
-Owns: products, their options, categories, what differs in a store; stock, its movements, batches and reservations;
-suppliers and purchase orders.
-Publishes: ProductCreated, ProductUpdated, ProductDeleted, StockReserved, StockReleased, StockLow, ProductOutOfStock,
+Owns `inventory_db`: products with their options, categories and store offers; stock with its movements, batches and
+reservations; suppliers and purchase orders.
+Publishes ProductCreated, ProductUpdated, ProductDeleted, StockReserved, StockReleased, StockLow, ProductOutOfStock,
 StockRestocked.
-Hears: OrderConfirmed (goods are given out), OrderCancelled (goods come back), ReviewPosted and ReviewUpdated (the
-rating's read copy), and its own product and stock events (caches).
+Consumes OrderConfirmed (commits the reservation), OrderCancelled (returns it), ReviewPosted and ReviewUpdated (the copy
+of the rating). Subscribes to its own product and stock events, for its caches.
 """

@@ -1,4 +1,6 @@
-"""The composition root of inventory: `python -m services.inventory`."""
+"""Composition root: `python -m services.inventory`."""
+
+from __future__ import annotations
 
 from chassis import Loop, Service
 from services.identity import IDENTITY
@@ -6,7 +8,7 @@ from services.inventory.app import InventoryApp
 from services.inventory.events import HANDLERS, LISTENERS
 from services.inventory.model.tables import Base
 from services.inventory.servicer import ProductServicer, PurchasingServicer, StockServicer
-from services.inventory.usecases.reservations import forget_settled, recover_forgotten
+from services.inventory.usecases.reservations import purge_reservations, recover_reservations
 
 SERVICE = Service(
     "inventory",
@@ -16,8 +18,8 @@ SERVICE = Service(
     handlers=HANDLERS,
     listeners=LISTENERS,
     loops=[
-        Loop("recover-reservations", every=60.0, run=recover_forgotten),
-        Loop("forget-reservations", every=3600.0, run=forget_settled),
+        Loop("recover-reservations", every=60.0, run=recover_reservations),
+        Loop("purge-reservations", every=3600.0, run=purge_reservations),
     ],
     tables=Base.metadata,
 )

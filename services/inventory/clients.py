@@ -1,4 +1,4 @@
-"""What inventory asks other services."""
+"""Calls to other services."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from jainshikanji.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from chassis.rpc.channels import Channels
 
-# As many as order answers at once.
-MOST_STATES = 100
+# The limit of BatchGetOrderStates.
+MAX_STATES = 100
 
 
-async def order_states(peers: Channels, order_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The state of each order that order knows, as in CONFIRMED; PENDING while it is being placed.
+async def get_order_states(channels: Channels, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The state of each order, as in CONFIRMED; unknown orders are left out. An order that is being placed is PENDING.
 
-    Raises Unavailable when order does not answer.
+    Raises Unavailable when the order service does not respond.
     """
     request = BatchGetOrderStatesRequest(order_ids=[str(order_id) for order_id in order_ids])
-    answer = await peers.stub("order", OrderServiceStub).BatchGetOrderStates(request)
-    return {UUID(state.order_id): OrderStatus.Value.Name(state.status) for state in answer.states}
+    response = await channels.stub("order", OrderServiceStub).BatchGetOrderStates(request)
+    return {UUID(state.order_id): OrderStatus.Value.Name(state.status) for state in response.states}

@@ -1,5 +1,1 @@
-"""The tables, the rules of menu and stock, and why something is refused."""
-
-from services.inventory.model.tables import Base
-
-__all__ = ["Base"]
+"""Rules and tables of the inventory service."""

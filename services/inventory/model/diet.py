@@ -1,12 +1,12 @@
-"""What a product may claim: a diet must not be contradicted by the product's own words."""
+"""Diets: a product may claim one unless its tags or ingredients contradict it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-# Onion, garlic and what grows below the ground, in English and in the Hindi and Marathi words of menus. Turmeric, and
-# ginger that is dried, are spices: Jain kitchens use them.
+# Onion, garlic and root vegetables, in English, and in Hindi and Marathi words of menus. Turmeric and dried ginger are
+# spices, which Jain kitchens use.
 _UNDERGROUND = frozenset(
     {
         "onion",
@@ -77,19 +77,19 @@ _DRIED = frozenset({"dry", "dried", "powder", "powdered", "ground"})
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u200c\u200d])*")
 
 
-def jain_conflicts(texts: Iterable[str]) -> list[str]:
-    """The tags or ingredients that no Jain product may have, as written.
+def find_jain_conflicts(texts: Iterable[str]) -> list[str]:
+    """The tags or ingredients that a Jain product must not have, unchanged.
 
-    "no onion, no garlic", "onion-free" and "dry ginger" are none.
+    "no onion, no garlic", "onion-free" and "dry ginger" are allowed.
     """
-    return [text for text in texts if any(_forbidden(_words(text)))]
+    return [text for text in texts if any(_find_forbidden(_split(text)))]
 
 
-def _words(text: str) -> list[str]:
-    return [_singular(word) for word in _WORD.findall(text.lower())]
+def _split(text: str) -> list[str]:
+    return [_make_singular(word) for word in _WORD.findall(text.lower())]
 
 
-def _singular(word: str) -> str:
+def _make_singular(word: str) -> str:
     for plural, singular in (("oes", "o"), ("ishes", "ish"), ("s", "")):
         candidate = word.removesuffix(plural) + singular if word.endswith(plural) else word
         if candidate in _UNDERGROUND or candidate == "vegetable":
@@ -97,17 +97,17 @@ def _singular(word: str) -> str:
     return word
 
 
-def _forbidden(words: list[str]) -> Iterator[str]:
-    """The words that name something forbidden, those that are denied left out."""
-    denied = False
+def _find_forbidden(words: list[str]) -> Iterator[str]:
+    """The words that name a forbidden ingredient, except negated ones."""
+    negated = False
     for at, word in enumerate(words):
         before = words[at - 1] if at else ""
         following = words[at + 1] if at + 1 < len(words) else ""
         if word in _NEGATIONS:
-            denied = True
+            negated = True
         elif word in _UNDERGROUND or (word, following) in _PHRASES:
             is_spice = word == "ginger" and not _DRIED.isdisjoint({before, following})
-            if not (denied or is_spice or following == "free"):
+            if not (negated or is_spice or following == "free"):
                 yield word
         elif word not in _CONNECTIVES:
-            denied = False
+            negated = False

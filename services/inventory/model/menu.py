@@ -1,4 +1,4 @@
-"""Rules of the menu: names for addresses, days of sale, and how options are chosen."""
+"""Rules of the menu: slugs, dates of sale, and the choice of options."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-# Products belong to no store, so their days are the house's.
+# Products belong to no store, so their dates are in the time zone of the platform.
 ZONE = ZoneInfo("Asia/Kolkata")
 ZERO = Decimal("0.00")
 CHECKBOX = "checkbox"
 
 
-def today(moment: datetime) -> date:
-    """The day that a moment is in, for scheduled availability."""
-    return moment.astimezone(ZONE).date()
+def local_date(at: datetime) -> date:
+    """The date of a time, for scheduled availability."""
+    return at.astimezone(ZONE).date()
 
 
-def on_schedule(schedule: dict[str, str] | None, day: date) -> bool:
-    """Whether a product with this `{startDate, endDate}` is on sale that day; both days are included."""
+def is_on_sale(schedule: dict[str, str] | None, day: date) -> bool:
+    """Whether a product with this `{startDate, endDate}` is on sale on that date; both dates are included."""
     if not schedule:
         return True
     iso = day.isoformat()
     return (schedule.get("startDate") or iso) <= iso <= (schedule.get("endDate") or iso)
 
 
-def slugify(name: str, limit: int) -> str:
-    """ "Mango Lassi (large)" becomes "mango-lassi-large"; empty when the name has no Latin letter or digit."""
+def make_slug(name: str, limit: int) -> str:
+    """ "mango-lassi-large" from "Mango Lassi (large)"; empty when the name has no Latin letter or digit."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:limit].strip("-")
 
 
-def word(text: str) -> str:
-    """A tag or an ingredient as it is kept: in small letters."""
+def normalise_tag(text: str) -> str:
+    """The stored form of a tag or an ingredient: lower case."""
     return text.strip().lower()
 
 
-def words(texts: Iterable[str]) -> list[str]:
-    """Each once, in the order given."""
-    return [kept for kept in dict.fromkeys(map(word, texts)) if kept]
+def normalise_tags(texts: Iterable[str]) -> list[str]:
+    """The distinct tags in their order, without empty ones."""
+    return [tag for tag in dict.fromkeys(map(normalise_tag, texts)) if tag]
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice and what it adds to the unit price."""
+    """An option of a customization; `price_modifier` is added to the unit price."""
 
     id: UUID
     name: str
@@ -58,7 +58,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Customization:
-    """Something to choose: `radio` and `select` take one option, `checkbox` many."""
+    """A customization of a product: `radio` and `select` accept one option, `checkbox` several."""
 
     id: UUID
     name: str
@@ -67,64 +67,65 @@ class Customization:
     options: tuple[Option, ...]
 
     @property
-    def takes_many(self) -> bool:
+    def accepts_many(self) -> bool:
+        """Whether several options may be chosen."""
         return self.type == CHECKBOX
 
     @property
-    def least(self) -> Decimal:
-        """The least that any allowed choice adds."""
+    def minimum(self) -> Decimal:
+        """The smallest amount that an allowed choice adds."""
         modifiers = [option.price_modifier for option in self.options]
-        if self.takes_many:
-            below = sum((modifier for modifier in modifiers if modifier < 0), ZERO)
-            return below or (min(modifiers) if self.is_required else ZERO)
+        if self.accepts_many:
+            negative = sum((modifier for modifier in modifiers if modifier < 0), ZERO)
+            return negative or (min(modifiers) if self.is_required else ZERO)
         return min(modifiers) if self.is_required else min([ZERO, *modifiers])
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An option that was taken, and of which customization."""
+    """A chosen option and the name of its customization."""
 
     customization: str
     option: Option
 
 
-class ChoiceRefused(ValueError):
-    """The options may not be chosen like this; the text says why."""
+class InvalidChoice(ValueError):
+    """The options cannot be chosen; the text says why."""
 
 
-def choose(customizations: Sequence[Customization], wanted: Sequence[UUID]) -> list[Choice]:
-    """What is taken when `wanted` is asked for, in display order. Raises ChoiceRefused.
+def choose_options(customizations: Sequence[Customization], option_ids: Sequence[UUID]) -> list[Choice]:
+    """The chosen options in display order. Raises InvalidChoice.
 
-    A required customization that is left open takes its defaults, where it has any.
+    A required customization without a chosen option gets its default options, if it has any.
     """
-    unknown = set(wanted)
+    unknown = set(option_ids)
     choices: list[Choice] = []
     for customization in customizations:
-        taken = [option for option in customization.options if option.id in unknown]
-        unknown.difference_update(option.id for option in taken)
-        if len(taken) > 1 and not customization.takes_many:
-            raise ChoiceRefused(f"only one option of {customization.name!r} may be chosen")
-        if not taken and customization.is_required:
-            taken = [option for option in customization.options if option.is_default]
-            if not taken:
-                raise ChoiceRefused(f"an option of {customization.name!r} must be chosen")
-        choices.extend(Choice(customization.name, option) for option in taken)
+        chosen = [option for option in customization.options if option.id in unknown]
+        unknown.difference_update(option.id for option in chosen)
+        if len(chosen) > 1 and not customization.accepts_many:
+            raise InvalidChoice(f"only one option of {customization.name!r} may be chosen")
+        if not chosen and customization.is_required:
+            chosen = [option for option in customization.options if option.is_default]
+            if not chosen:
+                raise InvalidChoice(f"an option of {customization.name!r} must be chosen")
+        choices.extend(Choice(customization.name, option) for option in chosen)
     if unknown:
-        raise ChoiceRefused("an option is not one of this product")
+        raise InvalidChoice("an option does not belong to this product")
     return choices
 
 
-def unit_price(price: Decimal, choices: Sequence[Choice]) -> Decimal:
-    """The price of one with its options; never below zero."""
+def compute_unit_price(price: Decimal, choices: Sequence[Choice]) -> Decimal:
+    """The price of one unit with its options; never below zero."""
     return max(ZERO, price + sum((choice.option.price_modifier for choice in choices), ZERO))
 
 
 def check_customizations(price: Decimal, customizations: Sequence[Customization]) -> str | None:
-    """Why these customizations cannot be, in one sentence; None when they can."""
+    """The problem of these customizations as a sentence; None when they are valid."""
     for customization in customizations:
         defaults = sum(option.is_default for option in customization.options)
-        if defaults > 1 and not customization.takes_many:
-            return f"{customization.name!r} takes one option and has {defaults} defaults"
-    if price + sum((customization.least for customization in customizations), ZERO) < 0:
-        return "some choice of options would cost less than nothing"
+        if defaults > 1 and not customization.accepts_many:
+            return f"{customization.name!r} accepts one option and has {defaults} defaults"
+    if price + sum((customization.minimum for customization in customizations), ZERO) < 0:
+        return "a choice of options would have a negative price"
     return None

@@ -1,4 +1,4 @@
-"""Rules of stock: what a movement is called, which thresholds it crosses, how a purchase order moves."""
+"""Rules of stock: kinds of movements, thresholds, and states of purchase orders."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
-from services.inventory.model.refusals import PurchaseOrderState
+from services.inventory.errors import PurchaseOrderState
 
-RECEIVE = "receive"
-RESERVE = "reserve"
-RELEASE = "release"
-COMMIT = "commit"
-ADJUST = "adjust"
-SPOIL = "spoil"
-RETURN = "return"
+# Kinds of movements.
+RECEIVE: Final = "receive"
+RESERVE: Final = "reserve"
+RELEASE: Final = "release"
+COMMIT: Final = "commit"
+ADJUST: Final = "adjust"
+SPOIL: Final = "spoil"
+RETURN: Final = "return"
 
-HELD = "held"
-RELEASED = "released"
-RETURNED = "returned"
+# States of reservations.
+HELD: Final = "held"
+RELEASED: Final = "released"
+RETURNED: Final = "returned"
 
-PENDING = "pending"
-CONFIRMED = "confirmed"
-RECEIVED = "received"
-CANCELLED = "cancelled"
+# States of purchase orders.
+PENDING: Final = "pending"
+CONFIRMED: Final = "confirmed"
+RECEIVED: Final = "received"
+CANCELLED: Final = "cancelled"
 
-_NEXT: Mapping[str, frozenset[str]] = MappingProxyType(
+_TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         PENDING: frozenset({CONFIRMED, CANCELLED}),
         CONFIRMED: frozenset({RECEIVED, CANCELLED}),
@@ -38,27 +42,28 @@ _NEXT: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
-def check_step(status: str, to: str) -> None:
-    """Raises PurchaseOrderState when a purchase order may not go from one state to the other."""
-    if to not in _NEXT[status]:
+def check_transition(status: str, to: str) -> None:
+    """Raises PurchaseOrderState when a purchase order has no transition between the two states."""
+    if to not in _TRANSITIONS[status]:
         raise PurchaseOrderState(status)
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How much there is, and below what the alarm rings."""
+    """The stock of a product, and its threshold."""
 
     stock: int
     min_stock: int
 
     @property
     def is_low(self) -> bool:
+        """Whether the stock is at or below the threshold."""
         return self.stock <= self.min_stock
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Thresholds that one change of stock went across. Each tells its direction, so nothing is told twice."""
+    """The thresholds that a change of stock crosses, with their direction, so that each event is published once."""
 
     ran_low: bool
     ran_out: bool
@@ -66,26 +71,13 @@ class Crossing:
     above_min_stock: bool
 
     @property
-    def restocked(self) -> bool:
+    def is_restocked(self) -> bool:
+        """Whether StockRestocked is published."""
         return self.back_in_stock or self.above_min_stock
 
 
-@dataclass(frozen=True, slots=True)
-class StockChange:
-    """The stock of a product in a store, before and after."""
-
-    product_id: UUID
-    store_id: UUID
-    product_name: str
-    before: int
-    after: int
-    min_before: int
-    min_after: int
-    reorder_point: int
-
-
-def crossing(before: Level, after: Level) -> Crossing:
-    """What a change from one level to the other crosses."""
+def find_crossing(before: Level, after: Level) -> Crossing:
+    """The thresholds between two levels."""
     return Crossing(
         ran_low=after.is_low and not before.is_low,
         ran_out=after.stock == 0 and before.stock > 0,
@@ -96,7 +88,7 @@ def crossing(before: Level, after: Level) -> Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Units of a product that came in together."""
+    """Units of a product that are received together."""
 
     product_id: UUID
     quantity: int
@@ -106,13 +98,13 @@ class Goods:
 
 
 def sum_lines(lines: Iterable[tuple[UUID, int]]) -> dict[UUID, int]:
-    """Quantities by product, products in order: two lines of one product take from one stock."""
+    """Quantities by product, sorted by product: two lines of one product share one stock."""
     totals: dict[UUID, int] = {}
     for product_id, quantity in lines:
         totals[product_id] = totals.get(product_id, 0) + quantity
     return dict(sorted(totals.items()))
 
 
-def proposed_quantity(current_stock: int, max_stock: int, on_order: int) -> int:
-    """What fills the store up, less what is coming already."""
+def propose_quantity(current_stock: int, max_stock: int, on_order: int) -> int:
+    """The quantity that reaches the maximum stock, without what is on order."""
     return max(0, max_stock - current_stock - on_order)

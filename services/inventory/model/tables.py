@@ -1,4 +1,4 @@
-"""The tables of `inventory_db`; migrations say the same in SQL."""
+"""The tables of the inventory service."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ NOT_DELETED = text("deleted_at IS NULL")
 
 
 class Base(DeclarativeBase):
+    """All tables of this service."""
+
     metadata = service_metadata()
     type_annotation_map = type_annotations
 
 
 class Category(Base):
-    """A heading of the menu; products name it by slug."""
+    """A category of the menu; products refer to it by slug."""
 
     __tablename__ = "categories"
 
@@ -61,7 +63,7 @@ class Category(Base):
 
 
 class Product(Base):
-    """Something on the menu. `rating` and `review_count` are copies that review feeds."""
+    """A product of the menu. `rating` and `review_count` are copies of data of the review service."""
 
     __tablename__ = "products"
 
@@ -154,7 +156,7 @@ class Product(Base):
 
 
 class ProductCustomization(Base):
-    """Something to choose about a product."""
+    """A customization of a product."""
 
     __tablename__ = "product_customizations"
 
@@ -173,7 +175,7 @@ class ProductCustomization(Base):
 
 
 class CustomizationOption(Base):
-    """One choice of a customization."""
+    """An option of a customization."""
 
     __tablename__ = "customization_options"
 
@@ -189,7 +191,7 @@ class CustomizationOption(Base):
 
 
 class ProductStoreOffer(Base):
-    """What differs from the catalogue in one store."""
+    """The price and the availability of a product in one store, where they differ from the catalogue."""
 
     __tablename__ = "product_store_offers"
 
@@ -203,7 +205,7 @@ class ProductStoreOffer(Base):
 
 
 class Supplier(Base):
-    """Who sells to the house. Email, phone and address are sealed."""
+    """A supplier. Email, phone and address are encrypted."""
 
     __tablename__ = "suppliers"
 
@@ -279,7 +281,7 @@ class PurchaseOrderItem(Base):
 
 
 class InventoryItem(Base):
-    """The stock of one product in one store: always the sum of its movements."""
+    """The stock of a product in a store: the sum of its movements."""
 
     __tablename__ = "inventory"
 
@@ -312,7 +314,7 @@ class InventoryItem(Base):
 
 
 class StockBatch(Base):
-    """Goods that came in together; what remains of all batches is the stock plus what is held for orders."""
+    """Units that were received together. The remaining units of all batches are the stock and the reserved units."""
 
     __tablename__ = "stock_batches"
 
@@ -348,7 +350,7 @@ class StockBatch(Base):
 
 
 class StockMovement(Base):
-    """One change of stock, by whom and why. Never changed, never deleted."""
+    """A change of stock with its actor and reason. Append-only."""
 
     __tablename__ = "stock_movements"
 
@@ -382,7 +384,7 @@ class StockMovement(Base):
 
 
 class StockReservation(Base):
-    """What is held for an order. Released without lines: the release came before the reservation."""
+    """The stock that is reserved for an order. Released without lines: the release arrived before the reservation."""
 
     __tablename__ = "stock_reservations"
 

@@ -1,76 +1,103 @@
-"""Statements about suppliers and purchase orders."""
+"""Suppliers and purchase orders."""
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, func, insert, select, update
+from uuid import UUID
 
-from chassis.database import sql, statement
-from services.inventory.model.tables import Product, PurchaseOrder, PurchaseOrderItem, Supplier
+from chassis.database import sql
+from chassis.database.rows import column_names, field_names, placeholders, unnest
+from services.inventory.rows import (
+    NewPurchaseOrder,
+    NewPurchaseOrderItem,
+    NewSupplier,
+    PurchaseOrderItemRow,
+    PurchaseOrderRow,
+    SupplierRow,
+)
 
-SUPPLIERS = sql(
-    """
-    SELECT *, lower(name) AS sort_name FROM suppliers
+_SUPPLIER_COLUMNS = column_names(SupplierRow).replace("sort_name", "lower(name) AS sort_name")
+
+LIST_SUPPLIERS = sql(
+    f"""
+    SELECT {_SUPPLIER_COLUMNS} FROM suppliers
     WHERE (%(include_inactive)s OR is_active)
       AND (%(after_name)s::text IS NULL OR (lower(name), id) > (%(after_name)s, %(after_id)s::uuid))
     ORDER BY lower(name), id LIMIT %(limit)s
-    """
+    """,  # noqa: S608 - column names of the row type
+    row=SupplierRow,
 )
-SUPPLIER = statement(select(*Supplier.__table__.columns).where(Supplier.id == bindparam("supplier_id")))
-LOCK_SUPPLIER = statement(
-    select(*Supplier.__table__.columns).where(Supplier.id == bindparam("supplier_id")).with_for_update(key_share=True)
+GET_SUPPLIER = sql(
+    f"SELECT {_SUPPLIER_COLUMNS} FROM suppliers WHERE id = %(supplier_id)s",  # noqa: S608 - column names of the row type
+    row=SupplierRow,
 )
-_SUPPLIER_FIELDS = ("name", "email", "phone", "address", "contact_person", "payment_terms", "tax_id", "is_active")
-INSERT_SUPPLIER = statement(insert(Supplier).returning(*Supplier.__table__.columns), columns=_SUPPLIER_FIELDS)
-UPDATE_SUPPLIER = statement(
-    update(Supplier)
-    .where(Supplier.id == bindparam("supplier_id"))
-    .values(updated_at=func.now(), **{name: bindparam(name) for name in _SUPPLIER_FIELDS})
-    .returning(*Supplier.__table__.columns)
+LOCK_SUPPLIER = sql(
+    f"SELECT {_SUPPLIER_COLUMNS} FROM suppliers WHERE id = %(supplier_id)s FOR NO KEY UPDATE",  # noqa: S608 - column names of the row type
+    row=SupplierRow,
+)
+INSERT_SUPPLIER = sql(
+    f"""
+    INSERT INTO suppliers ({column_names(NewSupplier)}) VALUES ({placeholders(NewSupplier)})
+    RETURNING {_SUPPLIER_COLUMNS}
+    """,  # noqa: S608 - column names of the row types
+    row=SupplierRow,
+)
+UPDATE_SUPPLIER = sql(
+    f"""
+    UPDATE suppliers SET {", ".join(f"{name} = %({name})s" for name in field_names(NewSupplier))}, updated_at = now()
+    WHERE id = %(supplier_id)s RETURNING {_SUPPLIER_COLUMNS}
+    """,  # noqa: S608 - column names of the row types
+    row=SupplierRow,
 )
 
-_ORDER = [column for column in PurchaseOrder.__table__.columns if column.name != "cancellation_reason"]
-# Whose purchase order it is, is part of the SELECT: a foreign one is not found.
-_MINE = "(%(everything)s OR store_id = ANY(%(tenants)s::uuid[]))"
-_ORDER_COLUMNS = ", ".join(column.name for column in _ORDER)
+_ORDER_COLUMNS = column_names(PurchaseOrderRow)
+# A purchase order outside the caller's scope is not found.
+_IN_SCOPE = "(%(everything)s OR store_id = ANY(%(tenants)s::uuid[]))"
 
-PURCHASE_ORDER = sql(f"SELECT {_ORDER_COLUMNS} FROM purchase_orders WHERE id = %(id)s AND {_MINE}")  # noqa: S608
+GET_PURCHASE_ORDER = sql(
+    f"SELECT {_ORDER_COLUMNS} FROM purchase_orders WHERE id = %(id)s AND {_IN_SCOPE}",  # noqa: S608 - constants of this module
+    row=PurchaseOrderRow,
+)
 LOCK_PURCHASE_ORDER = sql(
-    f"SELECT {_ORDER_COLUMNS} FROM purchase_orders WHERE id = %(id)s AND {_MINE} FOR NO KEY UPDATE"  # noqa: S608
+    f"SELECT {_ORDER_COLUMNS} FROM purchase_orders WHERE id = %(id)s AND {_IN_SCOPE} FOR NO KEY UPDATE",  # noqa: S608 - constants of this module
+    row=PurchaseOrderRow,
 )
-PURCHASE_ORDERS = sql(
+LIST_PURCHASE_ORDERS = sql(
     f"""
     SELECT {_ORDER_COLUMNS} FROM purchase_orders
-    WHERE {_MINE}
+    WHERE {_IN_SCOPE}
       AND (%(store_id)s::uuid IS NULL OR store_id = %(store_id)s)
       AND (%(supplier_id)s::uuid IS NULL OR supplier_id = %(supplier_id)s)
       AND (%(status)s::text IS NULL OR status = %(status)s)
       AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) < (%(after_at)s, %(after_id)s::uuid))
     ORDER BY created_at DESC, id DESC LIMIT %(limit)s
-    """  # noqa: S608 - constants of this module
+    """,  # noqa: S608 - constants of this module
+    row=PurchaseOrderRow,
 )
-ITEMS = statement(
-    select(*PurchaseOrderItem.__table__.columns, Product.name.label("product_name"))
-    .join(Product, Product.id == PurchaseOrderItem.product_id)
-    .where(PurchaseOrderItem.purchase_order_id == bindparam("purchase_order_id"))
-    .order_by(PurchaseOrderItem.product_id)
+LIST_ITEMS = sql(
+    """
+    SELECT item.id, item.product_id, item.quantity, item.unit_price, item.total_price, item.received_quantity,
+           products.name AS product_name
+    FROM purchase_order_items item JOIN products ON products.id = item.product_id
+    WHERE item.purchase_order_id = %(purchase_order_id)s ORDER BY item.product_id
+    """,
+    row=PurchaseOrderItemRow,
 )
-KNOWN_PRODUCTS = sql("SELECT id FROM products WHERE id = ANY(%(product_ids)s::uuid[]) AND deleted_at IS NULL")
+LIST_KNOWN_PRODUCTS = sql(
+    "SELECT id FROM products WHERE id = ANY(%(product_ids)s::uuid[]) AND deleted_at IS NULL", value=UUID
+)
+# Returns no row when the number is taken.
 INSERT_PURCHASE_ORDER = sql(
-    """
-    INSERT INTO purchase_orders (po_number, supplier_id, store_id, subtotal, tax, shipping, total, order_date,
-                                 expected_delivery_date, notes, created_by)
-    VALUES (%(po_number)s, %(supplier_id)s, %(store_id)s, %(subtotal)s, %(tax)s, %(shipping)s, %(total)s,
-            %(order_date)s, %(expected_delivery_date)s, %(notes)s, %(created_by)s)
+    f"""
+    INSERT INTO purchase_orders ({column_names(NewPurchaseOrder)}) VALUES ({placeholders(NewPurchaseOrder)})
     ON CONFLICT (po_number) DO NOTHING RETURNING id
-    """
+    """,  # noqa: S608 - column names of the row type
+    value=UUID,
 )
 INSERT_ITEMS = sql(
-    """
-    INSERT INTO purchase_order_items (purchase_order_id, product_id, quantity, unit_price, total_price)
-    SELECT %(purchase_order_id)s, product_id, quantity, unit_price, quantity * unit_price
-    FROM unnest(%(product_ids)s::uuid[], %(quantities)s::int[], %(unit_prices)s::numeric[])
-        AS l(product_id, quantity, unit_price)
-    """
+    f"""
+    INSERT INTO purchase_order_items ({column_names(NewPurchaseOrderItem)})
+    SELECT {column_names(NewPurchaseOrderItem)} FROM {unnest(NewPurchaseOrderItem)}
+    """  # noqa: S608 - column names of the row type
 )
 SET_STATUS = sql(
     """

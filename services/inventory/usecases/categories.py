@@ -1,94 +1,67 @@
-"""The headings of the menu."""
+"""Categories of the menu."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from jainshikanji.inventory.v1 import category_pb2, product_service_pb2
 from psycopg.errors import UniqueViolation
 
+from chassis import Caller
 from chassis.database import Transaction
+from chassis.database.rows import parameters
 from chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from chassis.ids import new_id
-from chassis.rpc.call import Caller
-from services.inventory import wire
+from services.inventory import queries
 from services.inventory.app import InventoryApp
-from services.inventory.model.menu import slugify
-from services.inventory.model.refusals import CategoryTaken
-from services.inventory.queries import products as q
+from services.inventory.commands import CreateCategory, UpdateCategory
+from services.inventory.errors import CategoryTaken
+from services.inventory.model.menu import make_slug
+from services.inventory.rows import CategoryRow, NewCategory
 
-SLUG_LENGTH = 100
+_SLUG_LENGTH = 100
 
 
-async def list_categories(app: InventoryApp, caller: Caller, *, include_inactive: bool) -> list[category_pb2.Category]:
-    """In display order. Raises PermissionDenied when others than admins ask for those that are switched off."""
+async def list_categories(app: InventoryApp, caller: Caller, *, include_inactive: bool) -> list[CategoryRow]:
+    """The categories in display order. Raises PermissionDenied for inactive ones unless an administrator calls."""
     if include_inactive and not caller.is_admin:
         raise PermissionDenied
-    return [wire.category(row) for row in await app.db.all(q.CATEGORIES, include_inactive=include_inactive)]
+    return await app.db.all(queries.categories.LIST_CATEGORIES, include_inactive=include_inactive)
 
 
-async def create_category(
-    app: InventoryApp, request: product_service_pb2.CreateCategoryRequest
-) -> category_pb2.Category:
-    """Adds a heading. Raises CategoryTaken, InvalidArgument for an unknown parent or a name without a slug."""
-    slug = request.slug or slugify(request.name, SLUG_LENGTH)
+async def create_category(app: InventoryApp, caller: Caller, command: CreateCategory) -> CategoryRow:
+    """Adds a category. Raises CategoryTaken, InvalidArgument for an unknown parent or a name without a slug."""
+    slug = command.slug or make_slug(command.name, _SLUG_LENGTH)
     if not slug:
-        raise InvalidArgument("slug", "is needed: the name has no Latin letter or digit")
-    category_id = new_id()
+        raise InvalidArgument("slug", "is required: the name has no Latin letter or digit")
     async with app.db.transaction() as tx:
+        parent_id = await _get_parent_id(tx, command.parent_slug)
+        new = NewCategory(new_id(), slug, command.name, command.description, parent_id, command.display_order)
         try:
-            await tx.run(
-                q.INSERT_CATEGORY,
-                id=category_id,
-                slug=slug,
-                name=_name(request.name),
-                description=request.description,
-                parent_id=await _parent(tx, request.parent_slug),
-                display_order=request.display_order,
-            )
-        except UniqueViolation as taken:
-            raise CategoryTaken(slug) from taken
-        return await _read(tx, category_id)
+            await tx.run(queries.categories.INSERT_CATEGORY, **parameters(new))
+        except UniqueViolation as error:
+            raise CategoryTaken(slug) from error
+        return await _get_existing_category(tx, new.id)
 
 
-async def update_category(
-    app: InventoryApp, request: product_service_pb2.UpdateCategoryRequest
-) -> category_pb2.Category:
-    """Changes what the request says. Raises NotFound."""
-    category_id = UUID(request.id)
+async def update_category(app: InventoryApp, caller: Caller, command: UpdateCategory) -> CategoryRow:
+    """Changes a category. Raises NotFound."""
     async with app.db.transaction() as tx:
-        changed = await tx.run(
-            q.UPDATE_CATEGORY,
-            category_id=category_id,
-            name=_name(request.name) if request.HasField("name") else None,
-            description=(request.description if request.HasField("description") else None),
-            display_order=request.display_order if request.HasField("display_order") else None,
-            is_active=request.is_active if request.HasField("is_active") else None,
-        )
-        if not changed:
+        if not await tx.run(queries.categories.UPDATE_CATEGORY, **parameters(command)):
             raise NotFound
-        return await _read(tx, category_id)
+        return await _get_existing_category(tx, command.category_id)
 
 
-async def _parent(tx: Transaction, slug: str) -> UUID | None:
-    """The id of the category above. Only top ones may have children: products name one category and one below."""
+async def _get_parent_id(tx: Transaction, slug: str) -> UUID | None:
+    """The id of the parent, which must be a top category: products name a category and at most one below it."""
     if not slug:
         return None
-    found = await tx.one(q.CATEGORIES_BY_SLUG, slugs=[slug])
+    found = await tx.one(queries.categories.LIST_CATEGORIES_BY_SLUG, slugs=[slug])
     if found is None or found.parent_id is not None:
         raise InvalidArgument("parentSlug", "is not the slug of a top category")
-    parent_id: UUID = found.id
-    return parent_id
+    return found.id
 
 
-async def _read(tx: Transaction, category_id: UUID) -> category_pb2.Category:
-    row = await tx.one(q.CATEGORY, category_id=category_id)
+async def _get_existing_category(tx: Transaction, category_id: UUID) -> CategoryRow:
+    row = await tx.one(queries.categories.GET_CATEGORY, category_id=category_id)
     assert row is not None
-    return wire.category(row)
-
-
-def _name(text: str) -> str:
-    name = text.strip()
-    if not name:
-        raise InvalidArgument("name", "must not be blank")
-    return name
+    return row

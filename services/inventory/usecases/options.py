@@ -1,4 +1,4 @@
-"""What may be chosen about a product, and what each choice adds to its price."""
+"""Customizations of products and their options."""
 
 from __future__ import annotations
 
@@ -6,115 +6,101 @@ from collections.abc import Iterable
 from functools import partial
 from uuid import UUID
 
-from jainshikanji.inventory.v1 import product_pb2, product_service_pb2
-
+from chassis import Caller
 from chassis.database import Transaction
+from chassis.database.rows import parameters
 from chassis.errors import InvalidArgument, NotFound
 from chassis.ids import new_id
-from chassis.money import money_from_proto
-from services.inventory import wire
+from services.inventory import queries, wire
 from services.inventory.app import InventoryApp
-from services.inventory.model import menu
-from services.inventory.queries import products as q
-from services.inventory.usecases import products
+from services.inventory.commands import CustomizationInput, SetProductOptions
+from services.inventory.model.menu import Customization, Option, check_customizations
+from services.inventory.model.views import parse_customizations
+from services.inventory.rows import NewCustomization, NewOption
+from services.inventory.usecases.products import lock_product
 
 
-async def list_options(app: InventoryApp, product_id: UUID) -> list[product_pb2.Customization]:
-    """What may be chosen about a product. Raises NotFound."""
-    row = await app.db.one(q.CUSTOMIZATIONS, product_id=product_id)
+async def list_options(app: InventoryApp, caller: Caller, product_id: UUID) -> list[Customization]:
+    """The customizations of a product. Raises NotFound."""
+    row = await app.db.one(queries.options.GET_CUSTOMIZATIONS, product_id=product_id)
     if row is None:
         raise NotFound
-    return wire.customization_messages(wire.customizations(row.customizations))
+    return parse_customizations(row.customizations)
 
 
-async def set_options(
-    app: InventoryApp, request: product_service_pb2.SetProductOptionsRequest
-) -> list[product_pb2.Customization]:
-    """Sets all options of a product. Raises NotFound, StaleEtag, InvalidArgument."""
-    product_id = UUID(request.id)
+async def set_options(app: InventoryApp, caller: Caller, command: SetProductOptions) -> list[Customization]:
+    """Replaces all customizations of a product. Raises NotFound, StaleEtag, InvalidArgument."""
+    product_id = command.product_id
     async with app.db.transaction() as tx:
-        product = await products.lock(tx, product_id, request.etag)
-        known = wire.customizations(product.customizations)
-        wanted = _wanted(request, known)
-        if problem := menu.check_customizations(product.price, wanted):
+        product = await lock_product(tx, product_id, command.known_version)
+        present = parse_customizations(product.customizations)
+        wanted = _assign_ids(command.customizations, present)
+        if problem := check_customizations(product.price, wanted):
             raise InvalidArgument("customizations", problem)
-        await _write_options(tx, product_id, known, wanted)
-        touched = await tx.one(q.TOUCH_PRODUCT, product_id=product_id)
-        assert touched is not None
-        tx.publish(wire.product_updated(product_id, touched), key=product_id, version=touched.version)
-        tx.after_commit(partial(app.forget_product, product_id))
-    return wire.customization_messages(wanted)
-
-
-def _wanted(
-    request: product_service_pb2.SetProductOptionsRequest, known: Iterable[menu.Customization]
-) -> list[menu.Customization]:
-    """The options as they shall be; ids must be the product's own, and each may be named once."""
-    own = {str(item.id) for item in known}
-    own_options = {str(option.id) for item in known for option in item.options}
-    wanted = []
-    for place, item in enumerate(request.customizations):
-        options = []
-        for position, option in enumerate(item.options):
-            field = f"customizations[{place}].options[{position}]"
-            options.append(
-                menu.Option(
-                    _own_id(option.id, own_options, field),
-                    option.name.strip(),
-                    money_from_proto(option.price_modifier) if option.HasField("price_modifier") else menu.ZERO,
-                    option.is_default,
-                )
-            )
-        wanted.append(
-            menu.Customization(
-                _own_id(item.id, own, f"customizations[{place}]"),
-                item.name.strip(),
-                wire.CUSTOMIZATION_TYPE.from_proto(item.type),
-                item.is_required,
-                tuple(options),
-            )
-        )
+        await _write_customizations(tx, product_id, present, wanted)
+        changed = await tx.one(queries.products.INCREMENT_VERSION, product_id=product_id)
+        assert changed is not None
+        event = wire.events.product_updated_to_proto(product_id, changed)
+        tx.publish(event, key=product_id, version=changed.version)
+        tx.after_commit(partial(app.drop_product, product_id))
     return wanted
 
 
-def _own_id(text: str, own: set[str], field: str) -> UUID:
-    """A new id, or one of those that are the product's; each is taken once."""
-    if not text:
+def _assign_ids(inputs: Iterable[CustomizationInput], present: Iterable[Customization]) -> list[Customization]:
+    """The wanted customizations. Given ids must belong to the product and occur once; absent ids are new."""
+    unused = {item.id for item in present}
+    unused_options = {option.id for item in present for option in item.options}
+    return [
+        Customization(
+            _assign_id(item.id, unused, f"customizations[{place}]"),
+            item.name,
+            item.type,
+            item.is_required,
+            tuple(
+                Option(
+                    _assign_id(option.id, unused_options, f"customizations[{place}].options[{position}]"),
+                    option.name,
+                    option.price_modifier,
+                    option.is_default,
+                )
+                for position, option in enumerate(item.options)
+            ),
+        )
+        for place, item in enumerate(inputs)
+    ]
+
+
+def _assign_id(given: UUID | None, unused: set[UUID], field: str) -> UUID:
+    if given is None:
         return new_id()
-    identity = UUID(text)
-    if str(identity) not in own:
-        raise InvalidArgument(f"{field}.id", "is not one of this product, or is named twice")
-    own.discard(str(identity))
-    return identity
+    if given not in unused:
+        raise InvalidArgument(f"{field}.id", "does not belong to this product, or occurs twice")
+    unused.discard(given)
+    return given
 
 
-async def _write_options(
-    tx: Transaction, product_id: UUID, known: Iterable[menu.Customization], wanted: Iterable[menu.Customization]
+async def _write_customizations(
+    tx: Transaction, product_id: UUID, present: Iterable[Customization], wanted: Iterable[Customization]
 ) -> None:
-    """Customizations first and deletions last: an option may move from one that goes to one that stays."""
-    old = {item.id for item in known}
-    old_options = {option.id for item in known for option in item.options}
+    """Writes first and deletes last, since an option may move from a deleted customization to a kept one."""
+    present_ids = {item.id for item in present}
+    present_options = {option.id for item in present for option in item.options}
     kept: list[UUID] = []
     kept_options: list[UUID] = []
     for place, item in enumerate(wanted):
         kept.append(item.id)
-        fields = {"name": item.name, "type": item.type, "is_required": item.is_required, "display_order": place}
-        if item.id in old:
-            await tx.run(q.UPDATE_CUSTOMIZATION, customization_id=item.id, **fields)
-        else:
-            await tx.run(q.INSERT_CUSTOMIZATION, id=item.id, product_id=product_id, **fields)
+        customization = NewCustomization(item.id, product_id, item.name, item.type, item.is_required, place)
+        is_present = item.id in present_ids
+        await tx.run(
+            queries.options.UPDATE_CUSTOMIZATION if is_present else queries.options.INSERT_CUSTOMIZATION,
+            **parameters(customization),
+        )
         for position, option in enumerate(item.options):
             kept_options.append(option.id)
-            facts = {
-                "customization_id": item.id,
-                "name": option.name,
-                "price_modifier": option.price_modifier,
-                "is_default": option.is_default,
-                "display_order": position,
-            }
-            if option.id in old_options:
-                await tx.run(q.UPDATE_OPTION, option_id=option.id, **facts)
-            else:
-                await tx.run(q.INSERT_OPTION, id=option.id, **facts)
-    await tx.run(q.DELETE_OPTIONS, product_id=product_id, kept=kept_options)
-    await tx.run(q.DELETE_CUSTOMIZATIONS, product_id=product_id, kept=kept)
+            new = NewOption(option.id, item.id, option.name, option.price_modifier, option.is_default, position)
+            is_present = option.id in present_options
+            await tx.run(
+                queries.options.UPDATE_OPTION if is_present else queries.options.INSERT_OPTION, **parameters(new)
+            )
+    await tx.run(queries.options.DELETE_OPTIONS, product_id=product_id, kept=kept_options)
+    await tx.run(queries.options.DELETE_CUSTOMIZATIONS, product_id=product_id, kept=kept)

@@ -1,269 +1,165 @@
-"""Keeping the menu: what managers write about products."""
+"""Creating, changing and deleting products."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import replace
 from functools import partial
-from typing import Any
 from uuid import UUID
 
-from jainshikanji.inventory.v1 import product_pb2, product_service_pb2
-from jainshikanji.inventory.v1.events_pb2 import ProductCreated, ProductDeleted
 from psycopg.errors import UniqueViolation
 
-from chassis.clock import now
-from chassis.database import Database, Row, Transaction
-from chassis.errors import DomainError, InvalidArgument, NotFound, PermissionDenied, StaleEtag
+from chassis import Caller
+from chassis.database import Database, Transaction
+from chassis.database.rows import column_values, field_names, parameters
+from chassis.errors import DomainError, InvalidArgument, NotFound, PermissionDenied
 from chassis.ids import new_id
-from chassis.money import money_from_proto, money_to_proto
-from chassis.timestamps import timestamp_to_proto
-from services.inventory import wire
+from chassis.rpc.etags import check_version
+from services.inventory import queries, wire
 from services.inventory.app import InventoryApp
-from services.inventory.model import menu
-from services.inventory.model.diet import jain_conflicts
-from services.inventory.model.refusals import SkuTaken, SlugTaken
-from services.inventory.queries import products as q
-from services.inventory.usecases.browsing import for_managers
+from services.inventory.commands import ProductChanges, SetStoreOffer, UpdateProduct, UpdateRating
+from services.inventory.errors import SkuTaken, SlugTaken
+from services.inventory.model.diet import find_jain_conflicts
+from services.inventory.model.menu import ZERO, check_customizations, make_slug
+from services.inventory.model.views import parse_customizations
+from services.inventory.rows import ProductColumns, ProductRow, StoreOfferRow
 
-ProductInput = product_service_pb2.CreateProductRequest | product_service_pb2.UpdateProductRequest
-SLUG_LENGTH = 200
-
-# What a new product has where nothing is said. Columns that are not here start as NULL.
-_DEFAULTS: Mapping[str, Any] = {
-    "tags": [],
-    "ingredients": [],
-    "images": [],
-    "is_veg": True,
-    "is_vegan": False,
-    "is_jain": True,
-    "is_gluten_free": False,
-    "is_nut_free": False,
-    "spice_level": "Mild",
-    "prep_time_minutes": 15,
-    "servings": 1,
-    "is_available": True,
-    "is_featured": False,
-    "tax_rate_basis_points": 500,
-}
-_TEXTS = (
-    "name",
-    "slug",
-    "description",
-    "short_description",
-    "sku",
-    "category",
-    "subcategory",
-    "weight",
-    "storage_instructions",
-    "video_url",
-    "meta_title",
-    "meta_description",
-)
-_FACTS = (
-    "is_veg",
-    "is_vegan",
-    "is_jain",
-    "is_gluten_free",
-    "is_nut_free",
-    "prep_time_minutes",
-    "servings",
-    "shelf_life_days",
-    "is_available",
-    "is_featured",
-    "tax_rate_basis_points",
-)
-_WORDS = ("tags", "ingredients")
-_PRICES = ("price", "original_price", "cost_price")
-_CLEARED: Mapping[str, Mapping[str, Any]] = {
-    "tags": {"tags": []},
-    "ingredients": {"ingredients": []},
-    "images": {"images": []},
-    "originalPrice": {"original_price": None},
-    "costPrice": {"cost_price": None},
-    "unit": {"unit": None},
-    "shelfLifeDays": {"shelf_life_days": None},
-    "nutrition": wire.nutrition_columns(product_pb2.NutritionFacts()),
-    "scheduledAvailability": {"scheduled_availability": None},
-}
+_SLUG_LENGTH = 200
 
 
-async def create_product(
-    app: InventoryApp, request: product_service_pb2.CreateProductRequest, actor: UUID | None
-) -> product_pb2.Product:
-    """Adds a product. Raises SlugTaken, SkuTaken, InvalidArgument for what the menu does not allow."""
-    columns = {**dict.fromkeys(q.WRITABLE), **_DEFAULTS, **_said(request)}
+async def create_product(app: InventoryApp, caller: Caller, changes: ProductChanges) -> ProductRow:
+    """Adds a product. Raises SlugTaken, SkuTaken, InvalidArgument for values that the menu does not allow."""
+    columns = replace(ProductColumns(), **column_values(changes))
     product_id = new_id()
-    if not columns["slug"]:
-        columns["slug"] = await _free_slug(app.db, columns["name"] or "", product_id)
+    if not columns.slug:
+        columns = replace(columns, slug=await _make_free_slug(app.db, columns.name or "", product_id))
     async with app.db.transaction() as tx:
-        await _check(tx, columns)
+        await _check_product(tx, columns)
         try:
-            await tx.run(q.INSERT_PRODUCT, id=product_id, created_by=actor, **columns)
-        except UniqueViolation as taken:
-            raise _taken(taken, columns) from taken
-        tx.publish(
-            ProductCreated(
-                product_id=str(product_id),
-                version=1,
-                name=columns["name"],
-                category=columns["category"],
-                price=money_to_proto(columns["price"]),
-                occurred_at=timestamp_to_proto(now()),
-            ),
-            key=product_id,
-            version=1,
-        )
-        tx.after_commit(partial(app.forget_product, product_id))
-        return for_managers(await _read(tx, product_id))
+            await tx.run(
+                queries.products.INSERT_PRODUCT,
+                id=product_id,
+                created_by=caller.account_id,
+                **parameters(columns),
+            )
+        except UniqueViolation as error:
+            raise _taken_error(error, columns) from error
+        row = await _get_existing_product(tx, product_id)
+        tx.publish(wire.events.product_created_to_proto(row), key=product_id, version=row.version)
+        tx.after_commit(partial(app.drop_product, product_id))
+        return row
 
 
-async def update_product(app: InventoryApp, request: product_service_pb2.UpdateProductRequest) -> product_pb2.Product:
-    """Changes what the request says. Raises NotFound, StaleEtag, SlugTaken, SkuTaken, InvalidArgument."""
-    product_id = UUID(request.id)
+async def update_product(app: InventoryApp, caller: Caller, command: UpdateProduct) -> ProductRow:
+    """Changes a product. Raises NotFound, StaleEtag, SlugTaken, SkuTaken, InvalidArgument."""
+    product_id = command.product_id
     async with app.db.transaction() as tx:
-        before = await lock(tx, product_id, request.etag)
-        columns = {name: getattr(before, name) for name in q.WRITABLE} | _said(request)
-        for name in request.clear:
-            columns |= _CLEARED[name]
-        await _check(tx, columns)
-        options = wire.customizations(before.customizations)
-        if problem := menu.check_customizations(columns["price"], options):
+        before = await lock_product(tx, product_id, command.known_version)
+        present = ProductColumns(**{name: getattr(before, name) for name in field_names(ProductColumns)})
+        columns = replace(present, **column_values(command.changes))
+        await _check_product(tx, columns)
+        if problem := check_customizations(columns.price or ZERO, parse_customizations(before.customizations)):
             raise InvalidArgument("price", problem)
         try:
-            await tx.run(q.UPDATE_PRODUCT, product_id=product_id, **columns)
-        except UniqueViolation as taken:
-            raise _taken(taken, columns) from taken
-        after = await _read(tx, product_id)
-        tx.publish(wire.product_updated(product_id, after), key=product_id, version=after.version)
-        tx.after_commit(partial(app.forget_product, product_id))
-        return for_managers(after)
+            await tx.run(queries.products.UPDATE_PRODUCT, product_id=product_id, **parameters(columns))
+        except UniqueViolation as error:
+            raise _taken_error(error, columns) from error
+        after = await _get_existing_product(tx, product_id)
+        event = wire.events.product_updated_to_proto(product_id, after)
+        tx.publish(event, key=product_id, version=after.version)
+        tx.after_commit(partial(app.drop_product, product_id))
+        return after
 
 
-async def delete_product(app: InventoryApp, product_id: UUID) -> None:
-    """Takes the product off every menu; orders keep what they had. Raises NotFound."""
+async def delete_product(app: InventoryApp, caller: Caller, product_id: UUID) -> None:
+    """Removes the product from every menu; orders are not changed. Raises NotFound."""
     async with app.db.transaction() as tx:
-        version = await tx.value(q.DELETE_PRODUCT, product_id=product_id)
+        version = await tx.one(queries.products.DELETE_PRODUCT, product_id=product_id)
         if version is None:
             raise NotFound
-        tx.publish(
-            ProductDeleted(product_id=str(product_id), version=version, occurred_at=timestamp_to_proto(now())),
-            key=product_id,
-            version=version,
-        )
-        tx.after_commit(partial(app.forget_product, product_id))
+        event = wire.events.product_deleted_to_proto(product_id, version)
+        tx.publish(event, key=product_id, version=version)
+        tx.after_commit(partial(app.drop_product, product_id))
 
 
-async def set_store_offer(
-    app: InventoryApp, request: product_service_pb2.SetProductStoreOfferRequest, *, may_price: bool
-) -> product_pb2.ProductStoreOffer:
-    """Sets what differs in one store. Raises NotFound, PermissionDenied for a price that the caller may not set."""
-    product_id = UUID(request.id)
-    if (request.HasField("price") or request.clear_price) and not may_price:
-        raise PermissionDenied("the price of a store is set by an administrator")
-    if request.HasField("price") and request.clear_price:
-        raise InvalidArgument("clearPrice", "goes without a price")
+async def set_store_offer(app: InventoryApp, caller: Caller, command: SetStoreOffer) -> StoreOfferRow:
+    """Sets price and availability in one store. Raises NotFound; PermissionDenied unless an admin sets the price."""
+    product_id = command.product_id
+    if (command.price is not None or command.clear_price) and not caller.scope.everything:
+        raise PermissionDenied("only an administrator sets the price of a store")
+    if command.price is not None and command.clear_price:
+        raise InvalidArgument("clearPrice", "must not be set together with price")
     async with app.db.transaction() as tx:
-        product = await lock(tx, product_id)
-        row = await tx.one(
-            q.SET_OFFER,
-            product_id=product_id,
-            store_id=UUID(request.store_id),
-            price=wire.optional_money(request, "price"),
-            clear_price=request.clear_price,
-            is_available=request.is_available if request.HasField("is_available") else None,
-        )
-        tx.publish(wire.product_updated(product_id, product), key=product_id, version=product.version)
-        tx.after_commit(partial(app.forget_product, product_id))
-        return wire.offer(row)
+        product = await lock_product(tx, product_id)
+        row = await tx.one(queries.options.UPSERT_STORE_OFFER, **parameters(command))
+        assert row is not None
+        event = wire.events.product_updated_to_proto(product_id, product)
+        tx.publish(event, key=product_id, version=product.version)
+        tx.after_commit(partial(app.drop_product, product_id))
+        return row
 
 
-async def set_rating(
-    app: InventoryApp, tx: Transaction, product_id: UUID, average: Decimal, count: int, version: int
-) -> None:
-    """Copies what review says of a product; older figures than the last seen change nothing."""
-    row = await tx.one(q.SET_RATING, product_id=product_id, rating=average, review_count=count, rating_version=version)
+async def update_rating(app: InventoryApp, tx: Transaction, command: UpdateRating) -> None:
+    """Updates the copy of the product's rating, unless a newer version is stored."""
+    row = await tx.one(
+        queries.products.SET_RATING,
+        product_id=command.product_id,
+        rating=command.average,
+        review_count=command.review_count,
+        rating_version=command.version,
+    )
     if row is not None:
-        tx.publish(wire.product_updated(product_id, row), key=product_id, version=row.version)
-        tx.after_commit(partial(app.forget_product, product_id))
+        event = wire.events.product_updated_to_proto(command.product_id, row)
+        tx.publish(event, key=command.product_id, version=row.version)
+        tx.after_commit(partial(app.drop_product, command.product_id))
 
 
-async def _read(tx: Transaction, product_id: UUID) -> Row:
-    row = await tx.one(q.PRODUCT, product_id=product_id, store_id=None)
+async def lock_product(tx: Transaction, product_id: UUID, known_version: int | None = None) -> ProductRow:
+    """Locks the product until the end of the transaction. Raises NotFound, StaleEtag."""
+    row = await tx.one(queries.products.LOCK_PRODUCT, product_id=product_id)
+    if row is None:
+        raise NotFound
+    check_version(known_version, row.version)
+    return row
+
+
+async def _get_existing_product(tx: Transaction, product_id: UUID) -> ProductRow:
+    row = await tx.one(queries.products.GET_PRODUCT, product_id=product_id, store_id=None)
     assert row is not None
     return row
 
 
-async def lock(tx: Transaction, product_id: UUID, etag: str = "") -> Row:
-    """The product, locked until the end of the transaction. Raises NotFound, and StaleEtag for another etag."""
-    row = await tx.one(q.LOCK_PRODUCT, product_id=product_id)
-    if row is None:
-        raise NotFound
-    if etag and etag != str(row.version):
-        raise StaleEtag(str(row.version))
-    return row
-
-
-def _said(request: ProductInput) -> dict[str, Any]:
-    """Columns that the request sets; what it does not say is left out."""
-    columns: dict[str, Any] = {name: getattr(request, name).strip() or None for name in _TEXTS if _says(request, name)}
-    columns.update({name: getattr(request, name) for name in _FACTS if _says(request, name)})
-    columns.update({name: money_from_proto(getattr(request, name)) for name in _PRICES if _says(request, name)})
-    columns.update(
-        {name: menu.words(getattr(request, name)) for name in ("tags", "ingredients") if _says(request, name)}
-    )
-    if request.images:
-        columns["images"] = list(request.images)
-    if request.spice_level:
-        columns["spice_level"] = wire.SPICE_LEVEL.from_proto(request.spice_level)
-    if request.unit:
-        columns["unit"] = wire.UNIT.from_proto(request.unit)
-    if request.HasField("nutrition"):
-        columns.update(wire.nutrition_columns(request.nutrition))
-    if request.HasField("scheduled_availability"):
-        columns["scheduled_availability"] = wire.schedule_column(request.scheduled_availability)
-    return columns
-
-
-def _says(request: ProductInput, field: str) -> bool:
-    """Whether the field is in the request: by presence where the contract has it, else by a value."""
-    if request.DESCRIPTOR.fields_by_name[field].has_presence:
-        return request.HasField(field)  # type: ignore[arg-type]
-    return bool(getattr(request, field))
-
-
-async def _check(tx: Transaction, columns: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument for what the menu does not allow."""
-    if not (columns["name"] or "").strip():
+async def _check_product(tx: Transaction, columns: ProductColumns) -> None:
+    """Raises InvalidArgument for values that the menu does not allow."""
+    if not (columns.name or "").strip():
         raise InvalidArgument("name", "must not be blank")
-    if columns["is_vegan"] and not columns["is_veg"]:
-        raise InvalidArgument("isVegan", "a vegan product is vegetarian")
-    if columns["is_jain"]:
-        if not columns["is_veg"]:
-            raise InvalidArgument("isJain", "a Jain product is vegetarian")
-        if conflicts := jain_conflicts([*(columns["tags"] or ()), *columns["ingredients"]]):
-            raise InvalidArgument("isJain", f"Jain food has no {', no '.join(conflicts)}")
-    await _check_category(tx, columns["category"], columns["subcategory"])
+    if columns.is_vegan and not columns.is_veg:
+        raise InvalidArgument("isVegan", "a vegan product must be vegetarian")
+    if columns.is_jain:
+        if not columns.is_veg:
+            raise InvalidArgument("isJain", "a Jain product must be vegetarian")
+        if conflicts := find_jain_conflicts([*(columns.tags or ()), *(columns.ingredients or ())]):
+            raise InvalidArgument("isJain", f"a Jain product must not contain {', '.join(conflicts)}")
+    await _check_category(tx, columns.category or "", columns.subcategory)
 
 
 async def _check_category(tx: Transaction, category: str, subcategory: str | None) -> None:
     slugs = [category, *([subcategory] if subcategory else [])]
-    found = {row.slug: row for row in await tx.all(q.CATEGORIES_BY_SLUG, slugs=slugs)}
+    found = {row.slug: row for row in await tx.all(queries.categories.LIST_CATEGORIES_BY_SLUG, slugs=slugs)}
     if category not in found:
-        raise InvalidArgument("category", "is not a category's slug")
+        raise InvalidArgument("category", "is not the slug of a category")
     if subcategory and (subcategory not in found or found[subcategory].parent_slug != category):
-        raise InvalidArgument("subcategory", "is not the slug of a child of the category")
+        raise InvalidArgument("subcategory", "is not the slug of a subcategory of the category")
 
 
-def _taken(violation: UniqueViolation, columns: Mapping[str, Any]) -> DomainError:
+def _taken_error(violation: UniqueViolation, columns: ProductColumns) -> DomainError:
     if violation.diag.constraint_name == "products_sku_key":
-        return SkuTaken(columns["sku"])
-    return SlugTaken(columns["slug"])
+        return SkuTaken(columns.sku or "")
+    return SlugTaken(columns.slug or "")
 
 
-async def _free_slug(db: Database, name: str, product_id: UUID) -> str:
-    """A slug made from the name; with a piece of the id when another product has it."""
-    slug = menu.slugify(name, SLUG_LENGTH) or "product"
-    if await db.one(q.SLUG_EXISTS, slug=slug) is None:
+async def _make_free_slug(db: Database, name: str, product_id: UUID) -> str:
+    """A slug from the name, with a part of the id when another product has it."""
+    slug = make_slug(name, _SLUG_LENGTH) or "product"
+    if await db.one(queries.products.FIND_SLUG, slug=slug) is None:
         return slug
     return f"{slug}-{product_id.hex[-8:]}"

@@ -17,5 +17,5 @@ async def process(platform: Platform) -> Process:
 
 @pytest.fixture
 def shop(platform: Platform, process: Process) -> Shop:
-    """A store nobody else uses, its manager, an admin, and order's own certificate."""
+    """A store that no other test uses, its manager, an admin, and the order service."""
     return Shop(platform, process)

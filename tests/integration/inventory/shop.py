@@ -1,11 +1,10 @@
-"""What tests of inventory do all the time: a store, products in it, orders that take from it."""
+"""A store with its products, its callers, and the orders that reserve its stock."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import grpc
@@ -19,15 +18,28 @@ from jainshikanji.order.v1.events_pb2 import OrderCancelled, OrderConfirmed
 from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis import ids
-from chassis.clock import now
 from chassis.database import sql
-from chassis.events.bus import Bus
 from chassis.process.service import Process
 from tests.harness import Identity, Platform, Refused, admin, nobody, refusal, service, staff
 
-EVENTS = sql("SELECT type, payload FROM outbox WHERE key = %(key)s ORDER BY seq")
-# Stock that is not the sum of its movements, and batches that are not the stock plus what is held.
-UNBALANCED = sql(
+
+class MismatchRow(NamedTuple):
+    product_id: UUID
+    current_stock: int
+    total: int
+    in_batches: int
+    held: int
+
+
+class MovementRow(NamedTuple):
+    kind: str
+    quantity: int
+    balance_after: int
+
+
+LIST_EVENT_TYPES = sql("SELECT type FROM outbox WHERE key = %(key)s ORDER BY seq", value=str)
+# Stock that is not the sum of its movements, and batches that are not the sum of stock and reservations.
+LIST_MISMATCHES = sql(
     """
     SELECT i.product_id, i.current_stock, moved.total, batched.total AS in_batches, held.total AS held
     FROM inventory i
@@ -40,14 +52,16 @@ UNBALANCED = sql(
                         WHERE r.status = 'held' AND r.store_id = i.store_id AND l.product_id = i.product_id) held
     WHERE i.store_id = %(store_id)s
       AND (i.current_stock <> moved.total OR i.current_stock + held.total <> batched.total)
-    """
+    """,
+    row=MismatchRow,
 )
-HANDLED = sql("SELECT count(*) FROM inbox WHERE event_id = ANY(%(event_ids)s)")
-MOVEMENTS = sql(
+COUNT_HANDLED = sql("SELECT count(*) FROM inbox WHERE event_id = ANY(%(event_ids)s)", value=int)
+LIST_MOVEMENTS = sql(
     """
     SELECT kind, quantity, balance_after FROM stock_movements
     WHERE product_id = %(product_id)s AND store_id = %(store_id)s ORDER BY id
-    """
+    """,
+    row=MovementRow,
 )
 
 
@@ -56,14 +70,14 @@ def rupees(amount: int) -> Money:
 
 
 async def refused(call: Any) -> Refused:
-    """The refusal that the call ends in."""
+    """The error of the call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return refusal(caught.value)
 
 
 class Shop:
-    """One store with everybody who has to do with it."""
+    """A store and its callers."""
 
     def __init__(self, platform: Platform, process: Process) -> None:
         self.platform, self.process, self.db = platform, process, process.app.db
@@ -99,41 +113,43 @@ class Shop:
     def for_guests(self) -> Any:
         return self._stub(ProductServiceStub, nobody())
 
-    async def category(self, name: str = "Shikanji", parent: str = "") -> str:
+    async def create_category(self, name: str = "Shikanji", parent: str = "") -> str:
         """The slug of a new category."""
         slug = f"{name.lower()}-{ids.new_id().hex[-12:]}"
         request = product_service_pb2.CreateCategoryRequest(slug=slug, name=name, parent_slug=parent)
         await self.products().CreateCategory(request)
         return slug
 
-    async def product(self, *, stock: int | None = None, min_stock: int = 0, **fields: Any) -> product_pb2.Product:
-        """A new product; with `stock` the store has so many."""
+    async def create_product(
+        self, *, stock: int | None = None, min_stock: int = 0, **fields: Any
+    ) -> product_pb2.Product:
+        """A new product, with the given stock in the store."""
         fields.setdefault("name", f"Shikanji {ids.new_id().hex[-8:]}")
         fields.setdefault("price", rupees(60))
         if "category" not in fields:
-            fields["category"] = await self.category()
+            fields["category"] = await self.create_category()
         created: product_pb2.Product = await self.products().CreateProduct(
             product_service_pb2.CreateProductRequest(**fields)
         )
         if stock is not None:
-            await self.count(created.id, stock, min_stock=min_stock)
+            await self.set_stock(created.id, stock, min_stock=min_stock)
         return created
 
-    async def count(self, product_id: str, stock: int | None = None, **more: Any) -> stock_pb2.InventoryItem:
-        """What the manager counted."""
+    async def set_stock(self, product_id: str, stock: int | None = None, **more: Any) -> stock_pb2.InventoryItem:
+        """Sets a count of the manager."""
         request = stock_service_pb2.SetStockRequest(
             product_id=product_id, store_id=str(self.store_id), reason="counted", current_stock=stock, **more
         )
         item: stock_pb2.InventoryItem = await self.stock().SetStock(request)
         return item
 
-    async def item(self, product_id: str) -> stock_pb2.InventoryItem:
+    async def get_item(self, product_id: str) -> stock_pb2.InventoryItem:
         request = stock_service_pb2.GetInventoryItemRequest(product_id=product_id, store_id=str(self.store_id))
         item: stock_pb2.InventoryItem = await self.stock().GetInventoryItem(request)
         return item
 
-    async def left(self, product_id: str) -> int:
-        return (await self.item(product_id)).current_stock
+    async def get_stock(self, product_id: str) -> int:
+        return (await self.get_item(product_id)).current_stock
 
     def reserve(self, order_id: UUID, lines: Iterable[tuple[str, int]]) -> Any:
         """The call; await it."""
@@ -157,40 +173,23 @@ class Shop:
             order_id=str(order_id), store_id=str(self.store_id), customer_id=str(ids.new_id()), restock=restock
         )
 
-    async def hear(self, *events: Message, event_ids: list[UUID] | None = None) -> None:
-        """Publishes events as their services do, and waits until inventory has handled them."""
+    async def consume(self, *events: Message, event_ids: list[UUID] | None = None) -> None:
+        """Publishes events as their services do, and waits until inventory has consumed them."""
         event_ids = event_ids or [ids.new_id() for _ in events]
-        bus = Bus(events[0].DESCRIPTOR.full_name.split(".")[1], self.platform.nats.url, listen_url="")
-        await bus.connect()
-        await bus.publish(
-            [
-                SimpleNamespace(
-                    event_id=event_ids[place],
-                    type=event.DESCRIPTOR.full_name,
-                    key="",
-                    version=1,
-                    payload=event.SerializeToString(),
-                    trace_parent=None,
-                    occurred_at=now(),
-                )
-                for place, event in enumerate(events)
-            ]
-        )
-        await bus.close()
+        await self.platform.publish(*events, event_ids=event_ids)
         async with asyncio.timeout(15):
-            while await self.db.value(HANDLED, event_ids=event_ids) < len(events):
+            while (await self.db.one(COUNT_HANDLED, event_ids=event_ids) or 0) < len(events):
                 await asyncio.sleep(0.02)
         await self.platform.settled("inventory")
 
-    async def told(self, key: object) -> list[str]:
-        """Names of the events that were published about an aggregate, in order."""
-        return [row.type.rsplit(".", 1)[-1] for row in await self.db.all(EVENTS, key=str(key))]
+    async def list_event_names(self, key: object) -> list[str]:
+        """The short names of the events of an aggregate, in order."""
+        return [name.rsplit(".", 1)[-1] for name in await self.db.all(LIST_EVENT_TYPES, key=str(key))]
 
-    async def movements(self, product_id: str) -> list[tuple[str, int, int]]:
-        """Kind, quantity and balance of every movement, the first first."""
-        rows = await self.db.all(MOVEMENTS, product_id=UUID(product_id), store_id=self.store_id)
-        return [(row.kind, row.quantity, row.balance_after) for row in rows]
+    async def list_movements(self, product_id: str) -> list[MovementRow]:
+        """Kind, quantity and balance of every movement, oldest first."""
+        return await self.db.all(LIST_MOVEMENTS, product_id=UUID(product_id), store_id=self.store_id)
 
-    async def check_books(self) -> None:
-        """Stock is the sum of its movements, and batches hold what is free and what is held."""
-        assert await self.db.all(UNBALANCED, store_id=self.store_id) == []
+    async def assert_ledger_matches(self) -> None:
+        """Stock is the sum of its movements; batches are the sum of stock and reservations."""
+        assert await self.db.all(LIST_MISMATCHES, store_id=self.store_id) == []

@@ -59,10 +59,10 @@ async def names(shop: Shop, **filters: Any) -> list[str]:
 # --- One product ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_product_is_shown_as_it_was_written(shop: Shop) -> None:
-    category = await shop.category()
-    child = await shop.category("Winter", parent=category)
-    written = await shop.product(
+async def test_a_product_is_read_as_it_was_created(shop: Shop) -> None:
+    category = await shop.create_category()
+    child = await shop.create_category("Winter", parent=category)
+    written = await shop.create_product(
         name="शिकंजी 🍋 Masala",
         slug=f"masala-{ids.new_id().hex}",
         sku=f"SHK-{ids.new_id().hex[:12]}",
@@ -94,19 +94,19 @@ async def test_a_product_is_shown_as_it_was_written(shop: Shop) -> None:
     assert not shown.nutrition.HasField("fat_mg")
     assert list(shown.images) == ["https://cdn.example/a.jpg"]
     assert (shown.tax_rate_basis_points, shown.etag) == (1200, "1")
-    assert await shop.told(written.id) == ["ProductCreated"]
+    assert await shop.list_event_names(written.id) == ["ProductCreated"]
 
 
-async def test_only_managers_and_admins_see_what_it_costs(shop: Shop) -> None:
-    product = await shop.product(cost_price=rupees(20))
+async def test_only_managers_and_admins_see_the_cost_price(shop: Shop) -> None:
+    product = await shop.create_product(cost_price=rupees(20))
     chef = staff(ids.new_id(), shop.store_id, "chef")
     for caller in (shop.admin, shop.manager, nobody(), customer(ids.new_id()), chef, shop.manager):
         shown = await shop.products(caller).GetProduct(GetProductRequest(id=product.id))
         assert shown.HasField("cost_price") == (caller in (shop.admin, shop.manager))
 
 
-async def test_answers_say_who_may_keep_them(shop: Shop) -> None:
-    product = await shop.product()
+async def test_responses_state_whether_they_may_be_cached(shop: Shop) -> None:
+    product = await shop.create_product()
 
     async def headers(caller: Any) -> dict[str, str]:
         call = shop.products(caller).GetProduct(GetProductRequest(id=product.id))
@@ -123,22 +123,22 @@ async def test_answers_say_who_may_keep_them(shop: Shop) -> None:
 
 async def test_a_product_without_a_slug_gets_one_from_its_name(shop: Shop) -> None:
     mark = ids.new_id().hex[-10:]
-    first = await shop.product(name=f"Mango Lassi ({mark})")
-    second = await shop.product(name=f"Mango Lassi ({mark})")
+    first = await shop.create_product(name=f"Mango Lassi ({mark})")
+    second = await shop.create_product(name=f"Mango Lassi ({mark})")
     assert first.slug == f"mango-lassi-{mark}"
     assert second.slug.startswith(f"{first.slug}-")
-    assert (await shop.product(name="शिकंजी")).slug.startswith("product")
+    assert (await shop.create_product(name="शिकंजी")).slug.startswith("product")
 
 
-async def test_a_slug_or_sku_of_another_product_is_refused(shop: Shop) -> None:
-    first = await shop.product(sku=ids.new_id().hex)
-    category = await shop.category()
+async def test_a_slug_or_sku_of_another_product_is_rejected(shop: Shop) -> None:
+    first = await shop.create_product(sku=ids.new_id().hex)
+    category = await shop.create_category()
     base: dict[str, Any] = {"name": "x", "price": rupees(1), "category": category}
     same_slug = await refused(shop.products().CreateProduct(CreateProductRequest(slug=first.slug, **base)))
     assert (same_slug.code, same_slug.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SLUG_TAKEN")
     same_sku = await refused(shop.products().CreateProduct(CreateProductRequest(sku=first.sku, **base)))
     assert same_sku.reason == "SKU_TAKEN"
-    second = await shop.product()
+    second = await shop.create_product()
     update = UpdateProductRequest(id=second.id, slug=first.slug)
     assert (await refused(shop.products().UpdateProduct(update))).reason == "SLUG_TAKEN"
 
@@ -167,15 +167,15 @@ async def test_a_slug_or_sku_of_another_product_is_refused(shop: Shop) -> None:
         ),
     ],
 )
-async def test_what_the_menu_does_not_allow_is_refused(shop: Shop, fields: dict[str, Any], field: str) -> None:
-    request = {"name": "Aloo Tikki", "price": rupees(60), "category": await shop.category(), **fields}
-    refusal = await refused(shop.products().CreateProduct(CreateProductRequest(**request)))
-    assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
-    assert list(refusal.violations) == [field]
+async def test_an_invalid_product_is_rejected_with_its_field(shop: Shop, fields: dict[str, Any], field: str) -> None:
+    request = {"name": "Aloo Tikki", "price": rupees(60), "category": await shop.create_category(), **fields}
+    error = await refused(shop.products().CreateProduct(CreateProductRequest(**request)))
+    assert error.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert list(error.violations) == [field]
 
 
-async def test_what_is_not_jain_may_have_onions(shop: Shop) -> None:
-    product = await shop.product(is_jain=False, tags=["onion"])
+async def test_a_product_that_is_not_jain_may_contain_onions(shop: Shop) -> None:
+    product = await shop.create_product(is_jain=False, tags=["onion"])
     claim = UpdateProductRequest(id=product.id, is_jain=True)
     assert "isJain" in (await refused(shop.products().UpdateProduct(claim))).violations
     cleared = await shop.products().UpdateProduct(UpdateProductRequest(id=product.id, is_jain=True, clear=["tags"]))
@@ -183,8 +183,8 @@ async def test_what_is_not_jain_may_have_onions(shop: Shop) -> None:
     assert not cleared.tags
 
 
-async def test_an_update_changes_what_it_says_and_nothing_else(shop: Shop) -> None:
-    before = await shop.product(description="Old", tags=["a"], original_price=rupees(90), sku=ids.new_id().hex)
+async def test_an_update_changes_only_its_fields(shop: Shop) -> None:
+    before = await shop.create_product(description="Old", tags=["a"], original_price=rupees(90), sku=ids.new_id().hex)
     request = UpdateProductRequest(id=before.id, price=rupees(70), clear=["originalPrice"], etag=before.etag)
     after = await shop.products().UpdateProduct(request)
     assert (after.price.minor_units, after.etag) == (7000, "2")
@@ -192,11 +192,11 @@ async def test_an_update_changes_what_it_says_and_nothing_else(shop: Shop) -> No
     assert (after.name, after.description, list(after.tags), after.sku) == (before.name, "Old", ["a"], before.sku)
     stale = await refused(shop.products().UpdateProduct(request))
     assert (stale.code, stale.reason) == (grpc.StatusCode.ABORTED, "STALE_ETAG")
-    assert await shop.told(before.id) == ["ProductCreated", "ProductUpdated"]
+    assert await shop.list_event_names(before.id) == ["ProductCreated", "ProductUpdated"]
 
 
-async def test_a_deleted_product_is_gone_and_its_slug_is_free(shop: Shop) -> None:
-    product = await shop.product(stock=5)
+async def test_a_deleted_product_is_not_found_and_its_slug_is_free(shop: Shop) -> None:
+    product = await shop.create_product(stock=5)
     assert (await read(shop, product.id)).id == product.id
     await shop.products().DeleteProduct(DeleteProductRequest(id=product.id))
     for call in (
@@ -204,17 +204,17 @@ async def test_a_deleted_product_is_gone_and_its_slug_is_free(shop: Shop) -> Non
         shop.products().DeleteProduct(DeleteProductRequest(id=product.id)),
         shop.products().UpdateProduct(UpdateProductRequest(id=product.id, name="x")),
         shop.for_guests.ListProductOptions(ListProductOptionsRequest(id=product.id)),
-        shop.item(product.id),
+        shop.get_item(product.id),
     ):
         assert (await refused(call)).code == grpc.StatusCode.NOT_FOUND
     assert await names(shop, slug=product.slug) == []
-    again = await shop.product(slug=product.slug)
+    again = await shop.create_product(slug=product.slug)
     assert again.id != product.id
-    assert await shop.told(product.id) == ["ProductCreated", "StockRestocked", "ProductDeleted"]
+    assert await shop.list_event_names(product.id) == ["ProductCreated", "StockRestocked", "ProductDeleted"]
 
 
-async def test_customers_and_managers_may_not_write_the_catalogue(shop: Shop) -> None:
-    product = await shop.product()
+async def test_customers_and_managers_cannot_change_the_catalogue(shop: Shop) -> None:
+    product = await shop.create_product()
     for caller in (customer(ids.new_id()), shop.manager):
         update = shop.products(caller).UpdateProduct(UpdateProductRequest(id=product.id, price=rupees(1)))
         assert (await refused(update)).code == grpc.StatusCode.PERMISSION_DENIED
@@ -225,8 +225,8 @@ async def test_customers_and_managers_may_not_write_the_catalogue(shop: Shop) ->
 # --- Caches -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_cached_product_is_new_again_after_every_change(shop: Shop) -> None:
-    product = await shop.product(stock=1)
+async def test_every_change_drops_the_cached_product(shop: Shop) -> None:
+    product = await shop.create_product(stock=1)
     store = str(shop.store_id)
     assert (await read(shop, product.id)).price.minor_units == 6000
     assert (await read(shop, product.id, store_id=store)).in_stock
@@ -240,8 +240,8 @@ async def test_a_cached_product_is_new_again_after_every_change(shop: Shop) -> N
     assert not (await read(shop, product.id, store_id=store)).in_stock
 
 
-async def test_other_replicas_drop_what_changed(shop: Shop) -> None:
-    product = await shop.product()
+async def test_other_replicas_drop_a_changed_product(shop: Shop) -> None:
+    product = await shop.create_product()
     other = await shop.platform.launch("inventory")
     try:
         there = shop.platform.stub_at(other.mesh_port, "inventory", ProductServiceStub, nobody())
@@ -255,19 +255,19 @@ async def test_other_replicas_drop_what_changed(shop: Shop) -> None:
         await other.stop()
 
 
-async def test_made_up_stores_do_not_fill_the_cache(shop: Shop) -> None:
-    product = await shop.product()
+async def test_unknown_stores_do_not_fill_the_cache(shop: Shop) -> None:
+    product = await shop.create_product()
     app: Any = shop.process.app
     for _ in range(3):
         store_id = ids.new_id()
         shown = await read(shop, product.id, store_id=str(store_id))
         assert not shown.in_stock
-        today = menu.today(now())
-        assert app.product_messages.get(UUID(product.id), store_id, today) is None
+        today = menu.local_date(now())
+        assert app.products.get(UUID(product.id), store_id, today) is None
 
 
 async def test_ratings_are_copied_and_stale_ones_ignored(shop: Shop) -> None:
-    product = await shop.product()
+    product = await shop.create_product()
     assert (await read(shop, product.id)).review_count == 0
     newer = ReviewUpdated(
         product_id=product.id, product_rating_average="4.33", product_review_count=3, product_rating_version=4
@@ -275,8 +275,8 @@ async def test_ratings_are_copied_and_stale_ones_ignored(shop: Shop) -> None:
     older = ReviewPosted(
         product_id=product.id, product_rating_average="5.00", product_review_count=1, product_rating_version=1
     )
-    await shop.hear(newer)
-    await shop.hear(older)
+    await shop.consume(newer)
+    await shop.consume(older)
     shown = await read(shop, product.id)
     assert (shown.rating_hundredths, shown.review_count, shown.etag) == (433, 3, "1")
 
@@ -284,14 +284,14 @@ async def test_ratings_are_copied_and_stale_ones_ignored(shop: Shop) -> None:
 # --- Lists ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_list_narrows_by_every_filter(shop: Shop) -> None:
-    category = await shop.category()
-    child = await shop.category("Cold", parent=category)
-    await shop.product(name="A", category=category, price=rupees(10), is_vegan=True, is_featured=True)
-    await shop.product(
+async def test_products_are_filtered_by_every_filter(shop: Shop) -> None:
+    category = await shop.create_category()
+    child = await shop.create_category("Cold", parent=category)
+    await shop.create_product(name="A", category=category, price=rupees(10), is_vegan=True, is_featured=True)
+    await shop.create_product(
         name="B", category=category, subcategory=child, price=rupees(20), tags=["Monsoon"], is_gluten_free=True
     )
-    await shop.product(
+    await shop.create_product(
         name="C",
         category=category,
         price=rupees(30),
@@ -300,12 +300,12 @@ async def test_a_list_narrows_by_every_filter(shop: Shop) -> None:
         is_available=False,
         is_nut_free=True,
     )
-    day = menu.today(now())
+    day = menu.local_date(now())
     over = ScheduledAvailability(end_date=(day - timedelta(days=1)).isoformat())
     running = ScheduledAvailability(start_date=day.isoformat(), end_date=day.isoformat())
-    await shop.product(name="D", category=category, price=rupees(40), is_veg=False, is_jain=False)
-    await shop.product(name="E", category=category, price=rupees(50), scheduled_availability=over)
-    await shop.product(name="F", category=category, price=rupees(60), scheduled_availability=running)
+    await shop.create_product(name="D", category=category, price=rupees(40), is_veg=False, is_jain=False)
+    await shop.create_product(name="E", category=category, price=rupees(50), scheduled_availability=over)
+    await shop.create_product(name="F", category=category, price=rupees(60), scheduled_availability=running)
 
     async def found(**filters: Any) -> str:
         return "".join(await names(shop, category=category, sort=ProductSort.NAME, **filters))
@@ -328,10 +328,10 @@ async def test_a_list_narrows_by_every_filter(shop: Shop) -> None:
 
 @pytest.mark.parametrize("sort", [value for value in ProductSort.Value.values() if value])
 @pytest.mark.parametrize("in_store", [False, True])
-async def test_pages_in_every_order_show_each_product_once(shop: Shop, sort: Any, in_store: bool) -> None:
-    category = await shop.category()
+async def test_pages_of_every_sort_show_each_product_once(shop: Shop, sort: Any, in_store: bool) -> None:
+    category = await shop.create_category()
     for number in range(11):
-        product = await shop.product(
+        product = await shop.create_product(
             name=f"{'aB'[number % 2]}{number % 3}", category=category, price=rupees(number % 4)
         )
         if in_store and number % 5 == 0:
@@ -360,10 +360,10 @@ async def test_pages_in_every_order_show_each_product_once(shop: Shop, sort: Any
         assert times == sorted(times, reverse=True)
 
 
-async def test_a_page_token_belongs_to_its_list(shop: Shop) -> None:
-    category = await shop.category()
+async def test_a_page_token_of_another_list_is_rejected(shop: Shop) -> None:
+    category = await shop.create_category()
     for _ in range(3):
-        await shop.product(category=category)
+        await shop.create_product(category=category)
     first = await shop.for_guests.ListProducts(ListProductsRequest(category=category, page_size=1))
     for request in (
         ListProductsRequest(page_size=1, page_token=first.next_page_token),
@@ -373,7 +373,7 @@ async def test_a_page_token_belongs_to_its_list(shop: Shop) -> None:
 
 
 async def test_a_product_is_found_by_its_slug(shop: Shop) -> None:
-    product = await shop.product()
+    product = await shop.create_product()
     assert await names(shop, slug=product.slug) == [product.name]
     assert await names(shop, slug="no-such-slug") == []
 
@@ -381,12 +381,12 @@ async def test_a_product_is_found_by_its_slug(shop: Shop) -> None:
 # --- Search -----------------------------------------------------------------------------------------------------------
 
 
-async def test_search_forgives_typing_errors_and_ranks_the_best_first(shop: Shop) -> None:
+async def test_search_tolerates_typing_errors_and_sorts_by_relevance(shop: Shop) -> None:
     mark = ids.new_id().hex[-6:]
-    category = await shop.category()
+    category = await shop.create_category()
 
     async def add(name: str, **fields: Any) -> str:
-        return (await shop.product(name=f"{name} {mark}", category=category, **fields)).id
+        return (await shop.create_product(name=f"{name} {mark}", category=category, **fields)).id
 
     shikanji = await add("Classic Shikanji", description="Lemon and black salt")
     lassi = await add("Mango Lassi", tags=["curd"])
@@ -411,9 +411,9 @@ async def test_search_forgives_typing_errors_and_ranks_the_best_first(shop: Shop
     assert listed == [f"Mango Lassi {mark}"]
 
 
-async def test_search_pages_do_not_repeat(shop: Shop) -> None:
+async def test_pages_of_a_search_show_each_product_once(shop: Shop) -> None:
     word = f"zyx{ids.new_id().hex[-8:]}"
-    made = [(await shop.product(name=f"{word} {number}")).id for number in range(7)]
+    made = [(await shop.create_product(name=f"{word} {number}")).id for number in range(7)]
     request = SearchProductsRequest(query=word, page_size=3)
     seen = []
     while True:
@@ -429,8 +429,8 @@ async def test_search_pages_do_not_repeat(shop: Shop) -> None:
 
 
 async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
-    slug = await shop.category("Sherbet")
-    child = await shop.category("Rose", parent=slug)
+    slug = await shop.create_category("Sherbet")
+    child = await shop.create_category("Rose", parent=slug)
 
     async def listed(asked: Any = shop.for_guests, **request: Any) -> dict[str, Any]:
         answer = await asked.ListCategories(ListCategoriesRequest(**request))
@@ -480,8 +480,8 @@ def extras() -> CustomizationInput:
     )
 
 
-async def test_options_keep_their_ids_and_what_is_left_out_goes(shop: Shop) -> None:
-    product = await shop.product()
+async def test_options_keep_their_ids_and_absent_ones_are_deleted(shop: Shop) -> None:
+    product = await shop.create_product()
     request = SetProductOptionsRequest(id=product.id, customizations=[size(), extras()])
     first = await shop.products().SetProductOptions(request)
     shown = (await read(shop, product.id)).customizations
@@ -504,8 +504,8 @@ async def test_options_keep_their_ids_and_what_is_left_out_goes(shop: Shop) -> N
     assert not (await read(shop, product.id)).customizations
 
 
-async def test_options_that_cannot_be_are_refused(shop: Shop) -> None:
-    product, other = await shop.product(), await shop.product()
+async def test_invalid_options_are_rejected(shop: Shop) -> None:
+    product, other = await shop.create_product(), await shop.create_product()
     theirs = await shop.products().SetProductOptions(SetProductOptionsRequest(id=other.id, customizations=[size()]))
     foreign = size()
     foreign.id = theirs.customizations[0].id
@@ -521,8 +521,8 @@ async def test_options_that_cannot_be_are_refused(shop: Shop) -> None:
 
 
 async def test_lines_are_priced_in_their_order_with_their_options(shop: Shop) -> None:
-    tea = await shop.product(stock=3, price=rupees(60), tax_rate_basis_points=1200, prep_time_minutes=7)
-    lassi = await shop.product(stock=0, price=rupees(80))
+    tea = await shop.create_product(stock=3, price=rupees(60), tax_rate_basis_points=1200, prep_time_minutes=7)
+    lassi = await shop.create_product(stock=0, price=rupees(80))
     options = await shop.products().SetProductOptions(
         SetProductOptionsRequest(id=tea.id, customizations=[size(default=True), extras()])
     )
@@ -539,24 +539,24 @@ async def test_lines_are_priced_in_their_order_with_their_options(shop: Shop) ->
             ],
         )
     )
-    dear, plain, default = answer.lines
-    assert (dear.unit_price.minor_units, dear.subtotal.minor_units) == (8200, 16400)
-    assert [(option.customization, option.name) for option in dear.options] == [
+    honeyed, plain, default = answer.lines
+    assert (honeyed.unit_price.minor_units, honeyed.subtotal.minor_units) == (8200, 16400)
+    assert [(option.customization, option.name) for option in honeyed.options] == [
         ("Size", "Large"),
         ("Extras", "Mint"),
         ("Extras", "No ice"),
     ]
-    assert (dear.tax_rate_basis_points, dear.preparation_minutes, dear.category) == (1200, 7, tea.category)
+    assert (honeyed.tax_rate_basis_points, honeyed.preparation_minutes, honeyed.category) == (1200, 7, tea.category)
     assert (plain.unit_price.minor_units, plain.in_stock) == (8000, False)
     assert [option.option_id for option in default.options] == [regular]
     assert default.unit_price.minor_units == 6000
-    assert dear.in_stock
+    assert honeyed.in_stock
     assert default.in_stock
 
 
 @pytest.mark.parametrize("wrong", ["unknown", "two sizes", "none of a required one"])
-async def test_options_that_may_not_be_chosen_so_name_their_line(shop: Shop, wrong: str) -> None:
-    tea = await shop.product()
+async def test_an_invalid_choice_of_options_names_its_line(shop: Shop, wrong: str) -> None:
+    tea = await shop.create_product()
     options = await shop.products().SetProductOptions(SetProductOptionsRequest(id=tea.id, customizations=[size()]))
     regular, large = [option.id for option in options.customizations[0].options]
     chosen = {"unknown": [regular, str(ids.new_id())], "two sizes": [regular, large], "none of a required one": []}
@@ -566,22 +566,22 @@ async def test_options_that_may_not_be_chosen_so_name_their_line(shop: Shop, wro
     assert list((await refused(shop.for_prices.PriceLines(request))).violations) == ["lines[0].optionIds"]
 
 
-async def test_what_cannot_be_ordered_in_the_store_now_is_refused_by_name(shop: Shop) -> None:
+async def test_a_product_that_cannot_be_ordered_is_rejected_with_its_id(shop: Shop) -> None:
     over = ScheduledAvailability(end_date="2025-01-01")
     off, deleted, past = (
-        await shop.product(is_available=False),
-        await shop.product(),
-        await shop.product(scheduled_availability=over),
+        await shop.create_product(is_available=False),
+        await shop.create_product(),
+        await shop.create_product(scheduled_availability=over),
     )
     await shop.products().DeleteProduct(DeleteProductRequest(id=deleted.id))
-    here = await shop.product()
+    here = await shop.create_product()
     manager_switches = SetProductStoreOfferRequest(id=here.id, store_id=str(shop.store_id), is_available=False)
     await shop.products(shop.manager).SetProductStoreOffer(manager_switches)
     for product in (off, deleted, past, here):
         request = PriceLinesRequest(store_id=str(shop.store_id), lines=[LineRequest(product_id=product.id, quantity=1)])
-        refusal = await refused(shop.for_prices.PriceLines(request))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "PRODUCT_UNAVAILABLE")
-        assert refusal.metadata == {"product_id": product.id}
+        error = await refused(shop.for_prices.PriceLines(request))
+        assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "PRODUCT_UNAVAILABLE")
+        assert error.metadata == {"product_id": product.id}
     elsewhere = PriceLinesRequest(store_id=str(ids.new_id()), lines=[LineRequest(product_id=here.id, quantity=1)])
     assert (await shop.for_prices.PriceLines(elsewhere)).lines
     unknown = PriceLinesRequest(
@@ -591,7 +591,7 @@ async def test_what_cannot_be_ordered_in_the_store_now_is_refused_by_name(shop: 
 
 
 async def test_a_store_has_its_own_price_which_only_an_admin_sets(shop: Shop) -> None:
-    product = await shop.product(price=rupees(60))
+    product = await shop.create_product(price=rupees(60))
     store = str(shop.store_id)
     offer = SetProductStoreOfferRequest(id=product.id, store_id=store, price=rupees(65))
     denied = await refused(shop.products(shop.manager).SetProductStoreOffer(offer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -30,7 +30,14 @@ from chassis.database import sql
 from tests.harness import staff
 from tests.integration.inventory.shop import Shop, refused, rupees
 
-ENCRYPTED = sql("SELECT email, phone, address FROM suppliers WHERE id = %(id)s")
+
+class ContactRow(NamedTuple):
+    email: bytes
+    phone: bytes
+    address: bytes
+
+
+GET_CONTACT = sql("SELECT email, phone, address FROM suppliers WHERE id = %(id)s", row=ContactRow)
 SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
 
 
@@ -70,15 +77,15 @@ def receive(shop: Shop, order_id: str, lines: list[ReceiptLine], *, key: str = "
 # --- Suppliers --------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_personal_of_a_supplier_is_sealed_in_the_database(shop: Shop) -> None:
+async def test_contact_data_of_a_supplier_is_encrypted_in_the_database(shop: Shop) -> None:
     made = await supplier(shop, email="ravi@lemons.example", phone="+91 98200 12345", address="12 Mill Road, Pune")
     assert (made.email, made.phone, made.address) == ("ravi@lemons.example", "+91 98200 12345", "12 Mill Road, Pune")
-    row = await shop.db.one(ENCRYPTED, id=made.id)
+    row = await shop.db.one(GET_CONTACT, id=made.id)
     for sealed, plain in zip(row, (made.email, made.phone, made.address), strict=True):
         assert plain.encode() not in bytes(sealed)
 
 
-async def test_an_update_of_a_supplier_changes_what_it_says(shop: Shop) -> None:
+async def test_an_update_of_a_supplier_changes_only_its_fields(shop: Shop) -> None:
     made = await supplier(shop, email="ravi@lemons.example", phone="9820012345", tax_id="27AAPFU0939F1ZV")
     request = UpdateSupplierRequest(id=made.id, phone="", contact_person="R. Shah", is_active=False)
     changed = await shop.purchasing(shop.admin).UpdateSupplier(request)
@@ -90,7 +97,7 @@ async def test_an_update_of_a_supplier_changes_what_it_says(shop: Shop) -> None:
     assert (await refused(shop.purchasing(shop.admin).UpdateSupplier(missing))).code == grpc.StatusCode.NOT_FOUND
 
 
-async def test_managers_read_suppliers_and_only_admins_write_them(shop: Shop) -> None:
+async def test_managers_read_suppliers_and_only_admins_change_them(shop: Shop) -> None:
     mark = ids.new_id().hex
     for name in ("b", "A", "c"):
         await supplier(shop, name=f"{name} {mark}")
@@ -111,8 +118,8 @@ async def test_managers_read_suppliers_and_only_admins_write_them(shop: Shop) ->
 # --- Purchase orders --------------------------------------------------------------------------------------------------
 
 
-async def test_a_purchase_order_adds_up(shop: Shop) -> None:
-    lemons, salt = await shop.product(), await shop.product()
+async def test_the_total_of_a_purchase_order_is_the_sum_of_its_lines(shop: Shop) -> None:
+    lemons, salt = await shop.create_product(), await shop.create_product()
     order = await purchase(
         shop,
         [(lemons.id, 100, 3), (salt.id, 5, 40)],
@@ -132,8 +139,8 @@ async def test_a_purchase_order_adds_up(shop: Shop) -> None:
     assert await shop.purchasing().GetPurchaseOrder(GetPurchaseOrderRequest(id=order.id)) == order
 
 
-async def test_a_purchase_order_that_cannot_be_is_refused(shop: Shop) -> None:
-    lemons = await shop.product()
+async def test_an_invalid_purchase_order_is_rejected_with_its_field(shop: Shop) -> None:
+    lemons = await shop.create_product()
     with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
         await purchase(shop, [(lemons.id, 1, 1), (lemons.id, 2, 1)])
     with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
@@ -144,19 +151,19 @@ async def test_a_purchase_order_that_cannot_be_is_refused(shop: Shop) -> None:
         await purchase(shop, [(lemons.id, 100_000, 999_999)])
     gone = await supplier(shop)
     await shop.purchasing(shop.admin).UpdateSupplier(UpdateSupplierRequest(id=gone.id, is_active=False))
-    with pytest.raises(grpc.aio.AioRpcError, match="nothing is bought"):
+    with pytest.raises(grpc.aio.AioRpcError, match="the supplier is inactive"):
         await purchase(shop, [(lemons.id, 1, 1)], supplier_id=gone.id)
 
 
-async def test_goods_come_in_parts_until_everything_is_there(shop: Shop) -> None:
-    lemons, salt = await shop.product(), await shop.product(stock=1)
+async def test_a_purchase_order_is_received_in_parts(shop: Shop) -> None:
+    lemons, salt = await shop.create_product(), await shop.create_product(stock=1)
     order = await confirmed(shop, [(lemons.id, 100, 3), (salt.id, 5, 40)])
     first = await receive(
         shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=60, batch_number="L1", expiry_date=SOON)]
     )
     assert first.status == PurchaseOrderStatus.CONFIRMED
     assert {item.product_id: item.received_quantity for item in first.items} == {lemons.id: 60, salt.id: 0}
-    item = await shop.item(lemons.id)
+    item = await shop.get_item(lemons.id)
     assert (item.current_stock, item.batch_number, item.expiry_date) == (60, "L1", SOON)
     assert item.cost_per_unit.minor_units == 300
     assert item.HasField("last_restocked_at")
@@ -165,26 +172,26 @@ async def test_goods_come_in_parts_until_everything_is_there(shop: Shop) -> None
     rest = await receive(shop, order.id, [])
     assert rest.status == PurchaseOrderStatus.RECEIVED
     assert rest.received_date
-    assert await shop.left(lemons.id) == 100
-    assert await shop.left(salt.id) == 6
+    assert await shop.get_stock(lemons.id) == 100
+    assert await shop.get_stock(salt.id) == 6
     over = await refused(receive(shop, order.id, []))
     assert (over.code, over.reason) == (grpc.StatusCode.ABORTED, "PURCHASE_ORDER_STATE")
-    assert "StockRestocked" in await shop.told(lemons.id)
-    await shop.check_books()
+    assert "StockRestocked" in await shop.list_event_names(lemons.id)
+    await shop.assert_ledger_matches()
 
 
 async def test_a_repeated_receipt_is_received_once(shop: Shop) -> None:
-    lemons = await shop.product()
+    lemons = await shop.create_product()
     order = await confirmed(shop, [(lemons.id, 100, 3)])
     key = ids.new_id().hex
     lines = [ReceiptLine(product_id=lemons.id, quantity=10)]
     await asyncio.gather(*(receive(shop, order.id, lines, key=key) for _ in range(6)))
-    assert await shop.left(lemons.id) == 10
-    await shop.check_books()
+    assert await shop.get_stock(lemons.id) == 10
+    await shop.assert_ledger_matches()
 
 
-async def test_receipts_at_once_never_exceed_the_order(shop: Shop) -> None:
-    lemons = await shop.product()
+async def test_concurrent_receipts_never_exceed_the_order(shop: Shop) -> None:
+    lemons = await shop.create_product()
     order = await confirmed(shop, [(lemons.id, 30, 3)])
 
     async def one() -> bool:
@@ -195,28 +202,30 @@ async def test_receipts_at_once_never_exceed_the_order(shop: Shop) -> None:
         return True
 
     assert sum(await asyncio.gather(*(one() for _ in range(8)))) == 3
-    assert await shop.left(lemons.id) == 30
-    await shop.check_books()
+    assert await shop.get_stock(lemons.id) == 30
+    await shop.assert_ledger_matches()
 
 
-async def test_a_receipt_beyond_the_maximum_receives_nothing_unless_forced(shop: Shop) -> None:
-    lemons, salt = await shop.product(), await shop.product()
-    await shop.count(salt.id, 0, min_stock=0, max_stock=3)
+async def test_a_receipt_above_the_maximum_receives_nothing_unless_forced(shop: Shop) -> None:
+    lemons, salt = await shop.create_product(), await shop.create_product()
+    await shop.set_stock(salt.id, 0, min_stock=0, max_stock=3)
     order = await confirmed(shop, [(lemons.id, 10, 3), (salt.id, 5, 40)])
-    refusal = await refused(receive(shop, order.id, []))
-    assert (refusal.reason, refusal.metadata["product_id"]) == ("MAX_STOCK_EXCEEDED", salt.id)
+    error = await refused(receive(shop, order.id, []))
+    assert (error.reason, error.metadata["product_id"]) == ("MAX_STOCK_EXCEEDED", salt.id)
     with pytest.raises(grpc.aio.AioRpcError, match="not found"):
-        await shop.item(lemons.id)
+        await shop.get_item(lemons.id)
     assert (await receive(shop, order.id, [], force=True)).status == PurchaseOrderStatus.RECEIVED
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_a_purchase_order_takes_only_its_own_steps(shop: Shop) -> None:
-    lemons = await shop.product()
+async def test_a_purchase_order_has_only_its_transitions(shop: Shop) -> None:
+    lemons = await shop.create_product()
     order = await purchase(shop, [(lemons.id, 1, 1)])
     early = await refused(receive(shop, order.id, []))
     assert (early.reason, early.metadata) == ("PURCHASE_ORDER_STATE", {"status": "PENDING"})
-    cancelled = await shop.purchasing().CancelPurchaseOrder(CancelPurchaseOrderRequest(id=order.id, reason="dear"))
+    cancelled = await shop.purchasing().CancelPurchaseOrder(
+        CancelPurchaseOrderRequest(id=order.id, reason="too expensive")
+    )
     assert cancelled.status == PurchaseOrderStatus.CANCELLED
     late = await refused(shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=order.id)))
     assert late.reason == "PURCHASE_ORDER_STATE"
@@ -224,8 +233,8 @@ async def test_a_purchase_order_takes_only_its_own_steps(shop: Shop) -> None:
     assert (await refused(again)).reason == "PURCHASE_ORDER_STATE"
 
 
-async def test_what_is_on_order_lowers_the_proposal(shop: Shop) -> None:
-    lemons = await shop.product(stock=5)
+async def test_open_purchase_orders_lower_the_proposal(shop: Shop) -> None:
+    lemons = await shop.create_product(stock=5)
     order = await confirmed(shop, [(lemons.id, 100, 3)])
     await receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=1)])
     answer = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
@@ -234,8 +243,8 @@ async def test_what_is_on_order_lowers_the_proposal(shop: Shop) -> None:
     assert (proposal.supplier_id, proposal.last_unit_price.minor_units) == (order.supplier_id, 300)
 
 
-async def test_managers_see_the_purchase_orders_of_their_stores(shop: Shop) -> None:
-    lemons = await shop.product()
+async def test_managers_see_only_the_purchase_orders_of_their_stores(shop: Shop) -> None:
+    lemons = await shop.create_product()
     orders = [await purchase(shop, [(lemons.id, 1, 1)]) for _ in range(3)]
     elsewhere = staff(ids.new_id(), ids.new_id(), "manager")
     request = ListPurchaseOrdersRequest(page_size=2)

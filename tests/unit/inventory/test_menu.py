@@ -1,4 +1,4 @@
-"""Days of sale, slugs, and how options are chosen."""
+"""Dates of sale, slugs, and the choice of options."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.inventory.model.menu import (
-    ChoiceRefused,
     Customization,
+    InvalidChoice,
     Option,
     check_customizations,
-    choose,
-    on_schedule,
-    slugify,
-    today,
-    unit_price,
+    choose_options,
+    compute_unit_price,
+    is_on_sale,
+    local_date,
+    make_slug,
 )
 
 
@@ -31,9 +31,9 @@ def customization(type_: str, *options: Option, required: bool = False) -> Custo
     return Customization(uuid4(), "Size", type_, required, options)
 
 
-def test_the_day_is_that_of_india() -> None:
-    assert today(datetime(2025, 11, 29, 18, 29, tzinfo=UTC)) == date(2025, 11, 29)
-    assert today(datetime(2025, 11, 29, 18, 30, tzinfo=UTC)) == date(2025, 11, 30)
+def test_the_date_is_that_of_india() -> None:
+    assert local_date(datetime(2025, 11, 29, 18, 29, tzinfo=UTC)) == date(2025, 11, 29)
+    assert local_date(datetime(2025, 11, 29, 18, 30, tzinfo=UTC)) == date(2025, 11, 30)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_the_day_is_that_of_india() -> None:
         ({"startDate": "", "endDate": ""}, True),
     ],
 )
-def test_both_days_of_a_schedule_are_on_sale(schedule: dict[str, str] | None, on_sale: bool) -> None:
-    assert on_schedule(schedule, date(2025, 11, 29)) is on_sale
+def test_both_dates_of_a_schedule_are_on_sale(schedule: dict[str, str] | None, on_sale: bool) -> None:
+    assert is_on_sale(schedule, date(2025, 11, 29)) is on_sale
 
 
 @pytest.mark.parametrize(
@@ -64,50 +64,50 @@ def test_both_days_of_a_schedule_are_on_sale(schedule: dict[str, str] | None, on
         ("a" * 199 + " b", "a" * 199),
     ],
 )
-def test_a_slug_is_made_of_the_name(name: str, slug: str) -> None:
-    assert slugify(name, 200) == slug
+def test_a_slug_consists_of_the_letters_of_the_name(name: str, slug: str) -> None:
+    assert make_slug(name, 200) == slug
 
 
 def test_one_option_of_a_radio_may_be_chosen() -> None:
     small, large = option(), option("20.00")
     radio = customization("radio", small, large)
-    assert [choice.option for choice in choose([radio], [large.id])] == [large]
-    with pytest.raises(ChoiceRefused, match="only one"):
-        choose([radio], [small.id, large.id])
+    assert [choice.option for choice in choose_options([radio], [large.id])] == [large]
+    with pytest.raises(InvalidChoice, match="only one"):
+        choose_options([radio], [small.id, large.id])
 
 
-def test_many_options_of_a_checkbox_come_in_display_order() -> None:
+def test_options_of_a_checkbox_are_in_display_order() -> None:
     mint, salt, honey = option("1.00"), option("2.00"), option("3.00")
-    chosen = choose([customization("checkbox", mint, salt, honey)], [honey.id, mint.id])
+    chosen = choose_options([customization("checkbox", mint, salt, honey)], [honey.id, mint.id])
     assert [choice.option for choice in chosen] == [mint, honey]
 
 
-def test_nothing_need_be_chosen_where_nothing_is_required() -> None:
-    assert choose([customization("select", option(default=True))], []) == []
+def test_an_optional_customization_needs_no_choice() -> None:
+    assert choose_options([customization("select", option(default=True))], []) == []
 
 
-def test_a_required_customization_takes_its_default() -> None:
+def test_a_required_customization_gets_its_default() -> None:
     plain, regular = option(), option(default=True)
-    assert [choice.option for choice in choose([customization("select", plain, regular, required=True)], [])] == [
-        regular
-    ]
-    with pytest.raises(ChoiceRefused, match="must be chosen"):
-        choose([customization("select", plain, required=True)], [])
+    assert [
+        choice.option for choice in choose_options([customization("select", plain, regular, required=True)], [])
+    ] == [regular]
+    with pytest.raises(InvalidChoice, match="must be chosen"):
+        choose_options([customization("select", plain, required=True)], [])
 
 
-def test_an_option_of_something_else_is_refused() -> None:
-    with pytest.raises(ChoiceRefused, match="not one of this product"):
-        choose([customization("radio", option())], [UUID(int=7)])
+def test_an_option_of_another_product_is_rejected() -> None:
+    with pytest.raises(InvalidChoice, match="does not belong to this product"):
+        choose_options([customization("radio", option())], [UUID(int=7)])
 
 
 def test_a_unit_price_is_never_below_zero() -> None:
     half = option("-50.00")
-    chosen = choose([customization("radio", half)], [half.id])
-    assert unit_price(Decimal("60.00"), chosen) == Decimal("10.00")
-    assert unit_price(Decimal("40.00"), chosen) == Decimal("0.00")
+    chosen = choose_options([customization("radio", half)], [half.id])
+    assert compute_unit_price(Decimal("60.00"), chosen) == Decimal("10.00")
+    assert compute_unit_price(Decimal("40.00"), chosen) == Decimal("0.00")
 
 
-def test_two_defaults_are_only_for_checkboxes() -> None:
+def test_only_checkboxes_have_two_defaults() -> None:
     defaults = option(default=True), option(default=True)
     assert check_customizations(Decimal(1), [customization("radio", *defaults)]) is not None
     assert check_customizations(Decimal(1), [customization("checkbox", *defaults)]) is None
@@ -128,9 +128,7 @@ customizations = st.lists(
 
 
 @given(items=customizations, data=st.data())
-def test_where_the_check_passes_no_choice_costs_less_than_nothing(
-    items: list[Customization], data: st.DataObject
-) -> None:
+def test_valid_customizations_have_no_negative_price(items: list[Customization], data: st.DataObject) -> None:
     price = Decimal("30.00")
     wanted = [
         chosen.id
@@ -140,11 +138,11 @@ def test_where_the_check_passes_no_choice_costs_less_than_nothing(
                 st.sampled_from(item.options),
                 unique=True,
                 min_size=int(item.is_required),
-                max_size=None if item.takes_many else 1,
+                max_size=None if item.accepts_many else 1,
             )
         )
     ]
-    total = price + sum(choice.option.price_modifier for choice in choose(items, wanted))
+    total = price + sum(choice.option.price_modifier for choice in choose_options(items, wanted))
     if check_customizations(price, items) is None:
         assert total >= 0
-    assert total >= price + sum((item.least for item in items), Decimal(0))
+    assert total >= price + sum((item.minimum for item in items), Decimal(0))

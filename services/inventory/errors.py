@@ -1,4 +1,4 @@
-"""Why something about the menu, the stock or a purchase is refused. The reason on the wire is the class name."""
+"""Errors of the inventory service that its callers see."""
 
 from __future__ import annotations
 
@@ -30,85 +30,85 @@ class CategoryTaken(AlreadyExists):
 
 
 class ProductUnavailable(Conflict):
-    """The product cannot be ordered in this store now."""
+    """The product cannot be ordered in this store at present."""
 
     def __init__(self, product_id: UUID) -> None:
         super().__init__("a product cannot be ordered in this store now", product_id=str(product_id))
 
 
 class OutOfStock(Conflict):
-    """The store does not have as many as the order asks for."""
+    """The store does not have enough of some products of the order."""
 
     def __init__(self, product_ids: Iterable[UUID]) -> None:
-        super().__init__("the store does not have enough of it", product_ids=",".join(map(str, product_ids)))
+        super().__init__("not enough stock", product_ids=",".join(map(str, product_ids)))
 
 
 class ReservationReleased(Conflict):
-    """The order has given its stock back, or was told to before it had any."""
+    """The reservation of the order was released, or its release arrived before it."""
 
     def __init__(self, order_id: UUID) -> None:
         super().__init__("the stock of this order was released", order_id=str(order_id))
 
 
 class ReservationMismatch(Conflict):
-    """The order holds other lines than the ones asked for now."""
+    """The order has a reservation of other lines."""
 
     def __init__(self, order_id: UUID) -> None:
-        super().__init__("this order holds other lines already", order_id=str(order_id))
+        super().__init__("this order has a reservation of other lines", order_id=str(order_id))
 
 
 class ReservationCommitted(Conflict):
-    """The order was confirmed: its stock comes back by its cancellation only."""
+    """The order is confirmed: only its cancellation returns the stock."""
 
     def __init__(self, order_id: UUID) -> None:
         super().__init__("the stock of this order is committed", order_id=str(order_id))
 
 
 class StockChanged(Conflict):
-    """The stock is not what the caller saw."""
+    """The stock differs from `expected_stock`; the metadata has the current stock."""
 
     def __init__(self, current_stock: int) -> None:
         super().__init__("the stock has changed since it was read", current_stock=str(current_stock))
 
 
 class InsufficientStock(Conflict):
-    """More would leave than there is."""
+    """The movement exceeds the stock."""
 
     def __init__(self, product_id: UUID, current_stock: int) -> None:
-        super().__init__("there is not as much in stock", product_id=str(product_id), current_stock=str(current_stock))
+        super().__init__("not enough stock", product_id=str(product_id), current_stock=str(current_stock))
 
 
 class MaxStockExceeded(Conflict):
-    """What comes in would go beyond max_stock, and nobody forced it."""
+    """The stock would exceed `max_stock`, and the request does not force it."""
 
     def __init__(self, product_id: UUID, max_stock: int) -> None:
         super().__init__(
-            "the store would hold more than its maximum of this product",
+            "the stock would exceed the maximum stock of the product",
             product_id=str(product_id),
             max_stock=str(max_stock),
         )
 
 
 class SupplierInactive(Conflict):
-    """Nothing is bought from this supplier any more."""
+    """The supplier is inactive."""
 
     def __init__(self, supplier_id: UUID) -> None:
-        super().__init__("nothing is bought from this supplier any more", supplier_id=str(supplier_id))
+        super().__init__("the supplier is inactive", supplier_id=str(supplier_id))
 
 
 class PurchaseOrderState(Conflict):
-    """The purchase order is not in a state that allows it."""
+    """The state of the purchase order does not allow the operation."""
 
     def __init__(self, status: str) -> None:
         super().__init__(f"the purchase order is {status}", status=status.upper())
 
 
 class ReceiptExceedsOrder(Conflict):
-    """More came than was still open."""
+    """The receipt exceeds the open quantity of a line."""
 
     def __init__(self, product_id: UUID, still_open: int) -> None:
         super().__init__(
-            "more came than is still open on the purchase order",
+            "the receipt exceeds the open quantity of the purchase order",
             product_id=str(product_id),
             still_open=str(still_open),
         )

@@ -1,4 +1,4 @@
-"""Products as serialized messages, ready to be sent, until something about the product changes."""
+"""A cache of serialized products, which a change of the product invalidates."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import UUID
 from chassis.cache import MessageCache
 
 
-class ProductMessages:
-    """One message per product and store, of one day: scheduled availability changes at midnight."""
+class ProductCache:
+    """One message for each product and store. Valid for one day, since scheduled availability changes at midnight."""
 
     def __init__(self, entries: int) -> None:
         self._messages = MessageCache(entries)
@@ -17,14 +17,15 @@ class ProductMessages:
         self._day: date | None = None
 
     def get(self, product_id: UUID, store_id: UUID | None, day: date) -> bytes | None:
+        """The cached message, or None."""
         return self._messages.get((product_id, store_id)) if day == self._day else None
 
     def ticket(self) -> int:
-        """Taken before the database is read; see `put`."""
+        """A ticket for `put`; request it before reading the database."""
         return self._messages.ticket()
 
     def put(self, product_id: UUID, store_id: UUID | None, day: date, message: bytes, ticket: int) -> None:
-        """Keeps the message, unless anything was dropped since the ticket was taken."""
+        """Stores the message, unless an entry was dropped after the ticket was issued."""
         if ticket != self._messages.ticket():
             return
         if day != self._day:
@@ -34,10 +35,11 @@ class ProductMessages:
         self._messages.put((product_id, store_id), message)
 
     def drop(self, product_id: UUID) -> None:
-        """Forgets the product in every store."""
+        """Drops the product in every store."""
         for store_id in self._stores.pop(product_id, {None}):
             self._messages.drop((product_id, store_id))
 
     def clear(self) -> None:
+        """Drops all products."""
         self._stores.clear()
         self._messages.clear()

@@ -1,11 +1,11 @@
-"""Stock that people count, receive and throw away."""
+"""Stock that people count, receive and discard."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import grpc
@@ -22,10 +22,10 @@ from jainshikanji.inventory.v1.stock_service_pb2 import (
 from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
 from chassis import ids
+from chassis.clock import now
 from chassis.database import sql
 from chassis.events import outbox
-from services.inventory.queries import stock as q
-from services.inventory.usecases import reservations
+from services.inventory import queries
 from tests.harness import customer, staff
 from tests.integration.inventory.shop import Shop, refused, rupees
 
@@ -33,8 +33,16 @@ RECEIVE, ADJUST, SPOIL = StockMovementKind.RECEIVE, StockMovementKind.ADJUST, St
 SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
 LATE = (date.today() + timedelta(days=50)).isoformat()  # noqa: DTZ011
 
-# What this connection did to the table, counted at once.
-UPDATES = sql("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'inventory'")
+
+class UpdatesRow(NamedTuple):
+    n_tup_upd: int
+    n_tup_hot_upd: int
+
+
+# The updates of the present transaction.
+COUNT_UPDATES = sql(
+    "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'inventory'", row=UpdatesRow
+)
 TAKE_TOO_MUCH = sql("UPDATE inventory SET current_stock = current_stock - 6 WHERE product_id = %(id)s")
 
 
@@ -50,14 +58,14 @@ async def record(
     return item
 
 
-async def test_counting_makes_an_adjustment_with_its_reason(shop: Shop) -> None:
-    tea = await shop.product()
-    item = await shop.count(tea.id, 12, min_stock=3, max_stock=50, reorder_point=6, cost_per_unit=rupees(7))
+async def test_a_count_records_an_adjustment_with_its_reason(shop: Shop) -> None:
+    tea = await shop.create_product()
+    item = await shop.set_stock(tea.id, 12, min_stock=3, max_stock=50, reorder_point=6, cost_per_unit=rupees(7))
     assert (item.current_stock, item.min_stock, item.max_stock, item.reorder_point) == (12, 3, 50, 6)
     assert item.cost_per_unit.minor_units == 700
-    await shop.count(tea.id, 9)
-    await shop.count(tea.id, 9)
-    assert await shop.movements(tea.id) == [("adjust", 12, 12), ("adjust", -3, 9), ("adjust", 0, 9)]
+    await shop.set_stock(tea.id, 9)
+    await shop.set_stock(tea.id, 9)
+    assert await shop.list_movements(tea.id) == [("adjust", 12, 12), ("adjust", -3, 9), ("adjust", 0, 9)]
     request = ListStockMovementsRequest(product_id=tea.id, store_id=str(shop.store_id), page_size=2)
     page = await shop.stock().ListStockMovements(request)
     assert [movement.quantity for movement in page.movements] == [0, -3]
@@ -67,80 +75,80 @@ async def test_counting_makes_an_adjustment_with_its_reason(shop: Shop) -> None:
     rest = await shop.stock().ListStockMovements(request)
     assert [movement.quantity for movement in rest.movements] == [12]
     assert not rest.next_page_token
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
 async def test_thresholds_change_without_a_count(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
-    item = await shop.count(tea.id, None, min_stock=5)
+    tea = await shop.create_product(stock=5)
+    item = await shop.set_stock(tea.id, None, min_stock=5)
     assert (item.current_stock, item.is_low) == (5, True)
-    assert len(await shop.movements(tea.id)) == 1
+    assert len(await shop.list_movements(tea.id)) == 1
     wrong = SetStockRequest(product_id=tea.id, store_id=str(shop.store_id), reason="x", min_stock=9, max_stock=8)
     assert "maxStock" in (await refused(shop.stock().SetStock(wrong))).violations
 
 
-async def test_a_count_of_something_that_has_changed_is_refused(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_a_count_of_a_changed_stock_is_rejected(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     request = SetStockRequest(
         product_id=tea.id, store_id=str(shop.store_id), reason="x", current_stock=9, expected_stock=4
     )
-    refusal = await refused(shop.stock().SetStock(request))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "STOCK_CHANGED")
-    assert refusal.metadata == {"current_stock": "5"}
+    error = await refused(shop.stock().SetStock(request))
+    assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "STOCK_CHANGED")
+    assert error.metadata == {"current_stock": "5"}
 
 
-async def test_goods_come_in_and_go_out_first_expired_first(shop: Shop) -> None:
-    tea = await shop.product(stock=2)
+async def test_units_that_expire_first_are_consumed_first(shop: Shop) -> None:
+    tea = await shop.create_product(stock=2)
     await record(shop, tea.id, RECEIVE, 10, batch_number="L", expiry_date=LATE)
     item = await record(shop, tea.id, RECEIVE, 4, batch_number="S", expiry_date=SOON, unit_cost=rupees(3))
     assert (item.current_stock, item.batch_number, item.expiry_date) == (16, "S", SOON)
     assert item.cost_per_unit.minor_units == 300
 
     async def batches() -> list[tuple[str, int]]:
-        return [(batch.batch_number, batch.remaining_quantity) for batch in (await shop.item(tea.id)).batches]
+        return [(batch.batch_number, batch.remaining_quantity) for batch in (await shop.get_item(tea.id)).batches]
 
     assert await batches() == [("S", 4), ("L", 10), ("", 2)]
     order = ids.new_id()
     await shop.reserve(order, [(tea.id, 6)])
     assert await batches() == [("S", 4), ("L", 10), ("", 2)]
-    await shop.hear(shop.confirmed(order))
+    await shop.consume(shop.confirmed(order))
     assert await batches() == [("L", 8), ("", 2)]
     await record(shop, tea.id, SPOIL, 9)
     assert await batches() == [("", 1)]
-    await shop.hear(shop.cancelled(order))
-    # What comes back fills the batches from the last one that gave out.
+    await shop.consume(shop.cancelled(order))
+    # Returned units are added to the batches in reverse order.
     assert await batches() == [("L", 5), ("", 2)]
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_receiving_beyond_the_maximum_must_be_forced(shop: Shop) -> None:
-    tea = await shop.product()
-    await shop.count(tea.id, 5, min_stock=0, max_stock=10)
+async def test_a_receipt_above_the_maximum_must_be_forced(shop: Shop) -> None:
+    tea = await shop.create_product()
+    await shop.set_stock(tea.id, 5, min_stock=0, max_stock=10)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await record(shop, tea.id, RECEIVE, 6)
     assert "MAX_STOCK_EXCEEDED" in str(caught.value.trailing_metadata())
     assert (await record(shop, tea.id, RECEIVE, 6, force=True)).current_stock == 11
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_more_than_there_is_cannot_go(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_a_movement_cannot_exceed_the_stock(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     for kind, quantity in ((SPOIL, 6), (ADJUST, -6)):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await record(shop, tea.id, kind, quantity)
         assert "INSUFFICIENT_STOCK" in str(caught.value.trailing_metadata())
     assert (await record(shop, tea.id, ADJUST, -5)).current_stock == 0
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_the_database_itself_keeps_stock_from_falling_below_zero(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_the_database_rejects_a_negative_stock(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     with pytest.raises(Exception, match="inventory_stock_not_negative"):
         await shop.db.run(TAKE_TOO_MUCH, id=tea.id)
 
 
-async def test_the_same_key_records_once_however_many_ask_at_once(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_concurrent_requests_with_one_key_record_once(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     caller = shop.manager.sending(idempotency_key=ids.new_id().hex)
     stub = shop.platform.stub("inventory", StockServiceStub, caller)
     request = RecordStockMovementRequest(
@@ -168,28 +176,28 @@ async def test_the_same_key_records_once_however_many_ask_at_once(shop: Shop) ->
         ({"kind": RECEIVE, "quantity": 1, "reason": ""}, "reason"),
     ],
 )
-async def test_movements_that_cannot_be_are_refused(shop: Shop, fields: dict[str, Any], field: str) -> None:
-    tea = await shop.product(stock=5)
+async def test_invalid_movements_are_rejected_with_their_field(shop: Shop, fields: dict[str, Any], field: str) -> None:
+    tea = await shop.create_product(stock=5)
     request = RecordStockMovementRequest(
         **{"product_id": tea.id, "store_id": str(shop.store_id), "reason": "x", **fields}
     )
     stub = shop.platform.stub("inventory", StockServiceStub, shop.manager.sending(idempotency_key=ids.new_id().hex))
-    refusal = await refused(stub.RecordStockMovement(request))
-    assert (refusal.code, list(refusal.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+    error = await refused(stub.RecordStockMovement(request))
+    assert (error.code, list(error.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
 
 
-async def test_each_threshold_is_told_once_per_crossing(shop: Shop) -> None:
-    tea = await shop.product()
-    await shop.count(tea.id, 10, min_stock=4)
+async def test_each_crossed_threshold_publishes_one_event(shop: Shop) -> None:
+    tea = await shop.create_product()
+    await shop.set_stock(tea.id, 10, min_stock=4)
     orders = [ids.new_id() for _ in range(4)]
     for order, quantity in zip(orders, (5, 1, 3, 1), strict=True):  # 5, 4 low, 1, 0 out
         await shop.reserve(order, [(tea.id, quantity)])
     await shop.release(orders[3])  # 1: back in stock, still low
-    await shop.count(tea.id, 3)
-    await shop.count(tea.id, 9)  # above the minimum
-    await shop.count(tea.id, None, min_stock=9)  # low by decree
-    told = [name for name in await shop.told(tea.id) if name != "ProductCreated"]
-    assert told == [
+    await shop.set_stock(tea.id, 3)
+    await shop.set_stock(tea.id, 9)  # above the minimum
+    await shop.set_stock(tea.id, None, min_stock=9)  # low by decree
+    names = [name for name in await shop.list_event_names(tea.id) if name != "ProductCreated"]
+    assert names == [
         "StockRestocked",
         "StockLow",
         "ProductOutOfStock",
@@ -199,10 +207,10 @@ async def test_each_threshold_is_told_once_per_crossing(shop: Shop) -> None:
     ]
 
 
-async def test_the_stock_of_a_store_is_listed_by_name_in_pages(shop: Shop) -> None:
+async def test_the_stock_of_a_store_is_paged_by_name(shop: Shop) -> None:
     for name, stock in (("b", 50), ("A", 3), ("c", 3)):
-        product = await shop.product(name=name)
-        await shop.count(product.id, stock, min_stock=5)
+        product = await shop.create_product(name=name)
+        await shop.set_stock(product.id, stock, min_stock=5)
     request = ListInventoryItemsRequest(store_id=str(shop.store_id), page_size=2)
     first = await shop.stock().ListInventoryItems(request)
     request.page_token = first.next_page_token
@@ -212,18 +220,18 @@ async def test_the_stock_of_a_store_is_listed_by_name_in_pages(shop: Shop) -> No
     assert [item.product_name for item in low.items] == ["A", "c"]
 
 
-async def test_what_is_at_its_reorder_point_is_proposed(shop: Shop) -> None:
-    plenty, scarce = await shop.product(name="plenty"), await shop.product(name="scarce")
-    await shop.count(plenty.id, 30, max_stock=40)
-    await shop.count(scarce.id, 15, max_stock=40)
+async def test_products_at_their_reorder_point_are_proposed(shop: Shop) -> None:
+    plenty, scarce = await shop.create_product(name="plenty"), await shop.create_product(name="scarce")
+    await shop.set_stock(plenty.id, 30, max_stock=40)
+    await shop.set_stock(scarce.id, 15, max_stock=40)
     answer = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
     (proposal,) = answer.proposals
     assert (proposal.product_id, proposal.proposed_quantity, proposal.on_order) == (scarce.id, 25, 0)
     assert not proposal.supplier_id
 
 
-async def test_stock_is_for_the_managers_of_the_store(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_only_managers_of_the_store_see_its_stock(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     request = GetInventoryItemRequest(product_id=tea.id, store_id=str(shop.store_id))
     chef = staff(ids.new_id(), shop.store_id, "chef")
     elsewhere = staff(ids.new_id(), ids.new_id(), "manager")
@@ -248,29 +256,31 @@ async def test_stock_is_for_the_managers_of_the_store(shop: Shop) -> None:
     )
 
 
-async def test_taking_stock_is_a_heap_only_update(shop: Shop) -> None:
-    tea, lassi = await shop.product(stock=1000), await shop.product(stock=1000)
-    wish = reservations.wish(ids.new_id(), shop.store_id, [(UUID(tea.id), 1), (UUID(lassi.id), 2)], None, 60)
+async def test_a_reservation_is_a_heap_only_update(shop: Shop) -> None:
+    tea, lassi = await shop.create_product(stock=1000), await shop.create_product(stock=1000)
+    order_id, lines = ids.new_id(), {UUID(tea.id): 1, UUID(lassi.id): 2}
     async with shop.db.transaction() as tx:
-        before = await tx.one(UPDATES)
+        before = await tx.one(COUNT_UPDATES)
         await tx.all(
-            q.RESERVE,
-            order_ids=[wish.order_id],
-            store_ids=[wish.store_id],
-            ask_after=[wish.ask_after],
-            line_orders=[wish.order_id] * 2,
-            product_ids=list(wish.lines),
-            quantities=list(wish.lines.values()),
+            queries.reservations.RESERVE,
+            order_ids=[order_id],
+            store_ids=[shop.store_id],
+            ask_after=[now()],
+            line_orders=[order_id] * 2,
+            product_ids=list(lines),
+            quantities=list(lines.values()),
             actor_service="order",
             **outbox.columns([]),
         )
-        after = await tx.one(UPDATES)
+        after = await tx.one(COUNT_UPDATES)
+    assert before is not None
+    assert after is not None
     assert (after.n_tup_upd - before.n_tup_upd, after.n_tup_hot_upd - before.n_tup_hot_upd) == (2, 2)
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_the_books_balance_whatever_happens_at_once(shop: Shop) -> None:
-    chosen = [await shop.product(stock=60) for _ in range(4)]
+async def test_the_ledger_matches_after_concurrent_changes(shop: Shop) -> None:
+    chosen = [await shop.create_product(stock=60) for _ in range(4)]
     rng = random.Random(11)
     confirmed, cancelled = [], []
 
@@ -291,15 +301,17 @@ async def test_the_books_balance_whatever_happens_at_once(shop: Shop) -> None:
 
     async def hand() -> None:
         product = rng.choice(chosen)
-        item = await shop.item(product.id)
-        await shop.count(product.id, max(0, item.current_stock + rng.randint(-5, 15)))
+        item = await shop.get_item(product.id)
+        await shop.set_stock(product.id, max(0, item.current_stock + rng.randint(-5, 15)))
 
     await asyncio.gather(*(order() for _ in range(80)), *(hand() for _ in range(25)))
     half = len(confirmed) // 2
     await asyncio.gather(
-        shop.hear(*(shop.confirmed(order_id) for order_id in confirmed[:half])),
-        shop.hear(*(shop.confirmed(order_id) for order_id in confirmed[half:])),
+        shop.consume(*(shop.confirmed(order_id) for order_id in confirmed[:half])),
+        shop.consume(*(shop.confirmed(order_id) for order_id in confirmed[half:])),
         *(hand() for _ in range(10)),
     )
-    await asyncio.gather(shop.hear(*(shop.cancelled(order_id) for order_id in cancelled)), *(hand() for _ in range(10)))
-    await shop.check_books()
+    await asyncio.gather(
+        shop.consume(*(shop.cancelled(order_id) for order_id in cancelled)), *(hand() for _ in range(10))
+    )
+    await shop.assert_ledger_matches()

@@ -1,4 +1,4 @@
-"""Stock for orders: all lines or none, once per order, whatever happens at the same time."""
+"""Reservations: all lines or none, once per order, also with concurrent requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OK = "OK"
 
 
 async def outcome(call: object) -> str:
-    """OK, or the reason of the refusal."""
+    """OK, or the reason of the error."""
     try:
         await call  # type: ignore[misc]
     except grpc.aio.AioRpcError as error:
@@ -26,32 +26,32 @@ async def outcome(call: object) -> str:
     return OK
 
 
-async def test_an_order_holds_all_of_its_lines(shop: Shop) -> None:
-    tea, lassi = await shop.product(stock=10), await shop.product(stock=5)
+async def test_an_order_reserves_all_of_its_lines(shop: Shop) -> None:
+    tea, lassi = await shop.create_product(stock=10), await shop.create_product(stock=5)
     order = ids.new_id()
     await shop.reserve(order, [(tea.id, 3), (lassi.id, 5), (tea.id, 1)])
-    assert await shop.left(tea.id) == 6
-    assert await shop.left(lassi.id) == 0
-    assert (await shop.item(tea.id)).reserved_stock == 4
-    assert await shop.movements(tea.id) == [("adjust", 10, 10), ("reserve", -4, 6)]
-    assert await shop.told(order) == ["StockReserved"]
-    await shop.check_books()
+    assert await shop.get_stock(tea.id) == 6
+    assert await shop.get_stock(lassi.id) == 0
+    assert (await shop.get_item(tea.id)).reserved_stock == 4
+    assert await shop.list_movements(tea.id) == [("adjust", 10, 10), ("reserve", -4, 6)]
+    assert await shop.list_event_names(order) == ["StockReserved"]
+    await shop.assert_ledger_matches()
 
 
-async def test_an_order_that_is_short_of_one_line_holds_nothing(shop: Shop) -> None:
-    tea, lassi = await shop.product(stock=10), await shop.product(stock=1)
-    nowhere = await shop.product()
+async def test_an_order_with_one_short_line_reserves_nothing(shop: Shop) -> None:
+    tea, lassi = await shop.create_product(stock=10), await shop.create_product(stock=1)
+    nowhere = await shop.create_product()
     order = ids.new_id()
-    refusal_ = await refused(shop.reserve(order, [(tea.id, 3), (lassi.id, 2), (nowhere.id, 1)]))
-    assert (refusal_.code, refusal_.reason) == (grpc.StatusCode.ABORTED, "OUT_OF_STOCK")
-    assert refusal_.metadata["product_ids"].split(",") == sorted([lassi.id, nowhere.id])
-    assert await shop.left(tea.id) == 10
-    assert await shop.told(order) == []
-    await shop.check_books()
+    error = await refused(shop.reserve(order, [(tea.id, 3), (lassi.id, 2), (nowhere.id, 1)]))
+    assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "OUT_OF_STOCK")
+    assert error.metadata["product_ids"].split(",") == sorted([lassi.id, nowhere.id])
+    assert await shop.get_stock(tea.id) == 10
+    assert await shop.list_event_names(order) == []
+    await shop.assert_ledger_matches()
 
 
-async def test_a_batch_answers_each_order_for_itself(shop: Shop) -> None:
-    tea, rare = await shop.product(stock=10), await shop.product(stock=1)
+async def test_each_order_of_a_batch_has_its_own_result(shop: Shop) -> None:
+    tea, rare = await shop.create_product(stock=10), await shop.create_product(stock=1)
     orders = [ids.new_id() for _ in range(3)]
     wanted = [[(tea.id, 3)], [(tea.id, 1), (rare.id, 2)], [(rare.id, 1)]]
     stub = shop.platform.stub("inventory", StockServiceStub, service("order"))
@@ -64,37 +64,37 @@ async def test_a_batch_answers_each_order_for_itself(shop: Shop) -> None:
     assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "error", "response"]
     why = RemoteError(answer.results[1].error)
     assert (why.reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
-    assert (await shop.left(tea.id), await shop.left(rare.id)) == (7, 0)
-    await shop.check_books()
+    assert (await shop.get_stock(tea.id), await shop.get_stock(rare.id)) == (7, 0)
+    await shop.assert_ledger_matches()
 
 
-async def test_a_repeat_takes_nothing_more(shop: Shop) -> None:
-    tea = await shop.product(stock=4)
+async def test_a_repeated_reservation_reserves_once(shop: Shop) -> None:
+    tea = await shop.create_product(stock=4)
     order = ids.new_id()
     for _ in range(3):
         await shop.reserve(order, [(tea.id, 4)])
-    assert await shop.left(tea.id) == 0
-    assert await shop.told(order) == ["StockReserved"]
+    assert await shop.get_stock(tea.id) == 0
+    assert await shop.list_event_names(order) == ["StockReserved"]
 
 
-async def test_twenty_repeats_at_once_take_once(shop: Shop) -> None:
-    tea = await shop.product(stock=4)
+async def test_concurrent_repetitions_reserve_once(shop: Shop) -> None:
+    tea = await shop.create_product(stock=4)
     order = ids.new_id()
     assert await asyncio.gather(*(outcome(shop.reserve(order, [(tea.id, 4)])) for _ in range(20))) == [OK] * 20
-    assert await shop.left(tea.id) == 0
-    await shop.check_books()
+    assert await shop.get_stock(tea.id) == 0
+    await shop.assert_ledger_matches()
 
 
-async def test_a_repeat_with_other_lines_is_refused(shop: Shop) -> None:
-    tea = await shop.product(stock=9)
+async def test_a_repetition_with_other_lines_is_rejected(shop: Shop) -> None:
+    tea = await shop.create_product(stock=9)
     order = ids.new_id()
     await shop.reserve(order, [(tea.id, 4)])
     assert (await refused(shop.reserve(order, [(tea.id, 5)]))).reason == "RESERVATION_MISMATCH"
-    assert await shop.left(tea.id) == 5
+    assert await shop.get_stock(tea.id) == 5
 
 
-async def test_two_calls_at_once_with_other_lines_hold_only_the_first(shop: Shop) -> None:
-    tea = await shop.product(stock=100)
+async def test_of_concurrent_calls_with_different_lines_only_the_first_reserves(shop: Shop) -> None:
+    tea = await shop.create_product(stock=100)
     for _ in range(10):
         order, busy = ids.new_id(), [shop.reserve(ids.new_id(), [(tea.id, 1)]) for _ in range(3)]
         results = await asyncio.gather(
@@ -103,20 +103,20 @@ async def test_two_calls_at_once_with_other_lines_hold_only_the_first(shop: Shop
             outcome(shop.reserve(order, [(tea.id, 2)])),
         )
         assert sorted(results) == [OK] * 4 + ["RESERVATION_MISMATCH"]
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_fifty_orders_for_the_last_ten_get_exactly_ten(shop: Shop) -> None:
-    tea = await shop.product(stock=10)
+async def test_fifty_concurrent_orders_reserve_the_last_ten_units(shop: Shop) -> None:
+    tea = await shop.create_product(stock=10)
     outcomes = await asyncio.gather(*(outcome(shop.reserve(ids.new_id(), [(tea.id, 1)])) for _ in range(50)))
     assert sorted(outcomes) == [OK] * 10 + ["OUT_OF_STOCK"] * 40
-    assert await shop.left(tea.id) == 0
-    assert await shop.told(tea.id) == ["ProductCreated", "StockRestocked", "StockLow", "ProductOutOfStock"]
-    await shop.check_books()
+    assert await shop.get_stock(tea.id) == 0
+    assert await shop.list_event_names(tea.id) == ["ProductCreated", "StockRestocked", "StockLow", "ProductOutOfStock"]
+    await shop.assert_ledger_matches()
 
 
-async def test_fifty_orders_on_two_replicas_for_the_last_ten_get_exactly_ten(shop: Shop) -> None:
-    tea = await shop.product(stock=10)
+async def test_fifty_orders_on_two_replicas_reserve_the_last_ten_units(shop: Shop) -> None:
+    tea = await shop.create_product(stock=10)
     other = await shop.platform.launch("inventory")
     try:
         there = shop.platform.stub_at(other.mesh_port, "inventory", StockServiceStub, service("order"))
@@ -131,12 +131,12 @@ async def test_fifty_orders_on_two_replicas_for_the_last_ten_get_exactly_ten(sho
     finally:
         await other.stop()
     assert sorted(outcomes) == [OK] * 10 + ["OUT_OF_STOCK"] * 40
-    assert await shop.left(tea.id) == 0
-    await shop.check_books()
+    assert await shop.get_stock(tea.id) == 0
+    await shop.assert_ledger_matches()
 
 
-async def test_orders_with_the_same_products_in_any_order_do_not_block_each_other(shop: Shop) -> None:
-    chosen = [await shop.product(stock=1000) for _ in range(6)]
+async def test_orders_with_the_same_products_in_any_order_do_not_deadlock(shop: Shop) -> None:
+    chosen = [await shop.create_product(stock=1000) for _ in range(6)]
     rng = random.Random(7)
 
     async def one() -> str:
@@ -148,54 +148,54 @@ async def test_orders_with_the_same_products_in_any_order_do_not_block_each_othe
         return result
 
     assert set(await asyncio.gather(*(one() for _ in range(120)))) == {OK}
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_a_big_order_in_front_does_not_take_the_place_of_a_small_one(shop: Shop) -> None:
-    """In one batch: the first order is short of something else, so the second may have what the first asked for."""
-    tea, lassi = await shop.product(stock=5), await shop.product(stock=0)
+async def test_a_failed_order_does_not_block_a_later_one_of_its_batch(shop: Shop) -> None:
+    """The first order of the batch is short of another product, so the second may reserve the stock."""
+    tea, lassi = await shop.create_product(stock=5), await shop.create_product(stock=0)
     for _ in range(5):
         greedy = shop.reserve(ids.new_id(), [(tea.id, 5), (lassi.id, 1)])
         order = ids.new_id()
         modest = shop.reserve(order, [(tea.id, 5)])
         assert await asyncio.gather(outcome(greedy), outcome(modest)) == ["OUT_OF_STOCK", OK]
         await shop.release(order)
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
-async def test_a_release_gives_everything_back_once(shop: Shop) -> None:
-    tea = await shop.product(stock=10)
+async def test_a_release_returns_everything_once(shop: Shop) -> None:
+    tea = await shop.create_product(stock=10)
     order = ids.new_id()
     await shop.reserve(order, [(tea.id, 7)])
     await asyncio.gather(*(shop.release(order) for _ in range(10)))
-    assert await shop.left(tea.id) == 10
-    assert await shop.movements(tea.id) == [("adjust", 10, 10), ("reserve", -7, 3), ("release", 7, 10)]
-    assert await shop.told(order) == ["StockReserved", "StockReleased"]
+    assert await shop.get_stock(tea.id) == 10
+    assert await shop.list_movements(tea.id) == [("adjust", 10, 10), ("reserve", -7, 3), ("release", 7, 10)]
+    assert await shop.list_event_names(order) == ["StockReserved", "StockReleased"]
 
 
-async def test_a_reservation_after_its_release_is_refused(shop: Shop) -> None:
-    tea = await shop.product(stock=10)
+async def test_a_reservation_after_its_release_is_rejected(shop: Shop) -> None:
+    tea = await shop.create_product(stock=10)
     order = ids.new_id()
     await shop.release(order)
     assert (await refused(shop.reserve(order, [(tea.id, 1)]))).reason == "RESERVATION_RELEASED"
-    assert await shop.left(tea.id) == 10
+    assert await shop.get_stock(tea.id) == 10
 
 
-async def test_a_release_that_races_its_reservation_leaves_nothing_held(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+async def test_a_release_concurrent_with_its_reservation_leaves_nothing_reserved(shop: Shop) -> None:
+    tea = await shop.create_product(stock=5)
     for _ in range(30):
         order = ids.new_id()
         calls = [outcome(shop.reserve(order, [(tea.id, 5)])), outcome(shop.release(order))]
         random.shuffle(calls)
         results = await asyncio.gather(*calls)
         assert set(results) <= {OK, "RESERVATION_RELEASED"}
-        item = await shop.item(tea.id)
+        item = await shop.get_item(tea.id)
         assert (item.current_stock, item.reserved_stock) == (5, 0)
-    await shop.check_books()
+    await shop.assert_ledger_matches()
 
 
 async def test_only_order_may_reserve_and_release(shop: Shop) -> None:
-    tea = await shop.product(stock=5)
+    tea = await shop.create_product(stock=5)
     line = stock_service_pb2.StockLine(product_id=tea.id, quantity=1)
     request = stock_service_pb2.ReserveStockRequest(
         order_id=str(ids.new_id()), store_id=str(shop.store_id), lines=[line]
