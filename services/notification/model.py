@@ -26,7 +26,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database.tables import Encrypted, service_metadata, type_annotations
-from chassis.errors import InvalidArgument
 
 DEFAULT_ZONE: Final = "Asia/Kolkata"
 DEFAULT_LANGUAGE: Final = "en"
@@ -235,20 +234,6 @@ class Employment(Base):
     job: Mapped[str] = mapped_column(String(20))
     active: Mapped[bool]
     version: Mapped[int]
-
-
-class UnknownTemplate(InvalidArgument):
-    """No message has this name, or none of it goes through this channel."""
-
-    def __init__(self) -> None:
-        super().__init__("name", "no message of this name goes through this channel")
-
-
-class TemplateNotRendered(InvalidArgument):
-    """A text is no valid template, or names a fact that its message does not have."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(field, problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from services.notification.model import LANGUAGES, Channel, TemplateNotRendered
+from services.notification.errors import TemplateNotRendered
+from services.notification.model import LANGUAGES, Channel
 
 DIRECTORY: Final = str(files("services.notification") / "texts")
 _SECTION = re.compile(r"^== (subject|text|html|sms|push)\n", re.MULTILINE)

@@ -10,8 +10,9 @@ from uuid import UUID
 from services.notification import queries
 from services.notification.app import NotificationApp
 from services.notification.clients import BRAND
+from services.notification.errors import TemplateNotRendered, UnknownTemplate
 from services.notification.messages import KINDS
-from services.notification.model import DEFAULT_ZONE, Channel, TemplateNotRendered, UnknownTemplate, merge_order
+from services.notification.model import DEFAULT_ZONE, Channel, merge_order
 from services.notification.rendering import Text
 
 SAMPLE_TIME = "2026-01-14T14:15:00+00:00"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.notification.errors import TemplateNotRendered
 from services.notification.messages import KINDS, TOLD
-from services.notification.model import LANGUAGES, Channel, TemplateNotRendered, merge_order
+from services.notification.model import LANGUAGES, Channel, merge_order
 from services.notification.rendering import Text, Texts, moment, rupees
 
 TEXTS = Texts()
