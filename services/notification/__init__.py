@@ -1,8 +1,9 @@
-"""Tells people what happened: by mail, and by SMS and push where a provider is configured.
+"""Notifications of what happened: by email, and by SMS and push where a provider is configured.
 
-Owns: what was told to whom (notifications), its way through each channel (dispatches), every attempt (deliveries),
-      texts in place of the shipped ones (templates), and consent (preferences: the owner of it).
-Publishes: NotificationPreferencesChanged.
-Hears: orders, payments, refunds, points, tiers, stock alarms, answers to reviews, new accounts: `messages.py` is the
-       table. Staff grants, to know a store's managers; erasures. Asks customer for addresses when it sends.
+Owns `notification_db`: notifications, their dispatch through each channel, the log of delivery attempts, templates that
+override the shipped ones, and preferences. This service is the owner of the consent to notifications.
+Publishes NotificationPreferencesChanged.
+Consumes the events of `wire.consumed_events.EVENT_RULES` (orders, payments, refunds, points, tiers, stock alarms,
+responses to reviews, new accounts), OrderCreated, StaffGranted and StaffRevoked (managers of stores), CustomerErased.
+Calls customer for the contacts of recipients, and store for names and time zones.
 """

@@ -1,13 +1,15 @@
-"""The notification service: `python -m services.notification`."""
+"""Composition root: `python -m services.notification`."""
+
+from __future__ import annotations
 
 from chassis import Loop, Service
 from services.identity import IDENTITY
 from services.notification.app import NotificationApp
 from services.notification.events import HANDLERS
-from services.notification.model import Base
+from services.notification.model.tables import Base
 from services.notification.servicer import NotificationServicer
-from services.notification.usecases.forgetting import forget_old
-from services.notification.usecases.sending import give_up_interrupted, send_due
+from services.notification.usecases.deliveries import mark_interrupted, send_due
+from services.notification.usecases.retention import purge_expired
 
 SERVICE = Service(
     "notification",
@@ -16,10 +18,10 @@ SERVICE = Service(
     servicers=[NotificationServicer],
     handlers=HANDLERS,
     loops=[
-        # Woken after each commit that left something to send; by itself for retries, quiet hours, other replicas.
+        # Woken by each commit that creates dispatches; the interval is for retries, quiet hours and other replicas.
         Loop("send", every=1.0, run=send_due, wake=lambda app: app.woken),
-        Loop("give-up-interrupted", every=15.0, run=give_up_interrupted),
-        Loop("forget", every=3600.0, run=forget_old),
+        Loop("mark-interrupted", every=15.0, run=mark_interrupted),
+        Loop("purge", every=3600.0, run=purge_expired),
     ],
     tables=Base.metadata,
 )

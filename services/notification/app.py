@@ -1,4 +1,4 @@
-"""What notification's code works with beside the chassis's: the texts, the channels, the wake-up of the sender."""
+"""What lives as long as the process: compiled templates, providers, the cache of stores, the wake-up of the sender."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ from typing import Any
 from pydantic import SecretStr
 
 from chassis import App
-from services.notification.clients import StoreNames
-from services.notification.model import Channel, Retries
-from services.notification.providers import HttpGateway, Mailer, Provider
-from services.notification.rendering import Texts
+from services.notification.clients import StoreCache
+from services.notification.model.dispatches import RetryPolicy
+from services.notification.model.notification_types import Channel
+from services.notification.providers import HttpProvider, Provider, SmtpProvider
+from services.notification.rendering import Renderer
 from services.notification.settings import NotificationSettings
 
 
 class NotificationApp(App):
-    """One per process."""
+    """Typed settings, the renderer, the providers and the cache of stores."""
 
     settings_class = NotificationSettings
     settings: NotificationSettings
 
     def __init__(self, name: str, settings: Any) -> None:
         super().__init__(name, settings)
-        self.texts = Texts()
-        self.stores = StoreNames()
-        self.retries = Retries(timedelta(seconds=self.settings.retry_seconds), self.settings.attempts)
-        self.providers: dict[Channel, Provider] = _providers(self.settings)
-        # Set when this replica has written something to send; the sender also looks by itself.
+        self.renderer = Renderer()
+        self.stores = StoreCache()
+        self.retries = RetryPolicy(timedelta(seconds=self.settings.retry_seconds), self.settings.attempts)
+        self.providers: dict[Channel, Provider] = _create_providers(self.settings)
+        # Set when this replica has created dispatches; the sender also polls.
         self.woken = asyncio.Event()
 
     def wake_sender(self) -> None:
-        """Something is due now."""
+        """Starts the next run of the sender immediately."""
         self.woken.set()
 
     async def stop(self) -> None:
-        """Lets hand-overs that have begun come to their end, then closes the connections."""
+        """Waits for attempts in progress, then closes the connections to the providers."""
         await self.wait_for_background_work(self.settings.drain_seconds)
         for provider in self.providers.values():
             await provider.close()
 
 
-def _providers(settings: NotificationSettings) -> dict[Channel, Provider]:
+def _create_providers(settings: NotificationSettings) -> dict[Channel, Provider]:
     providers: dict[Channel, Provider] = {
-        Channel.EMAIL: Mailer(
+        Channel.EMAIL: SmtpProvider(
             host=settings.smtp_host,
             port=settings.smtp_port,
             tls=settings.smtp_tls,
             user=settings.smtp_user,
-            password=_revealed(settings.smtp_password),
+            password=_get_secret_value(settings.smtp_password),
             sender=settings.mail_from,
         )
     }
@@ -58,9 +59,9 @@ def _providers(settings: NotificationSettings) -> dict[Channel, Provider]:
         (Channel.PUSH, settings.push_url, settings.push_token),
     ):
         if url:
-            providers[channel] = HttpGateway(url, _revealed(token), by_account=channel is Channel.PUSH)
+            providers[channel] = HttpProvider(url, _get_secret_value(token), uses_account_id=channel is Channel.PUSH)
     return providers
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
+def _get_secret_value(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None

@@ -1,7 +1,7 @@
-"""The ways out: one port, a mail relay by SMTP, and HTTP gateways for SMS and push.
+"""Providers that deliver messages: an SMTP relay for emails, HTTP APIs for SMS and push messages.
 
-What a provider reports tells three cases apart, for only one of them may be repeated: it took the message, it
-certainly did not, or nobody knows because the connection broke after everything was handed over.
+A result distinguishes three cases, of which only one may be repeated: the provider accepted the message, it certainly
+did not, or it is unknown because the connection broke after the message was transmitted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
-from enum import StrEnum
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
@@ -20,33 +19,23 @@ import aiosmtplib
 
 from chassis.clock import now
 from services.notification import mime
-from services.notification.rendering import Rendered
+from services.notification.model.dispatches import Outcome
+from services.notification.model.templates import RenderedMessage
 
 CONNECT_SECONDS: Final = 10.0
-# Twice this and the seconds to connect stay below the time after which a hand-over counts as cut off.
+# Twice this plus CONNECT_SECONDS is less than the time after which an attempt counts as interrupted.
 DATA_SECONDS: Final = 30.0
-MAILS_PER_CONNECTION: Final = 100
-# The relay closes the connection: it is idle for too long, or there are too many.
-_CLOSING: Final = 421
-_SERVER_ERROR: Final = 500
-_TOO_MANY: Final = 429
-
-
-class Outcome(StrEnum):
-    """What became of one attempt."""
-
-    SENT = "sent"
-    # It did not take it now, and may later.
-    REFUSED = "refused"
-    # It will never take it.
-    REJECTED = "rejected"
-    # It may have taken it.
-    UNKNOWN = "unknown"
+EMAILS_PER_CONNECTION: Final = 100
+# The relay closes the connection because it was idle for too long, or because there are too many.
+_SMTP_CLOSING: Final = 421
+_SMTP_PERMANENT: Final = 500
+_HTTP_SERVER_ERROR: Final = 500
+_HTTP_TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """How an attempt ended. `reply` is the provider's code alone: its words may repeat the address."""
+class DeliveryResult:
+    """The result of an attempt. `reply` is only the code of the provider, since its text may contain the address."""
 
     outcome: Outcome
     reply: str = ""
@@ -54,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message goes to; the provider takes what its channel needs."""
+    """The addresses of an account for all channels."""
 
     user_id: UUID
     name: str = ""
@@ -63,49 +52,49 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A message to hand over. The id is the same at every attempt, so a provider can tell a repeat."""
+class OutgoingMessage:
+    """A message to send. All attempts have the same id, so that a provider can detect duplicates."""
 
     id: UUID
     recipient: Recipient
-    message: Rendered
-    bulk: bool = False
+    content: RenderedMessage
+    is_bulk: bool = False
 
 
-class NotReachable(Exception):
-    """The provider does not answer; nothing was handed over, and nothing will be for a while."""
+class ProviderUnreachable(Exception):
+    """The provider does not respond; nothing was transmitted."""
 
 
 class Provider(Protocol):
-    """A way out."""
+    """Delivers the messages of one channel."""
 
-    def address_of(self, recipient: Recipient) -> str:
-        """Where a message to the recipient goes; empty when this provider cannot reach them."""
+    def get_address(self, recipient: Recipient) -> str:
+        """The address of the recipient for this channel; empty if there is none."""
         ...
 
     async def prepare(self) -> None:
-        """Makes sure that a message could be handed over now. Raises NotReachable."""
+        """Connects if necessary. Raises ProviderUnreachable."""
         ...
 
-    async def hand_over(self, parcel: Parcel) -> Report:
-        """One attempt. Never raises for the message's sake; NotReachable when it certainly did not begin."""
+    async def send(self, message: OutgoingMessage) -> DeliveryResult:
+        """Makes one attempt. Raises ProviderUnreachable if nothing was transmitted, and no error of the message."""
         ...
 
     async def close(self) -> None:
-        """Ends kept connections."""
+        """Closes idle connections."""
         ...
 
 
 @dataclass(slots=True)
-class _Kept:
-    """A connection, and how many mails went over it."""
+class _PooledConnection:
+    """A connection, and the number of emails that were sent over it."""
 
     connection: aiosmtplib.SMTP
-    mails: int = 0
+    emails: int = 0
 
 
-class Mailer:
-    """Mail by SMTP, over a few kept connections."""
+class SmtpProvider:
+    """Emails by SMTP, over a pool of connections."""
 
     def __init__(
         self,
@@ -118,67 +107,67 @@ class Mailer:
         sender: str,
     ) -> None:
         self._host, self._port, self._tls, self._user, self._password = host, port, tls, user, password
-        self._sender = mime.mailbox(*parseaddr(sender))
-        self._idle: list[_Kept] = []
+        self._sender = mime.parse_mailbox(*parseaddr(sender))
+        self._idle: list[_PooledConnection] = []
 
-    def address_of(self, recipient: Recipient) -> str:
-        """The mail address."""
+    def get_address(self, recipient: Recipient) -> str:
+        """The email address."""
         return recipient.email
 
     async def prepare(self) -> None:
-        """Connects when no connection is idle."""
-        if not any(kept.connection.is_connected for kept in self._idle):
+        """Connects if no connection is idle."""
+        if not any(pooled.connection.is_connected for pooled in self._idle):
             self._idle.append(await self._connect())
 
-    async def hand_over(self, parcel: Parcel) -> Report:
-        """Hands the mail over. Only after its text went out can the outcome be unknown."""
+    async def send(self, message: OutgoingMessage) -> DeliveryResult:
+        """Sends the email. The outcome can be UNKNOWN only after its text was transmitted."""
         try:
-            message = self.compose(parcel)
+            email = self.compose(message)
         except (ValueError, UnicodeError):
-            return Report(Outcome.REJECTED, "address")
-        address = _ascii_domain(parcel.recipient.email)
+            return DeliveryResult(Outcome.REJECTED, "address")
+        address = _encode_domain(message.recipient.email)
         while True:
-            kept = self._idle.pop() if self._idle else await self._connect()
+            pooled = self._idle.pop() if self._idle else await self._connect()
             try:
-                report = await self._transact(kept.connection, address, message)
-            except NotReachable:
-                kept.connection.close()
-                # A used one may have been closed by the relay while it was idle: nothing was handed over, so again.
-                if kept.mails == 0:
+                result = await self._transmit(pooled.connection, address, email)
+            except ProviderUnreachable:
+                pooled.connection.close()
+                # The relay may have closed a used connection while it was idle; then a new one is tried.
+                if pooled.emails == 0:
                     raise
             except BaseException:
-                kept.connection.close()
+                pooled.connection.close()
                 raise
             else:
                 break
-        kept.mails += 1
-        if kept.mails < MAILS_PER_CONNECTION and kept.connection.is_connected:
-            self._idle.append(kept)
+        pooled.emails += 1
+        if pooled.emails < EMAILS_PER_CONNECTION and pooled.connection.is_connected:
+            self._idle.append(pooled)
         else:
-            kept.connection.close()
-        return report
+            pooled.connection.close()
+        return result
 
-    async def _transact(self, connection: aiosmtplib.SMTP, address: str, message: bytes) -> Report:
+    async def _transmit(self, connection: aiosmtplib.SMTP, address: str, email: bytes) -> DeliveryResult:
         try:
             await connection.mail(self._sender.addr_spec)
             await connection.rcpt(address)
-        except aiosmtplib.SMTPResponseException as refusal:
-            if refusal.code == _CLOSING:
-                raise NotReachable(str(_CLOSING)) from refusal
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code == _SMTP_CLOSING:
+                raise ProviderUnreachable(str(_SMTP_CLOSING)) from error
             await _reset(connection)
-            return _refusal(refusal.code)
+            return _result_of_smtp_error(error.code)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise NotReachable(type(error).__name__) from error
+            raise ProviderUnreachable(type(error).__name__) from error
         try:
-            await connection.data(message, timeout=DATA_SECONDS)
-        except aiosmtplib.SMTPResponseException as refusal:
+            await connection.data(email, timeout=DATA_SECONDS)
+        except aiosmtplib.SMTPResponseException as error:
             await _reset(connection)
-            return _refusal(refusal.code)
+            return _result_of_smtp_error(error.code)
         except (aiosmtplib.SMTPException, OSError):
-            return Report(Outcome.UNKNOWN)
-        return Report(Outcome.SENT, "250")
+            return DeliveryResult(Outcome.UNKNOWN)
+        return DeliveryResult(Outcome.SENT, "250")
 
-    async def _connect(self) -> _Kept:
+    async def _connect(self) -> _PooledConnection:
         connection = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -191,38 +180,38 @@ class Mailer:
         try:
             await connection.connect()
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise NotReachable(f"{self._host}:{self._port}: {error}") from error
-        return _Kept(connection)
+            raise ProviderUnreachable(f"{self._host}:{self._port}: {error}") from error
+        return _PooledConnection(connection)
 
     async def close(self) -> None:
-        """Says goodbye on idle connections."""
+        """Closes idle connections."""
         while self._idle:
             self._idle.pop().connection.close()
 
-    def compose(self, parcel: Parcel) -> bytes:
-        """The mail. ValueError when the address is none. Its Message-ID follows from the parcel's id alone."""
-        recipient = mime.mailbox(parcel.recipient.name, _ascii_domain(parcel.recipient.email))
+    def compose(self, message: OutgoingMessage) -> bytes:
+        """The email; its Message-ID depends only on the id of the message. Raises ValueError for a bad address."""
+        recipient = mime.parse_mailbox(message.recipient.name, _encode_domain(message.recipient.email))
         headers = {
-            "From": mime.mailbox_header(self._sender),
-            "To": mime.mailbox_header(recipient),
-            "Subject": mime.text_header(parcel.message.subject),
+            "From": mime.encode_mailbox(self._sender),
+            "To": mime.encode_mailbox(recipient),
+            "Subject": mime.encode_text(message.content.subject),
             "Date": format_datetime(now()),
-            "Message-ID": f"<{parcel.id}@{self._sender.domain}>",
+            "Message-ID": f"<{message.id}@{self._sender.domain}>",
             "Auto-Submitted": "auto-generated",
         }
-        if parcel.bulk:
+        if message.is_bulk:
             headers["Precedence"] = "bulk"
-        return mime.message(headers, parcel.message.text, parcel.message.html)
+        return mime.build_message(headers, message.content.text, message.content.html)
 
 
-def _ascii_domain(address: str) -> str:
-    """The address with its domain in IDNA. UnicodeError when the domain is none."""
+def _encode_domain(address: str) -> str:
+    """The address with its domain in IDNA. Raises UnicodeError for an invalid domain."""
     local_part, _, domain = address.rpartition("@")
     return f"{local_part}@{domain.encode('idna').decode()}"
 
 
-def _refusal(code: int) -> Report:
-    return Report(Outcome.REJECTED if code >= _SERVER_ERROR else Outcome.REFUSED, str(code))
+def _result_of_smtp_error(code: int) -> DeliveryResult:
+    return DeliveryResult(Outcome.REJECTED if code >= _SMTP_PERMANENT else Outcome.DEFERRED, str(code))
 
 
 async def _reset(connection: aiosmtplib.SMTP) -> None:
@@ -232,48 +221,48 @@ async def _reset(connection: aiosmtplib.SMTP) -> None:
         connection.close()
 
 
-class HttpGateway:
-    """SMS or push through a gateway that takes `POST {"id", "to", "title", "text"}` as JSON.
+class HttpProvider:
+    """SMS or push messages through an HTTP API: `POST {"id", "to", "title", "text"}` as JSON.
 
-    The id also goes as Idempotency-Key. SMS go to the phone number; push messages to the account id, which the push
-    provider maps to devices. 2xx: taken. 429 and 5xx: not now. Other: never.
+    The id is also the Idempotency-Key. SMS are addressed by phone number, push messages by account id, which the
+    provider maps to devices. 2xx is SENT, 429 and 5xx are DEFERRED, all others are REJECTED.
     """
 
-    def __init__(self, url: str, token: str | None, *, by_account: bool = False) -> None:
-        self._url, self._token, self._by_account = url, token, by_account
+    def __init__(self, url: str, token: str | None, *, uses_account_id: bool = False) -> None:
+        self._url, self._token, self._uses_account_id = url, token, uses_account_id
 
-    def address_of(self, recipient: Recipient) -> str:
+    def get_address(self, recipient: Recipient) -> str:
         """The phone number, or the account id."""
-        return str(recipient.user_id) if self._by_account else recipient.phone
+        return str(recipient.user_id) if self._uses_account_id else recipient.phone
 
     async def prepare(self) -> None:
-        """Connections are made per message."""
+        """Does nothing: each message has its own connection."""
 
-    async def hand_over(self, parcel: Parcel) -> Report:
-        """One POST."""
-        return await asyncio.to_thread(self._post, parcel)
+    async def send(self, message: OutgoingMessage) -> DeliveryResult:
+        """Sends one POST request."""
+        return await asyncio.to_thread(self._post, message)
 
-    def _post(self, parcel: Parcel) -> Report:
+    def _post(self, message: OutgoingMessage) -> DeliveryResult:
         body = {
-            "id": str(parcel.id),
-            "to": self.address_of(parcel.recipient),
-            "title": parcel.message.subject,
-            "text": parcel.message.text,
+            "id": str(message.id),
+            "to": self.get_address(message.recipient),
+            "title": message.content.subject,
+            "text": message.content.text,
         }
-        headers = {"content-type": "application/json", "idempotency-key": str(parcel.id)}
+        headers = {"content-type": "application/json", "idempotency-key": str(message.id)}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - an operator's setting
         try:
-            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - as above
-                return Report(Outcome.SENT, str(answer.status))
-        except urllib.error.HTTPError as refusal:
-            again = refusal.code >= _SERVER_ERROR or refusal.code == _TOO_MANY
-            return Report(Outcome.REFUSED if again else Outcome.REJECTED, str(refusal.code))
+            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS) as response:  # noqa: S310 - as above
+                return DeliveryResult(Outcome.SENT, str(response.status))
+        except urllib.error.HTTPError as error:
+            is_temporary = error.code >= _HTTP_SERVER_ERROR or error.code == _HTTP_TOO_MANY_REQUESTS
+            return DeliveryResult(Outcome.DEFERRED if is_temporary else Outcome.REJECTED, str(error.code))
         except urllib.error.URLError as error:
-            raise NotReachable(str(error.reason)) from error
+            raise ProviderUnreachable(str(error.reason)) from error
         except OSError:
-            return Report(Outcome.UNKNOWN)
+            return DeliveryResult(Outcome.UNKNOWN)
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Does nothing: no connection is kept."""

@@ -1,70 +1,110 @@
-"""Every statement of notification."""
+"""Every statement of the notification service."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
 from chassis.database import sql
+from chassis.database.rows import column_definitions, column_names, placeholders, unnest
+from services.notification.rows import (
+    ClaimedDispatchRow,
+    DeferredDispatch,
+    DiscardedDispatch,
+    FinishedAttempt,
+    NewDispatch,
+    NewEmployment,
+    NewEncryptedFacts,
+    NewNotification,
+    NewOrderFacts,
+    NewTemplateOverride,
+    NotificationRow,
+    PreferencesRow,
+    StartedAttemptRow,
+    StoreManagerRow,
+    TemplateOverrideRow,
+)
 
-# --- telling -------------------------------------------------------------------------------------------------------
+# --- notifications ---------------------------------------------------------------------------------------------------
 
-# One statement for a batch: what was told already (same event, person, message) is left as it is.
-TELL = sql(
-    """
-    WITH ordered AS (
-        INSERT INTO order_facts (order_id, facts)
-        SELECT * FROM unnest(%(order_ids)s::uuid[], %(order_facts)s::jsonb[])
+# A whole batch. A notification that exists (same event, recipient and type) stays as it is, with its dispatches.
+INSERT_NOTIFICATIONS = sql(
+    f"""
+    WITH inserted_order_facts AS (
+        INSERT INTO order_facts ({column_names(NewOrderFacts)})
+        SELECT {column_names(NewOrderFacts, "new")}
+        FROM jsonb_to_recordset(%(orders)s) AS new({column_definitions(NewOrderFacts)})
         ON CONFLICT (order_id) DO NOTHING
-    ), news AS (
-        SELECT * FROM jsonb_to_recordset(%(rows)s) AS row(
-            id uuid, event_id uuid, user_id uuid, template text, category text, facts jsonb, order_id uuid,
-            store_id uuid, sent_by uuid, sent_because text, occurred_at timestamptz, expires_at timestamptz,
-            channels jsonb)
-    ), told AS (
-        INSERT INTO notifications (id, event_id, user_id, template, category, facts, order_id, store_id, sent_by,
-                                   sent_because, occurred_at)
-        SELECT id, event_id, user_id, template, category, facts, order_id, store_id, sent_by, sent_because, occurred_at
-        FROM news
+    ), inserted AS (
+        INSERT INTO notifications ({column_names(NewNotification)})
+        SELECT {column_names(NewNotification, "new")}
+        FROM jsonb_to_recordset(%(notifications)s) AS new({column_definitions(NewNotification)})
         ON CONFLICT (event_id, user_id, template) DO NOTHING
         RETURNING id
     )
-    INSERT INTO dispatches (notification_id, channel, state, reason, expires_at)
-    SELECT news.id, channel.name, channel.state, channel.reason, news.expires_at
-    FROM news JOIN told USING (id),
-         jsonb_to_recordset(news.channels) AS channel(name text, state text, reason text)
-    """
+    INSERT INTO dispatches ({column_names(NewDispatch)})
+    SELECT {column_names(NewDispatch, "new")}
+    FROM jsonb_to_recordset(%(dispatches)s) AS new({column_definitions(NewDispatch)})
+    JOIN inserted ON inserted.id = new.notification_id
+    """  # noqa: S608 - column names of the row types
 )
-SEAL = sql(
-    """
-    INSERT INTO sealed_facts (notification_id, sealed, expires_at)
-    SELECT id, %(sealed)s, %(expires_at)s FROM notifications WHERE id = %(id)s
-    """
+# Inserts nothing when the notification existed already under another id.
+INSERT_ENCRYPTED_FACTS = sql(
+    f"""
+    INSERT INTO sealed_facts ({column_names(NewEncryptedFacts)})
+    SELECT id, %(sealed)s, %(expires_at)s FROM notifications WHERE id = %(notification_id)s
+    """  # noqa: S608 - column names of the row type
 )
-TOLD_BEFORE = sql(
+GET_NOTIFICATION_ID = sql(
     """
     SELECT id FROM notifications
     WHERE event_id = %(event_id)s AND user_id = %(user_id)s AND template = %(template)s
-    """
+    """,
+    value=UUID,
 )
-MANAGERS = sql(
+LIST_STORE_MANAGERS = sql(
     """
     SELECT DISTINCT store_id, account_id FROM employments
     WHERE store_id = ANY(%(store_ids)s::uuid[]) AND job = 'manager' AND active
-    """
-)
-EMPLOY = sql(
-    """
-    INSERT INTO employments (staff_id, account_id, store_id, job, active, version)
-    VALUES (%(staff_id)s, %(account_id)s, %(store_id)s, %(job)s, %(active)s, %(version)s)
-    ON CONFLICT (staff_id) DO UPDATE
-    SET account_id = excluded.account_id, store_id = excluded.store_id, job = excluded.job, active = excluded.active,
-        version = excluded.version
-    WHERE employments.version < excluded.version
-    """
+    """,
+    row=StoreManagerRow,
 )
 
-# --- sending -------------------------------------------------------------------------------------------------------
+_SELECT_NOTIFICATIONS = """
+    SELECT notification.id, notification.user_id, notification.template, notification.category, notification.facts,
+           notification.order_id, notification.store_id, notification.occurred_at, notification.read_at,
+           ordered.facts AS order_facts, preference.language,
+           (SELECT jsonb_agg(jsonb_build_object(
+                       'channel', channel, 'state', state, 'reason', reason, 'attempts', attempts, 'sent_at', sent_at)
+                   ORDER BY channel)
+            FROM dispatches WHERE notification_id = notification.id) AS dispatches
+    FROM notifications notification
+    LEFT JOIN order_facts ordered ON ordered.order_id = notification.order_id
+    LEFT JOIN preferences preference ON preference.user_id = notification.user_id
+"""
+# Security notifications are not listed.
+_OF_USER = "WHERE notification.user_id = %(user_id)s AND notification.category <> 'security'"
+_PAGE = "AND notification.id < %(before)s ORDER BY notification.id DESC LIMIT %(limit)s"
 
-# What is claimed comes free by itself when the claimer dies before it hands anything over.
-CLAIM = sql(
+GET_NOTIFICATION = sql(f"{_SELECT_NOTIFICATIONS} WHERE notification.id = %(id)s", row=NotificationRow)
+LIST_NOTIFICATIONS = sql(f"{_SELECT_NOTIFICATIONS} {_OF_USER} {_PAGE}", row=NotificationRow)
+LIST_UNREAD_NOTIFICATIONS = sql(
+    f"{_SELECT_NOTIFICATIONS} {_OF_USER} AND notification.read_at IS NULL {_PAGE}", row=NotificationRow
+)
+# A notification that is read already keeps its time.
+MARK_READ = sql(
+    """
+    UPDATE notifications SET read_at = coalesce(read_at, now())
+    WHERE id = %(id)s AND category <> 'security' AND (%(everything)s OR user_id = %(owner)s)
+    RETURNING id
+    """,
+    value=UUID,
+)
+
+# --- deliveries ------------------------------------------------------------------------------------------------------
+
+# A claim expires by itself when its process dies before the first attempt.
+CLAIM_DISPATCHES = sql(
     """
     WITH due AS (
         SELECT notification_id, channel FROM dispatches
@@ -74,177 +114,183 @@ CLAIM = sql(
         UPDATE dispatches SET due_at = now() + %(lease)s::interval, claim = %(claim)s
         FROM due
         WHERE dispatches.notification_id = due.notification_id AND dispatches.channel = due.channel
-        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, dispatches.expires_at
+        RETURNING dispatches.notification_id, dispatches.channel, dispatches.expires_at
     )
-    SELECT claimed.*, told.user_id, told.template, told.category, told.facts, told.store_id, told.occurred_at,
-           orders.facts AS order_facts, secret.sealed,
-           wishes.email, wishes.sms, wishes.push, wishes.marketing, wishes.quiet_start, wishes.quiet_end,
-           wishes.quiet_zone, wishes.language,
+    SELECT claimed.notification_id, claimed.channel, claimed.expires_at, notification.user_id, notification.template,
+           notification.category, notification.facts, notification.store_id, notification.occurred_at,
+           ordered.facts AS order_facts, encrypted.sealed, preference.email, preference.sms, preference.push,
+           preference.marketing, preference.quiet_start, preference.quiet_end, preference.quiet_zone,
+           preference.language,
            (SELECT jsonb_object_agg(language, jsonb_build_object('subject', subject, 'text', text, 'html', html))
-            FROM templates WHERE name = told.template AND channel = claimed.channel) AS replaced
+            FROM templates WHERE name = notification.template AND channel = claimed.channel) AS overrides
     FROM claimed
-    JOIN notifications told ON told.id = claimed.notification_id
-    LEFT JOIN order_facts orders ON orders.order_id = told.order_id
-    LEFT JOIN sealed_facts secret ON secret.notification_id = told.id
-    LEFT JOIN preferences wishes ON wishes.user_id = told.user_id
-    ORDER BY told.occurred_at, told.id
-    """
+    JOIN notifications notification ON notification.id = claimed.notification_id
+    LEFT JOIN order_facts ordered ON ordered.order_id = notification.order_id
+    LEFT JOIN sealed_facts encrypted ON encrypted.notification_id = notification.id
+    LEFT JOIN preferences preference ON preference.user_id = notification.user_id
+    ORDER BY notification.occurred_at, notification.id
+    """,
+    row=ClaimedDispatchRow,
 )
-# Recorded before the provider hears anything: a process that dies after this leaves messages that are not repeated.
-BEGIN = sql(
+# Committed before the provider is called: a message of a process that dies after this is not sent again.
+START_ATTEMPTS = sql(
     """
     UPDATE dispatches SET state = 'sending', attempts = attempts + 1, sending_at = now()
     WHERE notification_id = ANY(%(notification_ids)s::uuid[]) AND channel = %(channel)s AND state = 'pending'
       AND claim = %(claim)s
     RETURNING notification_id, attempts
-    """
+    """,
+    row=StartedAttemptRow,
 )
-END = sql(
-    """
-    WITH ended AS (
+# An attempt that was marked as interrupted and ends after all gets its real outcome.
+FINISH_ATTEMPTS = sql(
+    f"""
+    WITH finished AS (
         UPDATE dispatches
-        SET state = row.state, reason = row.reason, due_at = now() + row.again_in, claim = NULL,
-            sent_at = CASE WHEN row.state = 'sent' THEN now() END
-        FROM unnest(%(notification_ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(pauses)s::interval[],
-                    %(outcomes)s::text[], %(replies)s::text[])
-             AS row(notification_id, state, reason, again_in, outcome, reply)
-        -- A hand-over that was given up as cut off and ends after all is what it is.
-        WHERE dispatches.notification_id = row.notification_id AND dispatches.channel = %(channel)s
+        SET state = new.state, reason = new.reason, due_at = now() + new.retry_delay, claim = NULL,
+            sent_at = CASE WHEN new.state = 'sent' THEN now() END
+        FROM {unnest(FinishedAttempt)}
+        WHERE dispatches.notification_id = new.notification_id AND dispatches.channel = %(channel)s
           AND dispatches.state IN ('sending', 'unknown') AND dispatches.claim = %(claim)s
-        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, dispatches.sending_at, row.state,
-                  row.reason, row.outcome, row.reply
+        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, dispatches.sending_at, new.state,
+                  new.reason, new.outcome, new.reply
     ), logged AS (
         INSERT INTO deliveries (notification_id, channel, attempt, outcome, reason, reply, attempted_at)
-        SELECT notification_id, channel, attempts, outcome, reason, reply, sending_at FROM ended
+        SELECT notification_id, channel, attempts, outcome, reason, reply, sending_at FROM finished
     )
-    DELETE FROM sealed_facts USING ended
-    WHERE sealed_facts.notification_id = ended.notification_id AND ended.state <> 'pending'
-    """
+    DELETE FROM sealed_facts USING finished
+    WHERE sealed_facts.notification_id = finished.notification_id AND finished.state <> 'pending'
+    """  # noqa: S608 - column names of the row type
 )
-# Back to the queue as if it had not been tried: the provider could not be reached at all.
-POSTPONE = sql(
+# For a provider that cannot be reached: the attempt does not count.
+POSTPONE_DISPATCHES = sql(
     """
     UPDATE dispatches
-    SET state = 'pending', due_at = now() + %(again_in)s::interval, claim = NULL,
+    SET state = 'pending', due_at = now() + %(delay)s::interval, claim = NULL,
         attempts = attempts - (state = 'sending')::int
     WHERE notification_id = ANY(%(notification_ids)s::uuid[]) AND claim = %(claim)s AND state IN ('pending', 'sending')
       AND channel = ANY(%(channels)s::text[])
     """
 )
-LEAVE = sql(
-    """
-    WITH left_out AS (
-        UPDATE dispatches SET state = row.state, reason = row.reason, claim = NULL
-        FROM unnest(%(notification_ids)s::uuid[], %(channels)s::text[], %(states)s::text[], %(reasons)s::text[])
-             AS row(notification_id, channel, state, reason)
-        WHERE dispatches.notification_id = row.notification_id AND dispatches.channel = row.channel
+DISCARD_DISPATCHES = sql(
+    f"""
+    WITH discarded AS (
+        UPDATE dispatches SET state = new.state, reason = new.reason, claim = NULL
+        FROM {unnest(DiscardedDispatch)}
+        WHERE dispatches.notification_id = new.notification_id AND dispatches.channel = new.channel
           AND dispatches.state = 'pending' AND dispatches.claim = %(claim)s
-        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, row.state, row.reason
+        RETURNING dispatches.notification_id, dispatches.channel, dispatches.attempts, new.state, new.reason
     ), logged AS (
         INSERT INTO deliveries (notification_id, channel, attempt, outcome, reason, attempted_at)
-        SELECT notification_id, channel, attempts, state, reason, now() FROM left_out
+        SELECT notification_id, channel, attempts, state, reason, now() FROM discarded
     )
-    DELETE FROM sealed_facts USING left_out WHERE sealed_facts.notification_id = left_out.notification_id
-    """
+    DELETE FROM sealed_facts USING discarded WHERE sealed_facts.notification_id = discarded.notification_id
+    """  # noqa: S608 - column names of the row type
 )
-WAIT = sql(
-    """
-    UPDATE dispatches SET due_at = row.until, claim = NULL
-    FROM unnest(%(notification_ids)s::uuid[], %(channels)s::text[], %(untils)s::timestamptz[])
-         AS row(notification_id, channel, until)
-    WHERE dispatches.notification_id = row.notification_id AND dispatches.channel = row.channel
+DEFER_DISPATCHES = sql(
+    f"""
+    UPDATE dispatches SET due_at = new.due_at, claim = NULL
+    FROM {unnest(DeferredDispatch)}
+    WHERE dispatches.notification_id = new.notification_id AND dispatches.channel = new.channel
       AND dispatches.state = 'pending' AND dispatches.claim = %(claim)s
-    """
+    """  # noqa: S608 - column names of the row type
 )
-GIVE_UP_INTERRUPTED = sql(
+# Returns the number of interrupted attempts.
+MARK_INTERRUPTED = sql(
     """
-    WITH cut_off AS (
+    WITH interrupted AS (
         UPDATE dispatches SET state = 'unknown', reason = 'INTERRUPTED'
         WHERE state = 'sending' AND sending_at < now() - %(after)s::interval
         RETURNING notification_id, channel, attempts, sending_at
     ), logged AS (
         INSERT INTO deliveries (notification_id, channel, attempt, outcome, reason, attempted_at)
-        SELECT notification_id, channel, attempts, 'unknown', 'INTERRUPTED', sending_at FROM cut_off
+        SELECT notification_id, channel, attempts, 'unknown', 'INTERRUPTED', sending_at FROM interrupted
+    ), deleted AS (
+        DELETE FROM sealed_facts USING interrupted WHERE sealed_facts.notification_id = interrupted.notification_id
     )
-    DELETE FROM sealed_facts USING cut_off WHERE sealed_facts.notification_id = cut_off.notification_id
-    """
+    SELECT count(*) FROM interrupted
+    """,
+    value=int,
 )
 
-# --- reading -------------------------------------------------------------------------------------------------------
+# --- preferences -----------------------------------------------------------------------------------------------------
 
-_SHOWN = """
-    SELECT told.*, orders.facts AS order_facts, wishes.language,
-           (SELECT jsonb_agg(jsonb_build_object(
-                       'channel', channel, 'state', state, 'reason', reason, 'attempts', attempts, 'sent_at', sent_at)
-                   ORDER BY channel)
-            FROM dispatches WHERE notification_id = told.id) AS dispatches
-    FROM notifications told
-    LEFT JOIN order_facts orders ON orders.order_id = told.order_id
-    LEFT JOIN preferences wishes ON wishes.user_id = told.user_id
-"""
-NOTIFICATION = sql(_SHOWN + "WHERE told.id = %(id)s")
-_OF_USER = _SHOWN + "WHERE told.user_id = %(user_id)s AND told.category <> 'security' "
-NOTIFICATIONS = sql(_OF_USER + "AND told.id < %(before)s ORDER BY told.id DESC LIMIT %(limit)s")
-UNREAD = sql(_OF_USER + "AND told.read_at IS NULL AND told.id < %(before)s ORDER BY told.id DESC LIMIT %(limit)s")
-MARK_READ = sql(
-    """
-    UPDATE notifications SET read_at = coalesce(read_at, now())
-    WHERE id = %(id)s AND category <> 'security' AND (%(everything)s OR user_id = %(owner)s)
-    RETURNING id
-    """
+GET_PREFERENCES = sql(
+    f"SELECT {column_names(PreferencesRow)} FROM preferences WHERE user_id = %(user_id)s",  # noqa: S608 - of the row type
+    row=PreferencesRow,
 )
-
-# --- preferences and texts -----------------------------------------------------------------------------------------
-
-PREFERENCES = sql("SELECT * FROM preferences WHERE user_id = %(user_id)s")
-CHANGE_PREFERENCES = sql(
-    """
-    INSERT INTO preferences AS kept (user_id, email, sms, push, marketing, quiet_start, quiet_end, quiet_zone, language)
+# Without a row, what the request leaves out gets its default.
+UPDATE_PREFERENCES = sql(
+    f"""
+    INSERT INTO preferences AS present
+        (user_id, email, sms, push, marketing, quiet_start, quiet_end, quiet_zone, language)
     VALUES (%(user_id)s, coalesce(%(email)s::boolean, true), coalesce(%(sms)s::boolean, true),
             coalesce(%(push)s::boolean, true), coalesce(%(marketing)s::boolean, false),
             %(quiet_start)s::time, %(quiet_end)s::time, %(quiet_zone)s::text, %(language)s::text)
     ON CONFLICT (user_id) DO UPDATE
-    SET email = coalesce(%(email)s::boolean, kept.email),
-        sms = coalesce(%(sms)s::boolean, kept.sms),
-        push = coalesce(%(push)s::boolean, kept.push),
-        marketing = coalesce(%(marketing)s::boolean, kept.marketing),
-        quiet_start = CASE WHEN %(change_quiet)s THEN %(quiet_start)s::time ELSE kept.quiet_start END,
-        quiet_end = CASE WHEN %(change_quiet)s THEN %(quiet_end)s::time ELSE kept.quiet_end END,
-        quiet_zone = CASE WHEN %(change_quiet)s THEN %(quiet_zone)s::text ELSE kept.quiet_zone END,
-        language = coalesce(%(language)s::text, kept.language),
-        version = kept.version + 1,
+    SET email = coalesce(%(email)s::boolean, present.email),
+        sms = coalesce(%(sms)s::boolean, present.sms),
+        push = coalesce(%(push)s::boolean, present.push),
+        marketing = coalesce(%(marketing)s::boolean, present.marketing),
+        quiet_start = CASE WHEN %(changes_quiet_hours)s THEN %(quiet_start)s::time ELSE present.quiet_start END,
+        quiet_end = CASE WHEN %(changes_quiet_hours)s THEN %(quiet_end)s::time ELSE present.quiet_end END,
+        quiet_zone = CASE WHEN %(changes_quiet_hours)s THEN %(quiet_zone)s::text ELSE present.quiet_zone END,
+        language = coalesce(%(language)s::text, present.language),
+        version = present.version + 1,
         updated_at = now()
-    RETURNING *
-    """
+    RETURNING {column_names(PreferencesRow)}
+    """,  # noqa: S608 - column names of the row type
+    row=PreferencesRow,
 )
-REPLACED = sql("SELECT name, channel, language, subject, text, html, updated_at FROM templates")
-REPLACE = sql(
-    """
-    INSERT INTO templates (name, channel, language, subject, text, html, updated_by)
-    VALUES (%(name)s, %(channel)s, %(language)s, %(subject)s, %(text)s, %(html)s, %(updated_by)s)
+
+# --- templates -------------------------------------------------------------------------------------------------------
+
+LIST_TEMPLATE_OVERRIDES = sql(
+    f"SELECT {column_names(TemplateOverrideRow)} FROM templates",  # noqa: S608 - column names of the row type
+    row=TemplateOverrideRow,
+)
+UPSERT_TEMPLATE_OVERRIDE = sql(
+    f"""
+    INSERT INTO templates ({column_names(NewTemplateOverride)}) VALUES ({placeholders(NewTemplateOverride)})
     ON CONFLICT (name, channel, language) DO UPDATE
     SET subject = excluded.subject, text = excluded.text, html = excluded.html, updated_by = excluded.updated_by,
         updated_at = now()
     RETURNING updated_at
-    """
+    """,  # noqa: S608 - column names of the row type
+    value=datetime,
 )
-TAKE_BACK = sql("DELETE FROM templates WHERE name = %(name)s AND channel = %(channel)s AND language = %(language)s")
+DELETE_TEMPLATE_OVERRIDE = sql(
+    "DELETE FROM templates WHERE name = %(name)s AND channel = %(channel)s AND language = %(language)s"
+)
 
-# --- forgetting ----------------------------------------------------------------------------------------------------
+# --- employments -----------------------------------------------------------------------------------------------------
 
-ERASE_NOTIFICATIONS = sql("DELETE FROM notifications WHERE user_id = %(user_id)s")
-ERASE_PREFERENCES = sql("DELETE FROM preferences WHERE user_id = %(user_id)s")
-ERASE_EMPLOYMENTS = sql("DELETE FROM employments WHERE account_id = %(user_id)s")
-FORGET_NOTIFICATIONS = sql(
+# An older event does not overwrite a newer one.
+UPSERT_EMPLOYMENT = sql(
+    f"""
+    INSERT INTO employments ({column_names(NewEmployment)}) VALUES ({placeholders(NewEmployment)})
+    ON CONFLICT (staff_id) DO UPDATE
+    SET account_id = excluded.account_id, store_id = excluded.store_id, job = excluded.job, active = excluded.active,
+        version = excluded.version
+    WHERE employments.version < excluded.version
+    """  # noqa: S608 - column names of the row type
+)
+
+# --- retention -------------------------------------------------------------------------------------------------------
+
+DELETE_NOTIFICATIONS_OF_USER = sql("DELETE FROM notifications WHERE user_id = %(user_id)s")
+DELETE_PREFERENCES_OF_USER = sql("DELETE FROM preferences WHERE user_id = %(user_id)s")
+DELETE_EMPLOYMENTS_OF_USER = sql("DELETE FROM employments WHERE account_id = %(user_id)s")
+DELETE_OLD_NOTIFICATIONS = sql(
     """
     DELETE FROM notifications
     WHERE id IN (SELECT id FROM notifications WHERE created_at < now() - %(keep)s::interval LIMIT 5000)
     """
 )
-FORGET_ORDERS = sql(
+DELETE_OLD_ORDER_FACTS = sql(
     """
     DELETE FROM order_facts
     WHERE order_id IN (SELECT order_id FROM order_facts WHERE created_at < now() - %(keep)s::interval LIMIT 5000)
     """
 )
-FORGET_SECRETS = sql("DELETE FROM sealed_facts WHERE expires_at < now() - interval '1 hour'")
+DELETE_EXPIRED_FACTS = sql("DELETE FROM sealed_facts WHERE expires_at < now() - interval '1 hour'")

@@ -1,8 +1,7 @@
-"""NotificationService over gRPC: message in, one use case, message out."""
+"""The rpcs of the notification service: request to command, one use case, result to response."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,124 +12,72 @@ from jainshikanji.notification.v1.notification_service_pb2_grpc import Notificat
 from jainshikanji.notification.v1.preferences_pb2 import NotificationPreferences
 from jainshikanji.notification.v1.template_pb2 import Template
 
-from chassis import current_call
-from chassis.clock import now
-from chassis.database import Row
-from chassis.errors import InvalidArgument
-from chassis.timestamps import datetime_from_proto
-from services.notification import wire
+from chassis import current_call, current_caller
+from chassis.rpc.idempotency import Claim
+from services.notification import usecases, wire
 from services.notification.app import NotificationApp
-from services.notification.messages import CODES
-from services.notification.model import Category, Channel
-from services.notification.rendering import Text
-from services.notification.usecases import preferences, telling, templates
-
-Context = Any
+from services.notification.rows import NotificationRow
 
 
 class NotificationServicer(NotificationServiceServicer):
-    """One per process."""
+    """Notifications, preferences, templates and codes."""
 
     def __init__(self, app: NotificationApp) -> None:
         self._app = app
 
-    async def SendNotification(self, request: pb.SendNotificationRequest, context: Context) -> Notification:
-        announcement = telling.Announcement(
-            user_id=UUID(request.user_id),
-            category=Category(wire.CATEGORIES.from_proto(request.category)),
-            title=request.title,
-            body=request.body,
-            channels=[Channel(wire.CHANNELS.from_proto(channel)) for channel in request.channels] or [Channel.EMAIL],
-            reason=request.reason,
-        )
-        row = await telling.announce(self._app, current_call(), announcement, request)
-        return (await self._shown([row]))[0]
+    async def SendNotification(self, request: pb.SendNotificationRequest, context: Any) -> Notification:
+        call = current_call()
+        claim = Claim.of(call) if call.idempotency_key else None
+        command = wire.resources.create_announcement_from_proto(request, claim)
+        return await self._to_proto(await usecases.notifications.create_announcement(self._app, call.caller, command))
 
     async def ListNotifications(
-        self, request: pb.ListNotificationsRequest, context: Context
+        self, request: pb.ListNotificationsRequest, context: Any
     ) -> pb.ListNotificationsResponse:
-        page = self._app.pages.open(request)
-        rows = await telling.notifications(
-            self._app,
-            UUID(request.user_id),
-            unread_only=request.unread_only,
-            before=UUID(page.after[0]) if page.after else None,
-            limit=page.limit,
-        )
+        page, command = self._app.pages.open(request), wire.resources.list_notifications_from_proto(request)
+        rows = await usecases.notifications.list_notifications(self._app, current_caller(), command, page)
+        rendered = await usecases.notifications.render_notifications(self._app, page.trim(rows))
         return pb.ListNotificationsResponse(
-            notifications=await self._shown(page.trim(rows)),
+            notifications=map(wire.resources.notification_to_proto, rendered),
             next_page_token=page.next_token(rows, lambda row: (str(row.id),)),
         )
 
-    async def MarkNotificationRead(self, request: pb.MarkNotificationReadRequest, context: Context) -> Notification:
-        row = await telling.mark_read(self._app, current_call(), UUID(request.id))
-        return (await self._shown([row]))[0]
-
-    async def GetPreferences(self, request: pb.GetPreferencesRequest, context: Context) -> NotificationPreferences:
-        return wire.preferences(request.user_id, await preferences.preferences(self._app, UUID(request.user_id)))
-
-    async def UpdatePreferences(
-        self, request: pb.UpdatePreferencesRequest, context: Context
-    ) -> NotificationPreferences:
-        if request.HasField("quiet_hours") and request.clear_quiet_hours:
-            raise InvalidArgument("clearQuietHours", "contradicts quietHours")
-        wanted = request.quiet_hours
-        given = {
-            name: getattr(request, name)
-            for name in ("email", "sms", "push", "marketing", "language")
-            if request.HasField(name)
-        }
-        change = preferences.Change(
-            **given,
-            change_quiet=request.HasField("quiet_hours") or request.clear_quiet_hours,
-            quiet=preferences.quiet_hours(wanted.start, wanted.end, wanted.time_zone)
-            if request.HasField("quiet_hours")
-            else None,
+    async def MarkNotificationRead(self, request: pb.MarkNotificationReadRequest, context: Any) -> Notification:
+        notification_id = UUID(request.id)
+        return await self._to_proto(
+            await usecases.notifications.mark_notification_read(self._app, current_caller(), notification_id)
         )
-        row = await preferences.change_preferences(self._app, UUID(request.user_id), change)
-        return wire.preferences(request.user_id, row)
 
-    async def ListTemplates(self, request: pb.ListTemplatesRequest, context: Context) -> pb.ListTemplatesResponse:
-        channel = Channel(wire.CHANNELS.from_proto(request.channel)) if request.channel else None
-        found = await templates.templates(self._app, channel, request.language)
-        return pb.ListTemplatesResponse(templates=[_template(view) for view in found])
+    async def GetPreferences(self, request: pb.GetPreferencesRequest, context: Any) -> NotificationPreferences:
+        user_id = UUID(request.user_id)
+        row = await usecases.preferences.get_preferences(self._app, current_caller(), user_id)
+        return wire.resources.preferences_to_proto(user_id, row)
 
-    async def UpdateTemplate(self, request: pb.UpdateTemplateRequest, context: Context) -> Template:
-        caller = current_call().account
-        view = await templates.replace_template(
-            self._app,
-            request.name,
-            Channel(wire.CHANNELS.from_proto(request.channel)),
-            request.language,
-            Text(request.subject, request.text, request.html),
-            caller,
-        )
-        return _template(view)
+    async def UpdatePreferences(self, request: pb.UpdatePreferencesRequest, context: Any) -> NotificationPreferences:
+        command = wire.resources.update_preferences_from_proto(request)
+        row = await usecases.preferences.update_preferences(self._app, current_caller(), command)
+        return wire.resources.preferences_to_proto(row.user_id, row)
 
-    async def ResetTemplate(self, request: pb.ResetTemplateRequest, context: Context) -> Empty:
-        channel = Channel(wire.CHANNELS.from_proto(request.channel))
-        await templates.reset_template(self._app, request.name, channel, request.language)
+    async def ListTemplates(self, request: pb.ListTemplatesRequest, context: Any) -> pb.ListTemplatesResponse:
+        command = wire.resources.list_templates_from_proto(request)
+        templates = await usecases.templates.list_templates(self._app, current_caller(), command)
+        return pb.ListTemplatesResponse(templates=map(wire.resources.template_to_proto, templates))
+
+    async def UpdateTemplate(self, request: pb.UpdateTemplateRequest, context: Any) -> Template:
+        command = wire.resources.update_template_from_proto(request)
+        template = await usecases.templates.update_template(self._app, current_caller(), command)
+        return wire.resources.template_to_proto(template)
+
+    async def ResetTemplate(self, request: pb.ResetTemplateRequest, context: Any) -> Empty:
+        command = wire.resources.reset_template_from_proto(request)
+        await usecases.templates.reset_template(self._app, current_caller(), command)
         return Empty()
 
-    async def SendCode(self, request: pb.SendCodeRequest, context: Context) -> pb.SendCodeResponse:
-        expires_at = datetime_from_proto("expiresAt", request.expires_at)
-        if expires_at <= now():
-            raise InvalidArgument("expiresAt", "lies in the past")
-        secret = telling.Secret(
-            user_id=UUID(request.customer_id),
-            kind=CODES[request.kind],
-            email=request.email,
-            name=request.name,
-            code=request.code,
-            locale=request.locale,
-            expires_at=expires_at,
-        )
-        return pb.SendCodeResponse(notification_id=str(await telling.send_code(self._app, secret)))
+    async def SendCode(self, request: pb.SendCodeRequest, context: Any) -> pb.SendCodeResponse:
+        command = wire.resources.create_code_notification_from_proto(request)
+        notification_id = await usecases.notifications.create_code_notification(self._app, current_caller(), command)
+        return pb.SendCodeResponse(notification_id=str(notification_id))
 
-    async def _shown(self, rows: Sequence[Row]) -> list[Notification]:
-        stores = await self._app.stores.get(self._app.channels, [row.store_id for row in rows])
-        return [wire.notification(row, telling.shown(self._app, row, stores)) for row in rows]
-
-
-def _template(view: templates.TemplateView) -> Template:
-    return wire.template(view.name, view.channel, view.language, view.text, view.replaced_at)
+    async def _to_proto(self, row: NotificationRow) -> Notification:
+        (rendered,) = await usecases.notifications.render_notifications(self._app, [row])
+        return wire.resources.notification_to_proto(rendered)

@@ -1,97 +1,60 @@
-"""Texts in place of the shipped ones."""
+"""Templates, shipped and overridden."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
-
+from chassis import Caller
+from chassis.database.rows import parameters
 from services.notification import queries
 from services.notification.app import NotificationApp
-from services.notification.clients import BRAND
+from services.notification.commands import ListTemplates, ResetTemplate, UpdateTemplate
 from services.notification.errors import TemplateNotRendered, UnknownTemplate
-from services.notification.messages import KINDS
-from services.notification.model import DEFAULT_ZONE, Channel, merge_order
-from services.notification.rendering import Text
-
-SAMPLE_TIME = "2026-01-14T14:15:00+00:00"
+from services.notification.model.notification_types import Channel
+from services.notification.model.templates import Template, TemplateText, build_sample_context
+from services.notification.rows import NewTemplateOverride
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateView:
-    """One text as it is used now."""
-
-    name: str
-    channel: Channel
-    language: str
-    text: Text
-    replaced_at: datetime | None
-
-
-async def templates(app: NotificationApp, channel: Channel | None, language: str) -> list[TemplateView]:
-    """Every text, by name, channel and language."""
-    rows = await app.db.all(queries.REPLACED)
-    replaced = {
-        (row.name, row.channel, row.language): (Text(row.subject, row.text, row.html), row.updated_at) for row in rows
-    }
-    return list(_view(app, replaced, channel, language))
+async def list_templates(app: NotificationApp, caller: Caller, command: ListTemplates) -> list[Template]:
+    """The current templates, by name, channel and language."""
+    rows = await app.db.all(queries.LIST_TEMPLATE_OVERRIDES)
+    overrides = {(row.name, row.channel, row.language): row for row in rows}
+    templates: list[Template] = []
+    for (name, channel, language), shipped in sorted(app.renderer.shipped.items(), key=lambda item: item[0]):
+        if command.channel not in (None, channel) or command.language not in ("", language):
+            continue
+        row = overrides.get((name, channel, language))
+        text = TemplateText(row.subject, row.text, row.html) if row else shipped
+        templates.append(Template(name, channel, language, text, row.updated_at if row else None))
+    return templates
 
 
-def _view(
-    app: NotificationApp,
-    replaced: dict[tuple[str, str, str], tuple[Text, datetime]],
-    channel: Channel | None,
-    language: str,
-) -> Iterator[TemplateView]:
-    for key in sorted(app.texts.shipped):
-        name, of_channel, of_language = key
-        if (channel is None or of_channel is channel) and language in ("", of_language):
-            text, replaced_at = replaced.get(key, (app.texts.shipped[key], None))
-            yield TemplateView(name, of_channel, of_language, text, replaced_at)
-
-
-async def replace_template(
-    app: NotificationApp, name: str, channel: Channel, language: str, text: Text, by: UUID
-) -> TemplateView:
-    """Uses the text from now on. UnknownTemplate, TemplateNotRendered."""
-    _require_known(app, name, channel, language)
-    if channel is not Channel.SMS and not text.subject:
+async def update_template(app: NotificationApp, caller: Caller, command: UpdateTemplate) -> Template:
+    """Overrides the shipped text. Raises UnknownTemplate, TemplateNotRendered."""
+    _require_shipped(app, command)
+    text = command.text
+    if command.channel is not Channel.SMS and not text.subject:
         raise TemplateNotRendered("subject", "is required for this channel")
-    if (channel is Channel.EMAIL) != bool(text.html):
-        raise TemplateNotRendered("html", "is required for mails and empty otherwise")
-    app.texts.check(text, language, _sample(name))
-    replaced_at = await app.db.value(
-        queries.REPLACE,
-        name=name,
-        channel=channel,
-        language=language,
+    if (command.channel is Channel.EMAIL) != bool(text.html):
+        raise TemplateNotRendered("html", "is required for emails and must be empty for other channels")
+    app.renderer.check(text, command.language, build_sample_context(command.name))
+    override = NewTemplateOverride(
+        name=command.name,
+        channel=command.channel,
+        language=command.language,
         subject=text.subject,
         text=text.text,
         html=text.html,
-        updated_by=by,
+        updated_by=caller.account,
     )
-    return TemplateView(name, channel, language, text, replaced_at)
+    overridden_at = await app.db.one(queries.UPSERT_TEMPLATE_OVERRIDE, **parameters(override))
+    return Template(command.name, command.channel, command.language, text, overridden_at)
 
 
-async def reset_template(app: NotificationApp, name: str, channel: Channel, language: str) -> None:
-    """Uses the shipped text again. UnknownTemplate."""
-    _require_known(app, name, channel, language)
-    await app.db.run(queries.TAKE_BACK, name=name, channel=channel, language=language)
+async def reset_template(app: NotificationApp, caller: Caller, command: ResetTemplate) -> None:
+    """Deletes the override, so that the shipped text applies again. Raises UnknownTemplate."""
+    _require_shipped(app, command)
+    await app.db.run(queries.DELETE_TEMPLATE_OVERRIDE, **parameters(command))
 
 
-def _require_known(app: NotificationApp, name: str, channel: Channel, language: str) -> None:
-    if (name, channel, language) not in app.texts.shipped:
+def _require_shipped(app: NotificationApp, command: UpdateTemplate | ResetTemplate) -> None:
+    if (command.name, command.channel, command.language) not in app.renderer.shipped:
         raise UnknownTemplate
-
-
-def _sample(name: str) -> dict[str, object]:
-    facts = KINDS[name].sample
-    return {
-        **facts,
-        "order": merge_order(facts, None),
-        "store": {"name": BRAND},
-        "zone": DEFAULT_ZONE,
-        "occurred_at": SAMPLE_TIME,
-        "name": "Asha",
-    }

@@ -1,4 +1,4 @@
-"""A real mailbox process, and notification in front of it beside the real customer and store services."""
+"""A real mailbox process, and the notification service with the real customer and store services."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from chassis.events.bus import EventMeta
 from chassis.ids import new_id
 from chassis.process.service import Process
 from devstack.ports import free_port
-from tests.harness import Platform, customer, nobody
+from services.notification.app import NotificationApp
+from tests.harness import Identity, Platform, customer, nobody
 
-# Of patience with a machine that is busy with other things.
-SECONDS = 40.0
+# Long enough for a busy machine.
+TIMEOUT_SECONDS = 40.0
 
 
 async def until(condition: Any) -> Any:
-    """What the condition returns, once that is something."""
-    async with asyncio.timeout(SECONDS):
+    """Waits until the result of the condition is true, and returns it."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             found = condition()
             if asyncio.iscoroutine(found):
@@ -44,7 +45,7 @@ async def until(condition: Any) -> Any:
 
 
 class Mailbox:
-    """The mailbox as a process of its own; it can be stopped and started again on the same ports and files."""
+    """A mailbox process that can be restarted with the same ports and files."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -70,20 +71,24 @@ class Mailbox:
             await self._process.wait()
             self._process = None
 
-    async def mails(self, to: str) -> list[dict[str, Any]]:
-        """Mails to the address, newest first."""
-        answer = await self._client.get("/messages", params={"to": to})
-        mails: list[dict[str, Any]] = answer.json()
-        return mails
+    async def list_emails(self, to: str) -> list[dict[str, Any]]:
+        """The emails to the address, newest first."""
+        response = await self._client.get("/messages", params={"to": to})
+        emails: list[dict[str, Any]] = response.json()
+        return emails
 
-    async def mail(self, to: str, subject: str) -> dict[str, Any]:
-        """The mail with this in its subject, once it is there."""
+    async def count_emails(self, to: str, subject: str) -> int:
+        """How many emails to the address have this text in their subjects."""
+        return sum(subject in email["subject"] for email in await self.list_emails(to))
 
-        async def found() -> dict[str, Any] | None:
-            return next((mail for mail in await self.mails(to) if subject in mail["subject"]), None)
+    async def wait_for_email(self, to: str, subject: str) -> dict[str, Any]:
+        """Waits for an email to the address with this text in its subject."""
 
-        mail: dict[str, Any] = await until(found)
-        return mail
+        async def find() -> dict[str, Any] | None:
+            return next((email for email in await self.list_emails(to) if subject in email["subject"]), None)
+
+        email: dict[str, Any] = await until(find)
+        return email
 
     async def close(self) -> None:
         await self.stop()
@@ -91,67 +96,70 @@ class Mailbox:
 
 
 @dataclass
-class Person:
-    """Somebody with an account."""
+class Account:
+    """A registered account."""
 
     id: UUID
     email: str
 
 
 class World:
-    """What a test does and sees."""
+    """The service under test, the mailbox, and the services that it calls."""
 
     def __init__(self, platform: Platform, mailbox: Mailbox, process: Process) -> None:
         self.platform, self.mailbox, self.process = platform, mailbox, process
 
-    async def register(self, **more: str) -> Person:
+    @property
+    def app(self) -> NotificationApp:
+        app = self.process.app
+        assert isinstance(app, NotificationApp)
+        return app
+
+    async def register(self, **fields: str) -> Account:
         """A new account of the real customer service."""
         auth = self.platform.stub("customer", AuthServiceStub, nobody())
-        email = more.pop("email", f"guest-{new_id().hex[-12:]}@example.org")
-        request = RegisterRequest(email=email, password="a long enough secret 7", first_name="Asha", **more)
+        email = fields.pop("email", f"guest-{new_id().hex[-12:]}@example.org")
+        request = RegisterRequest(email=email, password="a long enough secret 7", first_name="Asha", **fields)
         registered = await auth.Register(request)
-        return Person(UUID(registered.id), email)
+        return Account(UUID(registered.id), email)
 
-    async def publish(self, event: Message, *, times: int = 1) -> UUID:
-        """Hands the event to notification as its consumer does, without telling the other services of the session.
-
-        More than once, as JetStream may deliver it again.
-        """
-        heard = _heard(event)
+    async def consume(self, event: Message, *, times: int = 1) -> UUID:
+        """Passes the event to the consumer of this service only; `times` simulates redelivery. Returns its id."""
+        received = _with_meta(event)
         for _ in range(times):
-            await self.process.consumer.apply([heard])
-        return heard[1].id
+            await self.process.consumer.apply([received])
+        return received[1].id
 
-    async def publish_together(self, events: Sequence[Message]) -> None:
-        """Hands them over as one batch."""
-        await self.process.consumer.apply([_heard(event) for event in events])
+    async def consume_batch(self, events: Sequence[Message]) -> None:
+        """Passes the events to the consumer in one batch."""
+        await self.process.consumer.apply([_with_meta(event) for event in events])
 
-    def asking(self, caller: Any) -> Any:
-        return self.platform.stub("notification", NotificationServiceStub, caller)
+    def stub(self, identity: Identity) -> Any:
+        return self.platform.stub("notification", NotificationServiceStub, identity)
 
-    async def told(self, person: Person, template: str) -> Notification:
-        """The notification of this kind, once none of its dispatches is on its way."""
+    async def wait_for_notification(self, account: Account, template: str) -> Notification:
+        """Waits until the account has the notification and all its dispatches have ended."""
 
-        async def found() -> Notification | None:
-            request = pb.ListNotificationsRequest(user_id=str(person.id), page_size=100)
-            page = await self.asking(customer(person.id)).ListNotifications(request)
+        async def find() -> Notification | None:
+            request = pb.ListNotificationsRequest(user_id=str(account.id), page_size=100)
+            page = await self.stub(customer(account.id)).ListNotifications(request)
             for notification in page.notifications:
                 if notification.template == template and all(item.state > 2 for item in notification.dispatches):
                     return notification
             return None
 
-        notification: Notification = await until(found)
+        notification: Notification = await until(find)
         return notification
 
 
-def _heard(event: Message) -> tuple[Message, EventMeta]:
+def _with_meta(event: Message) -> tuple[Message, EventMeta]:
     event_type = event.DESCRIPTOR.full_name
     return event, EventMeta(new_id(), event_type, event_type.split(".")[1], "", 0, clock.now())
 
 
 @pytest_asyncio.fixture(scope="session")
 async def mailbox(platform: Platform) -> AsyncIterator[Mailbox]:
-    """The mailbox, running."""
+    """The running mailbox."""
     mailbox = Mailbox(platform.directory / "mailbox")
     await mailbox.start()
     yield mailbox
@@ -160,12 +168,12 @@ async def mailbox(platform: Platform) -> AsyncIterator[Mailbox]:
 
 @pytest_asyncio.fixture(scope="session")
 async def world(platform: Platform, mailbox: Mailbox) -> AsyncIterator[World]:
-    """Customer, store and notification. A notification that others have started gives way to one with this mailbox."""
+    """Replaces a notification service that another test has started by one that uses this mailbox."""
     for name in ("customer", "store"):
         await platform.start(name)
-    before = platform.processes.pop("notification", None)
-    if before is not None:
-        await before.stop()
+    running = platform.processes.pop("notification", None)
+    if running is not None:
+        await running.stop()
     process = await platform.start(
         "notification",
         smtp_host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""The process dies while mails are being handed over: they may have arrived, so nobody sends them again."""
+"""The process is killed while it sends emails: the relay may have accepted them, so they are not sent again."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from chassis.database import migrations
 from devstack.ports import free_port
 from tests.integration.notification.conftest import World, until
 
-QUEUE = """
-WITH told AS (
+INSERT_DISPATCH = """
+WITH notification AS (
     INSERT INTO notifications (event_id, user_id, template, category, facts, occurred_at)
     VALUES (uuidv7(), %s, 'announcement', 'account', '{"title": "Once", "body": "Only once."}', now()) RETURNING id
 )
-INSERT INTO dispatches (notification_id, channel, expires_at) SELECT id, 'email', now() + interval '1 day' FROM told
+INSERT INTO dispatches (notification_id, channel, expires_at)
+SELECT id, 'email', now() + interval '1 day' FROM notification
 """
-STATES = "SELECT state, reason, attempts FROM dispatches ORDER BY notification_id"
+LIST_STATES = "SELECT state, reason, attempts FROM dispatches ORDER BY notification_id"
 
 
 class SlowRelay:
-    """Takes mails, and answers only when it is allowed to."""
+    """Receives emails, and replies only after `may_reply` is set."""
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.taken: list[bytes] = []
-        self.answers = asyncio.Event()
+        self.received: list[bytes] = []
+        self.may_reply = asyncio.Event()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
-        self.taken.append(envelope.content)
-        await self.answers.wait()
+        self.received.append(envelope.content)
+        await self.may_reply.wait()
         return "250 OK"
 
 
@@ -66,9 +67,9 @@ def environment(world: World, database: str, relay: SlowRelay) -> dict[str, str]
     return {**os.environ, **{f"NOTIFICATION_{name.upper()}": value for name, value in settings.items()}}
 
 
-async def test_mails_whose_sender_was_killed_are_unknown_and_never_sent_again(world: World) -> None:
-    person = await world.register()
-    await world.mailbox.mail(person.email, "Welcome")
+async def test_emails_of_a_killed_process_become_unknown_and_are_never_sent_again(world: World) -> None:
+    account = await world.register()
+    await world.mailbox.wait_for_email(account.email, "Welcome")
     database = "notification_crash"
     world.platform.postgres.create_database(database, "notification")
     url = world.platform.postgres.url("notification", database)
@@ -79,34 +80,34 @@ async def test_mails_whose_sender_was_killed_are_unknown_and_never_sent_again(wo
     env = environment(world, database, relay)
     async with server, await psycopg.AsyncConnection.connect(url, autocommit=True) as database_connection:
 
-        async def states() -> list[Any]:
-            return await (await database_connection.execute(STATES)).fetchall()
+        async def list_states() -> list[Any]:
+            return await (await database_connection.execute(LIST_STATES)).fetchall()
 
-        # Both wait before anybody sends, so they are handed over together.
+        # Both are due before the process starts, so they are sent in parallel.
         for _ in range(2):
-            await database_connection.execute(QUEUE, (person.id,))
+            await database_connection.execute(INSERT_DISPATCH, (account.id,))
         first = await asyncio.create_subprocess_exec(*command, env=env)
         try:
-            await until(lambda: len(relay.taken) == 2)
+            await until(lambda: len(relay.received) == 2)
         finally:
             first.send_signal(signal.SIGKILL)
             await first.wait()
-        assert await states() == [("sending", None, 1)] * 2
+        assert await list_states() == [("sending", None, 1)] * 2
 
-        relay.answers.set()
+        relay.may_reply.set()
         second = await asyncio.create_subprocess_exec(*command, env=env)
         try:
 
             async def are_unknown() -> bool:
-                return [state for state, _, _ in await states()] == ["unknown"] * 2
+                return [state for state, _, _ in await list_states()] == ["unknown"] * 2
 
             await until(are_unknown)
-            # A mail that comes later goes out, so the sender is at work; the first ones stay as they are.
-            await database_connection.execute(QUEUE, (person.id,))
-            await until(lambda: len(relay.taken) == 3)
+            # A third email is sent, so the sender is working; the first two stay unknown.
+            await database_connection.execute(INSERT_DISPATCH, (account.id,))
+            await until(lambda: len(relay.received) == 3)
         finally:
             second.send_signal(signal.SIGTERM)
             assert await second.wait() == 0
-        assert await states() == [("unknown", "INTERRUPTED", 1)] * 2 + [("sent", None, 1)]
-        ids = [content.split(b"Message-ID: ")[1].split(b"\r\n")[0] for content in relay.taken]
+        assert await list_states() == [("unknown", "INTERRUPTED", 1)] * 2 + [("sent", None, 1)]
+        ids = [content.split(b"Message-ID: ")[1].split(b"\r\n")[0] for content in relay.received]
         assert len(set(ids)) == 3

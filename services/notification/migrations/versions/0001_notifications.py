@@ -1,4 +1,4 @@
-"""Notifications, their dispatches, the log of deliveries, texts and preferences.
+"""Notifications, their dispatches, the delivery log, templates and preferences.
 
 Revision ID: 0001
 Revises:
@@ -17,13 +17,13 @@ depends_on = None
 
 def upgrade() -> None:
     create_chassis_tables()
-    _what_was_told()
-    _texts_and_wishes()
-    _what_others_said()
-    _months()
+    _create_notifications()
+    _create_preferences_and_templates()
+    _create_copies()
+    _create_partitions()
 
 
-def _what_was_told() -> None:
+def _create_notifications() -> None:
     op.execute(
         """
         CREATE TABLE notifications (
@@ -88,7 +88,7 @@ def _what_was_told() -> None:
     )
 
 
-def _texts_and_wishes() -> None:
+def _create_preferences_and_templates() -> None:
     op.execute(
         """
         CREATE TABLE preferences (
@@ -122,7 +122,7 @@ def _texts_and_wishes() -> None:
     )
 
 
-def _what_others_said() -> None:
+def _create_copies() -> None:
     op.execute(
         """
         CREATE TABLE order_facts (
@@ -146,7 +146,7 @@ def _what_others_said() -> None:
     )
 
 
-def _months() -> None:
-    """The log lives in months."""
+def _create_partitions() -> None:
+    """Monthly partitions of the delivery log."""
     create_keep_months()
     op.execute("SELECT keep_months('deliveries', 2, 13)")

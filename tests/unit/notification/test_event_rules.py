@@ -1,4 +1,4 @@
-"""The table of messages: every event becomes facts that its texts can use, none of them personal."""
+"""The rules of events: every event has the facts that its templates use."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from services.notification.events import HANDLERS
-from services.notification.messages import TOLD, Told, of_created_order
-from services.notification.model import Channel, merge_order
-from services.notification.rendering import Texts
+from services.notification.model.notification_types import Channel
+from services.notification.model.templates import merge_order_facts
+from services.notification.rendering import Renderer
+from services.notification.wire.consumed_events import EVENT_RULES, EventRule, created_order_facts_from_event
 
-TEXTS = Texts()
+RENDERER = Renderer()
 
 
-def filled(message: type[Message]) -> Message:
-    """An event with something in every field that is not a message of its own."""
+def fill(message: type[Message]) -> Message:
+    """An event with a value in every scalar, Timestamp and Money field."""
     event = message()
     for field in event.DESCRIPTOR.fields:
         if field.is_repeated:
@@ -37,39 +38,39 @@ def filled(message: type[Message]) -> Message:
     return event
 
 
-@pytest.mark.parametrize("told", TOLD, ids=lambda told: told.event.DESCRIPTOR.name)
-def test_every_event_gives_its_texts_what_they_name(told: Told) -> None:
-    event = filled(told.event)
-    facts = told.facts(event)
+@pytest.mark.parametrize("rule", EVENT_RULES, ids=lambda rule: rule.event.DESCRIPTOR.name)
+def test_every_event_has_the_facts_that_its_templates_use(rule: EventRule) -> None:
+    event = fill(rule.event)
+    facts = rule.facts(event)
     context = {
         **facts,
-        "order": merge_order(facts, None),
+        "order": merge_order_facts(facts, None),
         "store": {"name": "Andheri"},
         "zone": "Asia/Kolkata",
         "occurred_at": "2026-01-14T14:15:00+00:00",
     }
-    for channel in told.kind.channels:
-        assert TEXTS.render(told.kind.name, channel, "en", context).text
+    for channel in rule.type.channels:
+        assert RENDERER.render(rule.type.name, channel, "en", context).text
 
 
-def test_every_told_event_is_heard() -> None:
-    assert all(told.event in HANDLERS for told in TOLD)
+def test_every_event_with_a_rule_has_a_handler() -> None:
+    assert all(rule.event in HANDLERS for rule in EVENT_RULES)
 
 
-def test_an_event_type_tells_one_thing() -> None:
-    assert len({told.event for told in TOLD}) == len(TOLD)
+def test_an_event_type_has_one_rule() -> None:
+    assert len({rule.event for rule in EVENT_RULES}) == len(EVENT_RULES)
 
 
-def test_food_that_a_courier_fetches_is_not_worth_a_mail() -> None:
-    [ready] = [told for told in TOLD if told.event is OrderReady]
-    assert ready.channels_for(OrderReady(fulfilment_type=FulfilmentType.DELIVERY)) == (Channel.PUSH,)
-    assert Channel.EMAIL in ready.channels_for(OrderReady(fulfilment_type=FulfilmentType.PICKUP))
+def test_an_order_ready_for_a_courier_causes_only_a_push_message() -> None:
+    (ready,) = [rule for rule in EVENT_RULES if rule.event is OrderReady]
+    assert ready.get_channels(OrderReady(fulfilment_type=FulfilmentType.DELIVERY)) == (Channel.PUSH,)
+    assert Channel.EMAIL in ready.get_channels(OrderReady(fulfilment_type=FulfilmentType.PICKUP))
 
 
-def test_an_order_is_remembered_in_paise_and_words() -> None:
+def test_facts_of_an_order_have_amounts_in_paise_and_names_of_enums() -> None:
     event = OrderCreated(order_number="ORD-1", payment_method=PaymentMethod.COD, fulfilment_type=FulfilmentType.DINE_IN)
     event.items.add(name="Dosa", quantity=2).subtotal.minor_units = 24000
     event.total.minor_units = 25200
-    facts = of_created_order(event)
+    facts = created_order_facts_from_event(event)
     assert facts["lines"] == [{"name": "Dosa", "quantity": 2, "subtotal": 24000}]
     assert (facts["total"], facts["payment_method"], facts["fulfilment"]) == (25200, "cod", "dine_in")
