@@ -1,13 +1,16 @@
-"""Rules of dispatches: whether a message is sent now, the outcome of attempts, and retries."""
+"""Rules of dispatches: whether a message is sent now, outcomes of attempts, retries, facts of security messages."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chassis.security.encryption import FieldCipher
 from services.notification.model.notification_types import Category, Channel
 from services.notification.model.preferences import DeliveryPreferences
+from services.notification.model.tables import ENCRYPTED_FACTS
 
 
 class DispatchState(StrEnum):
@@ -119,3 +122,23 @@ class RetryPolicy:
             return None
         factor: int = 4 ** max(attempts - 1, 0)
         return min(self.first_delay * factor, self.max_delay)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """Recipient and code of a security message, which `sealed_facts` contains as encrypted JSON."""
+
+    email: str
+    name: str
+    code: str
+    locale: str
+    # RFC 3339.
+    expires_at: str
+
+    def encrypt(self, cipher: FieldCipher) -> bytes:
+        return cipher.encrypt(json.dumps(asdict(self)), ENCRYPTED_FACTS)
+
+    @classmethod
+    def decrypt(cls, encrypted: bytes, cipher: FieldCipher) -> SecretFacts:
+        """Raises DecryptionError."""
+        return cls(**json.loads(cipher.decrypt(encrypted, ENCRYPTED_FACTS)))

@@ -9,12 +9,11 @@ provider may have accepted the message.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -34,11 +33,11 @@ from services.notification.model.dispatches import (
     DispatchReason,
     DispatchState,
     Outcome,
+    SecretFacts,
     decide_delivery,
 )
 from services.notification.model.notification_types import Category, Channel
 from services.notification.model.preferences import DeliveryPreferences
-from services.notification.model.tables import ENCRYPTED_FACTS
 from services.notification.model.templates import StoreDetails, TemplateText, build_context, choose_language
 from services.notification.providers import DeliveryResult, OutgoingMessage, ProviderUnreachable, Recipient
 from services.notification.rows import ClaimedDispatchRow, DeferredDispatch, DiscardedDispatch, FinishedAttempt
@@ -168,15 +167,19 @@ def _prepare_dispatch(
     stores: Mapping[UUID, StoreDetails],
 ) -> PreparedDispatch | Discard:
     contact = contacts.get(row.user_id)
-    secret: dict[str, Any] = {}
+    code_facts: dict[str, str] = {}
     if row.category == Category.SECURITY:
-        contact, secret = _decrypt_facts(app, row)
+        contact = None
+        secret = _decrypt_facts(app, row)
+        if secret is not None:
+            contact = Contact(Recipient(row.user_id, secret.name, secret.email), secret.locale)
+            code_facts = {"code": secret.code, "expires_at": secret.expires_at}
     channel = Channel(row.channel)
     if contact is None or not app.providers[channel].get_address(contact.recipient):
         return Discard(DispatchState.SKIPPED, DispatchReason.NO_ADDRESS)
     language = choose_language(row.language, contact.locale)
     store = stores[row.store_id] if row.store_id is not None else StoreDetails()
-    context = build_context(row, store, name=contact.recipient.name, **secret)
+    context = build_context(row, store, name=contact.recipient.name, **code_facts)
     override = (row.overrides or {}).get(language)
     try:
         content = app.renderer.render(
@@ -189,17 +192,15 @@ def _prepare_dispatch(
     return PreparedDispatch(row, OutgoingMessage(row.notification_id, contact.recipient, content, is_bulk))
 
 
-def _decrypt_facts(app: NotificationApp, row: ClaimedDispatchRow) -> tuple[Contact | None, dict[str, Any]]:
-    """Address and code of a security message; None without the encrypted facts."""
+def _decrypt_facts(app: NotificationApp, row: ClaimedDispatchRow) -> SecretFacts | None:
+    """Recipient and code of a security message; None when they were deleted or cannot be decrypted."""
     if row.sealed is None:
-        return None, {}
+        return None
     try:
-        secret = json.loads(app.cipher.decrypt(row.sealed, ENCRYPTED_FACTS))
+        return SecretFacts.decrypt(row.sealed, app.cipher)
     except DecryptionError:
         log.exception("decryption of a security message failed", notification_id=str(row.notification_id))
-        return None, {}
-    recipient = Recipient(row.user_id, secret["name"], secret["email"])
-    return Contact(recipient, secret["locale"]), {"code": secret["code"], "expires_at": secret["expires_at"]}
+        return None
 
 
 async def _send_through_channel(

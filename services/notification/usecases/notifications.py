@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
@@ -22,9 +21,8 @@ from services.notification.commands import (
     ListNotifications,
     StoreManagers,
 )
-from services.notification.model.dispatches import DispatchReason, DispatchState
+from services.notification.model.dispatches import DispatchReason, DispatchState, SecretFacts
 from services.notification.model.notification_types import ANNOUNCEMENT, NOTIFICATION_TYPES, Channel
-from services.notification.model.tables import ENCRYPTED_FACTS
 from services.notification.model.templates import (
     DEFAULT_LANGUAGE,
     RenderedNotification,
@@ -128,14 +126,14 @@ async def create_code_notification(app: NotificationApp, caller: Caller, command
         expires_at=command.expires_at,
         channels=command.type.channels,
     )
-    secret = {
-        "email": command.email,
-        "name": command.name,
-        "code": command.code,
-        "locale": command.locale,
-        "expires_at": command.expires_at.isoformat(),
-    }
-    sealed = app.cipher.encrypt(json.dumps(secret), ENCRYPTED_FACTS)
+    secret = SecretFacts(
+        email=command.email,
+        name=command.name,
+        code=command.code,
+        locale=command.locale,
+        expires_at=command.expires_at.isoformat(),
+    )
+    sealed = secret.encrypt(app.cipher)
     async with app.db.transaction() as tx:
         (notification_id,) = await create_notifications(app, tx, [notification])
         facts = NewEncryptedFacts(notification_id, sealed, command.expires_at)

@@ -118,8 +118,8 @@ def order_created(account: Account, number: str, order_id: str) -> order_events.
     return event
 
 
-def order_event(kind: Any, account: Account, number: str, order_id: str) -> Any:
-    event = kind(
+def order_event(event_type: Any, account: Account, number: str, order_id: str) -> Any:
+    event = event_type(
         order_id=order_id,
         version=2,
         order_number=number,
@@ -215,14 +215,14 @@ async def test_every_step_of_an_order_causes_a_notification(world: World) -> Non
     account = await world.register(locale="hi")
     order_id = str(new_id())
     await world.consume(order_created(account, "ORD-CCCC", order_id))
-    for kind in (
+    for event_type in (
         order_events.OrderConfirmed,
         order_events.OrderPreparing,
         order_events.OrderReady,
         order_events.OrderDispatched,
         order_events.OrderDelivered,
     ):
-        await world.consume(order_event(kind, account, "ORD-CCCC", order_id))
+        await world.consume(order_event(event_type, account, "ORD-CCCC", order_id))
     points = PointsEarned(customer_id=str(account.id), order_id=order_id, points=51, balance=230)
     await world.consume(points)
     refund = RefundProcessed(refund_id=str(new_id()), order_id=order_id, customer_id=str(account.id), store_id=STORE_ID)

@@ -195,7 +195,9 @@ async def test_a_repeated_code_is_emailed_once_and_another_code_is_emailed_too(w
     account, stub = await world.register(), world.stub(service("customer"))
 
     def build_request(code: str) -> pb.SendCodeRequest:
-        request = pb.SendCodeRequest(customer_id=str(account.id), kind=2, email=account.email, name="Asha", code=code)
+        request = pb.SendCodeRequest(
+            customer_id=str(account.id), kind=pb.CodeKind.PASSWORD_RESET, email=account.email, name="Asha", code=code
+        )
         request.expires_at.FromDatetime(clock.now() + timedelta(minutes=15))
         return request
 
@@ -211,7 +213,9 @@ async def test_a_repeated_code_is_emailed_once_and_another_code_is_emailed_too(w
 
 
 async def test_an_expired_code_is_rejected_and_only_the_customer_service_sends_codes(world: World) -> None:
-    request = pb.SendCodeRequest(customer_id=str(new_id()), kind=1, email="a@example.org", code="AAAA-2222")
+    request = pb.SendCodeRequest(
+        customer_id=str(new_id()), kind=pb.CodeKind.EMAIL_VERIFICATION, email="a@example.org", code="AAAA-2222"
+    )
     request.expires_at.FromDatetime(clock.now() - timedelta(minutes=1))
     with pytest.raises(grpc.aio.AioRpcError) as expired:
         await world.stub(service("customer")).SendCode(request)
