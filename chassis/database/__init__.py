@@ -17,7 +17,6 @@ from chassis.database.pool import (
     Database,
     Jsonb,
     OutboxWriter,
-    Row,
     Transaction,
 )
 from chassis.database.statements import Statement, sql, statement
@@ -28,7 +27,6 @@ __all__ = [
     "Database",
     "Jsonb",
     "OutboxWriter",
-    "Row",
     "Statement",
     "Transaction",
     "sql",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Jsonb"]
 
-Row = Any
 T = TypeVar("T")
 Connection = AsyncConnection[Any]
 
@@ -68,11 +67,6 @@ class Transaction:
         """All rows. Statements without a small result carry a LIMIT."""
         cursor = await _execute(self._connection, what, parameters)
         return await cursor.fetchall()
-
-    async def value(self, what: Statement[Any], **parameters: Any) -> Any:
-        """The first column of the first row, or None."""
-        row = await self.one(what, **parameters)
-        return row[0] if row is not None and what.value is None else row
 
     async def many(self, what: Statement[Any], rows: Iterable[Mapping[str, Any]]) -> None:
         """Runs the statement once for each row, in one round trip."""
@@ -154,11 +148,6 @@ class Database:
         async with self._pool.connection() as connection:
             cursor = await _execute(connection, what, parameters)
             return await cursor.fetchall()
-
-    async def value(self, what: Statement[Any], **parameters: Any) -> Any:
-        """The first column of the first row, or None."""
-        row = await self.one(what, **parameters)
-        return row[0] if row is not None and what.value is None else row
 
     async def run(self, what: Statement[Any], **parameters: Any) -> int:
         """One statement in its own transaction; returns the number of affected rows. Publishes no event."""

@@ -1,7 +1,7 @@
 """SQL compiled once, at import, with the type of the rows that it returns.
 
 `Statement[T]` is what a query module declares. `T` is a NamedTuple whose fields are the statement's columns, in their
-order; the type of the only column (`value=UUID`); or nothing for a statement that returns no rows. A statement whose
+order; the type of the only column (`value=UUID`); or None for a statement whose rows are not read. A statement whose
 columns differ from its row type fails at its first use, and a contract test compares all of them with the schema.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Never, TypeVar, overload
 
 from psycopg import AsyncCursor
-from psycopg.rows import namedtuple_row
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -61,7 +60,7 @@ class Statement(Generic[T_co]):
             if cursor.description is None:
                 return _no_row
             if self.row is None and self.value is None:
-                return namedtuple_row(cursor)  # type: ignore[return-value]
+                return _undeclared_row
             self._check([column.name for column in cursor.description])
             self._is_checked = True
         return self.row._make if self.row is not None else _first
@@ -79,11 +78,15 @@ def _first(values: Sequence[Any]) -> Any:
 
 
 def _no_row(_: Sequence[Any]) -> Never:
-    raise TypeError("the statement returns no rows")
+    raise RowMismatch("the statement returns no rows")
+
+
+def _undeclared_row(_: Sequence[Any]) -> Never:
+    raise RowMismatch("the statement returns rows, but declares neither row= nor value=")
 
 
 @overload
-def statement(clause: ClauseElement, *, columns: Sequence[str] | None = None) -> Statement[Any]: ...
+def statement(clause: ClauseElement, *, columns: Sequence[str] | None = None) -> Statement[None]: ...
 @overload
 def statement(clause: ClauseElement, *, row: type[T], columns: Sequence[str] | None = None) -> Statement[T]: ...
 @overload
@@ -115,7 +118,7 @@ def statement(
 
 
 @overload
-def sql(text: str) -> Statement[Any]: ...
+def sql(text: str) -> Statement[None]: ...
 @overload
 def sql(text: str, *, row: type[T]) -> Statement[T]: ...
 @overload

@@ -50,7 +50,7 @@ class Caller:
 
     @property
     def account(self) -> UUID:
-        """The id of the account. Raises Unauthenticated without one; only methods for accounts ask."""
+        """The id of the account. Raises Unauthenticated without one; methods for accounts always have one."""
         if self.account_id is None:
             raise Unauthenticated
         return self.account_id
@@ -82,16 +82,6 @@ class Call:
     # Unix time in seconds; None without a deadline.
     deadline: float | None = None
     response_headers: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def account(self) -> UUID:
-        """The id of the calling account. Raises Unauthenticated without one."""
-        return self.caller.account
-
-    @property
-    def scope(self) -> Scope:
-        """Which rows the caller may see."""
-        return self.caller.scope
 
     @property
     def idempotency_key(self) -> str:
