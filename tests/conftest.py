@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may ask for. Unit tests ask for none of them."""
+"""Fixtures for every kind of test. Unit tests use none of them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,27 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from chassis import contract
+from devstack.certificates import SERVICES
 from tests.harness import Platform
 
-# Services log one line a request; a test's output is for the test.
+# Services log one line per request, which would hide the output of the tests.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Platform]:
-    """PostgreSQL with nine databases, NATS and certificates; no service yet."""
+    """PostgreSQL with nine databases, NATS and certificates; no service yet.
+
+    Ends the session when a contract is incomplete: one message, not a failure of every test that starts the service.
+    """
+    try:
+        for service in SERVICES:
+            contract.load(service)
+            for name in contract.services_of(service):
+                contract.service_methods(name)
+    except contract.ContractIncomplete as error:
+        pytest.exit(str(error), returncode=1)
     directory = Path(tempfile.mkdtemp(prefix="jain-shikanji-"))
     directory.chmod(0o755)
     platform = Platform(directory)

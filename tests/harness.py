@@ -2,7 +2,7 @@
 
     order = await platform.start("order")                        # once per session; migrated, ready
     stub = platform.stub("order", OrderServiceStub, customer(account_id))
-    await platform.settled()                                     # every event has reached its consumers
+    await platform.settled()                                     # all events are handled
 
 Services share one database server and one NATS; each has its own database. Tests use fresh ids, never a clean slate.
 """
@@ -46,7 +46,7 @@ COUNT_UNPUBLISHED = sql("SELECT count(*) FROM outbox WHERE published_at IS NULL"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes a call: a peer of the mesh by its certificate, and for the edge the account it speaks for."""
+    """The caller of an rpc: a peer by its certificate, and for the edge the account of the request."""
 
     peer: str
     metadata: tuple[tuple[str, str], ...] = ()
@@ -58,17 +58,17 @@ class Identity:
 
 
 def service(name: str) -> Identity:
-    """A service that calls for itself."""
+    """A service that calls as itself."""
     return Identity(name)
 
 
-def nobody() -> Identity:
-    """Somebody at the edge without a token."""
+def anonymous() -> Identity:
+    """An external caller without a token."""
     return Identity("edge")
 
 
 def account(account_id: UUID, *, roles: list[str], grants: list[tuple[UUID, str]] | None = None) -> Identity:
-    """Somebody at the edge with a verified token."""
+    """An external caller with a verified token."""
     claims = {
         "sub": str(account_id),
         "sid": str(ids.new_id()),
@@ -94,8 +94,8 @@ def admin(account_id: UUID | None = None) -> Identity:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """What a failed call came to, as a client reads it."""
+class RpcFailure:
+    """The error of a failed call, as a client reads it."""
 
     code: grpc.StatusCode
     reason: str
@@ -104,7 +104,7 @@ class Refused:
     violations: dict[str, str]
 
 
-def refusal(error: grpc.aio.AioRpcError) -> Refused:
+def rpc_error(error: grpc.aio.AioRpcError) -> RpcFailure:
     """Reads the google.rpc.Status of a failed call."""
     status = status_pb2.Status()
     for key, value in error.trailing_metadata() or ():
@@ -116,10 +116,12 @@ def refusal(error: grpc.aio.AioRpcError) -> Refused:
             if detail.Is(message.DESCRIPTOR):
                 detail.Unpack(message)
     violations = {violation.field: violation.description for violation in bad.field_violations}
-    return Refused(error.code(), info.reason, status.message or str(error.details()), dict(info.metadata), violations)
+    return RpcFailure(
+        error.code(), info.reason, status.message or str(error.details()), dict(info.metadata), violations
+    )
 
 
-class _Sending:
+class _Metadata:
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
         self._metadata = metadata
 
@@ -129,12 +131,12 @@ class _Sending:
 
 
 # A channel takes an interceptor for one kind of call only.
-class _SendingUnary(_Sending, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+class _UnaryMetadata(_Metadata, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         return await continuation(self._details(client_call_details), request)
 
 
-class _SendingStream(_Sending, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
+class _StreamMetadata(_Metadata, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc]
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         return await continuation(self._details(client_call_details), request)
 
@@ -149,7 +151,7 @@ class Platform:
         self.certificates = directory / "certificates"
         self.ports = {name: free_port() for name in SERVICES}
         self.processes: dict[str, Process] = {}
-        # Settings that a test module wants for a service: set before the service is first started.
+        # Settings of a test module for a service; set them before the first start of the service.
         self.settings: dict[str, dict[str, Any]] = {}
         self._channels: list[grpc.aio.Channel] = []
 
@@ -160,7 +162,7 @@ class Platform:
         self.postgres.create_service_databases()
 
     async def start(self, name: str, **settings: Any) -> Process:
-        """The running service, started and migrated on first use. `settings` count only then."""
+        """The running service, migrated and started on first use. `settings` apply only then."""
         if name not in self.processes:
             url = self.postgres.url(name)
             await asyncio.to_thread(migrations.migrate, name, url)
@@ -199,19 +201,23 @@ class Platform:
 
     def stub_at(self, port: int, name: str, stub: Callable[[grpc.aio.Channel], Stub], caller: Identity) -> Stub:
         """A client of one replica, by its port."""
+        return stub(self.channel_at(port, name, caller))
+
+    def channel_at(self, port: int, name: str, caller: Identity) -> grpc.aio.Channel:
+        """A connection to one replica, as that caller."""
         channel = grpc.aio.secure_channel(
             f"127.0.0.1:{port}",
             tls.channel_credentials(tls.IdentityFiles(self.certificates / caller.peer)),
             options=[("grpc.ssl_target_name_override", name), ("grpc.use_local_subchannel_pool", 1)],
-            interceptors=[_SendingUnary(caller.metadata), _SendingStream(caller.metadata)],
+            interceptors=[_UnaryMetadata(caller.metadata), _StreamMetadata(caller.metadata)],
         )
         self._channels.append(channel)
-        return stub(channel)
+        return channel
 
     async def settled(self, *names: str) -> None:
         """Returns when every outbox is published and every consumer of a started service has handled all of it.
 
-        With names, of these services only: for tests whose events hold no more than those need.
+        With names: only of these services, for tests whose events no other service needs.
         """
         processes = [self.processes[name] for name in names or self.processes]
         async with asyncio.timeout(SETTLE_SECONDS):
@@ -262,5 +268,5 @@ async def _are_settled(processes: Sequence[Process]) -> bool:
     for process in processes:
         if not await process.bus.caught_up():
             return False
-    # A handler may have published in turn.
+    # A handler may have published events.
     return not any([await process.app.db.one(COUNT_UNPUBLISHED) for process in processes])

@@ -1,4 +1,4 @@
-"""What a PostgreSQL database consists of, read from its catalogue, so that two can be compared by content."""
+"""Tables, columns, constraints and indexes of a PostgreSQL database, read from its catalogue and comparable."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _INDEXED = """
 
 @dataclass(frozen=True, order=True)
 class Fact:
-    """One thing that a schema states: `kind` and `name` say which, `content` says what."""
+    """One element of a schema, identified by table, kind and name; `content` is its definition."""
 
     table: str
     kind: str
@@ -78,33 +78,33 @@ def facts(url: str) -> set[Fact]:
             content = f"{kind}{' NOT NULL' if not_null else ''}{' DEFAULT ' + default if default else ''}"
             found.add(Fact(table, "column", name, content))
         for table, name, kind, definition in connection.execute(_CONSTRAINTS):
-            word = {"p": "primary key", "u": "unique", "c": "check", "f": "foreign key", "x": "exclusion"}[kind]
-            found.add(Fact(table, word, name, definition))
+            kind_name = {"p": "primary key", "u": "unique", "c": "check", "f": "foreign key", "x": "exclusion"}[kind]
+            found.add(Fact(table, kind_name, name, definition))
         for table, name, definition in connection.execute(_INDEXES):
             found.add(Fact(table, "index", name, _index(definition)))
     return found
 
 
 def _index(definition: str) -> str:
-    """From `CREATE INDEX name ON public.table USING ...` what follows the table; ONLY is a partitioned table's."""
+    """The part of `CREATE INDEX name ON public.table USING ...` after the table."""
     unique = "UNIQUE " if definition.startswith("CREATE UNIQUE") else ""
     return unique + definition[definition.index(" USING ") + 1 :]
 
 
 def foreign_keys_without_index(url: str) -> list[str]:
-    """Foreign keys that a delete or an update of the referenced row would have to search for without an index."""
+    """Foreign keys without an index: a delete of the referenced row scans the whole table."""
     with psycopg.connect(url) as connection:
         return [f"{table}: {definition}" for table, _, definition in connection.execute(_BARE_FOREIGN_KEYS)]
 
 
 def is_indexed(url: str, table: str, columns: list[str]) -> bool:
-    """Whether an index, a unique constraint's or a primary key's too, begins with these columns."""
+    """Whether an index begins with these columns, those of unique constraints and primary keys included."""
     with psycopg.connect(url) as connection:
         return any(index[: len(columns)] == columns for (index,) in connection.execute(_INDEXED, [table]))
 
 
 def partitions(url: str) -> set[str]:
-    """Tables that are parts of another one."""
+    """Tables that are partitions of another one."""
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT relname FROM pg_class WHERE relispartition AND relkind IN ('r', 'p')")
         return {name for (name,) in rows}

@@ -1,4 +1,4 @@
-"""The contracts as the generated code states them, for tests that hold them against the house's rules."""
+"""The contracts as described by the generated code, for tests of the project's rules."""
 
 from __future__ import annotations
 
@@ -109,18 +109,18 @@ def events() -> list[Descriptor]:
 
 
 @dataclass(frozen=True)
-class Use:
-    """A field as it is reached from a root message."""
+class FieldPath:
+    """A field and its path from a root message."""
 
     path: str
     field: FieldDescriptor
 
 
-def reachable(message: Descriptor, prefix: str = "", seen: frozenset[str] = frozenset()) -> Iterator[Use]:
-    """Every field below the message; other people's types (Timestamp, FieldMask ...) are not opened."""
+def reachable(message: Descriptor, prefix: str = "", seen: frozenset[str] = frozenset()) -> Iterator[FieldPath]:
+    """Every field below the message, without the fields of foreign types (Timestamp, FieldMask ...)."""
     for field in message.fields:
         path = f"{prefix}{field.name}"
-        yield Use(path, field)
+        yield FieldPath(path, field)
         part = field.message_type
         is_map = part is not None and part.GetOptions().map_entry
         if part is not None and part.full_name.startswith(PACKAGE) and not is_map and part.full_name not in seen:
@@ -137,8 +137,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _FIELD_PATH = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
-class TemplateWrong(ValueError):
-    """A path template that the grammar of google.api.http does not allow, or that is more than this platform uses."""
+class InvalidTemplate(ValueError):
+    """A path template outside the grammar of google.api.http, or outside the part of it that this platform uses."""
 
 
 @dataclass(frozen=True)
@@ -156,21 +156,21 @@ class Template:
 
 
 def parse(text: str) -> Template:
-    """Raises TemplateWrong. Variables are one whole segment: `{name}`; no wildcards, no custom verbs."""
+    """Raises InvalidTemplate. Variables are one whole segment: `{name}`; no wildcards, no custom verbs."""
     if not text.startswith("/") or text.endswith("/"):
-        raise TemplateWrong(f"{text}: must start and must not end with a slash")
+        raise InvalidTemplate(f"{text}: must start and must not end with a slash")
     literals: list[str | None] = []
     fields: list[str | None] = []
     for segment in text[1:].split("/"):
         variable = segment.startswith("{") and segment.endswith("}")
         inner = segment[1:-1] if variable else segment
         if not (_FIELD_PATH if variable else _SEGMENT).fullmatch(inner):
-            raise TemplateWrong(f"{text}: segment {segment!r}")
+            raise InvalidTemplate(f"{text}: segment {segment!r}")
         literals.append(None if variable else inner)
         fields.append(inner if variable else None)
     named = [field for field in fields if field]
     if len(set(named)) != len(named):
-        raise TemplateWrong(f"{text}: a variable occurs twice")
+        raise InvalidTemplate(f"{text}: a variable occurs twice")
     return Template(text, tuple(literals), tuple(fields))
 
 

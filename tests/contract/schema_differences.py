@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 # A test proves each of these: another index, or that of a UNIQUE, begins with the same columns.
-REPEATED: Final = "another index begins with the same columns and serves the same look-ups at no extra cost per write"
+REPEATED: Final = "another index begins with the same columns and serves the same queries at no extra cost per write"
 ENCRYPTED: Final = "encrypted, and ciphertext is bytes of any length"
-BLIND: Final = "ciphertext of equal values differs, so uniqueness and look-ups moved to the blind index column"
+BLIND: Final = "ciphertext of equal values differs, so uniqueness and queries use the blind index column"
 
-# By service: the fact's key, as in catalogue.Fact, and the reason.
+# By service: key of the fact (catalogue.Fact) and the reason.
 ALLOWED: Final[dict[str, dict[str, str]]] = {
     "store": {
         "staff column email": ENCRYPTED,
@@ -42,9 +42,9 @@ ALLOWED: Final[dict[str, dict[str, str]]] = {
         "orders column delivery_latitude": ENCRYPTED,
         "orders column delivery_longitude": ENCRYPTED,
         "orders column id": "orders are partitioned by month, and the month is in a UUID version 7",
-        "orders index idx_orders_customer": "followed by the id, so that a page of a customer's orders needs no sort",
+        "orders index idx_orders_customer": "also has the id, so that a page of a customer's orders needs no sort",
         "orders index idx_orders_number": "order_numbers(number) is the primary key that finds an order",
-        "orders index idx_orders_store": "followed by the id, so that a page of a store's orders needs no sort",
+        "orders index idx_orders_store": "also has the id, so that a page of a store's orders needs no sort",
         "orders unique orders_order_number_key": (
             "a unique key of a partitioned table must hold the partition key; order_numbers(number) is unique instead"
         ),
@@ -68,7 +68,7 @@ ALLOWED: Final[dict[str, dict[str, str]]] = {
         "sessions index idx_sessions_token": REPEATED,
     },
     "payment": {
-        "payments index idx_payments_order": "also unique: an order has one payment, whatever many attempts it takes",
+        "payments index idx_payments_order": "also unique: an order has one payment with any number of attempts",
     },
     "loyalty": {
         "campaigns index idx_campaigns_code": REPEATED,

@@ -1,4 +1,4 @@
-"""Finds every statement of a service, and asks PostgreSQL for the columns that it returns."""
+"""Finds every statement of a service and the columns that it returns, as PostgreSQL describes them."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def _choices(hint: Any) -> list[Any]:
     if get_origin(hint) is Literal:
         return list(get_args(hint))
     if get_origin(hint) in (frozenset, tuple):
-        words = list(get_args(get_args(hint)[0]))
+        values = list(get_args(get_args(hint)[0]))
         make = get_origin(hint)
         empty = [make()] if make is frozenset else []
-        return [*empty, *(make([word]) for word in words), make(words)]
+        return [*empty, *(make([value]) for value in values), make(values)]
     raise TypeError(f"a statement may vary by bool, Literal, frozenset[Literal], tuple[Literal, ...], not {hint}")
 
 

@@ -1,4 +1,4 @@
-"""What the house asks of every contract beyond what buf can lint."""
+"""Rules for every contract that buf cannot lint."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chassis.rpc.batch_calls import MAX_BATCH_SIZE
 from tests.contract.contracts import (
     PACKAGE,
     SERVICES,
+    FieldPath,
     Rpc,
-    Use,
     events,
     message_class,
     own_messages,
@@ -32,10 +32,10 @@ from tools.image import load
 SCOPE = access_pb2.Access.Scope
 CALLER = access_pb2.Access.Caller
 STAFF = {CALLER.MANAGER, CALLER.CHEF, CALLER.CASHIER, CALLER.DELIVERY, CALLER.SUPPORT}
-# Channels of the mesh that are no service: the operator's command line.
+# Callers in the mesh; `operator` is the command line of the operator.
 PEERS = {*SERVICES, "operator", EVERY_SERVICE}
 IDEMPOTENCY = {"GET": "NO_SIDE_EFFECTS", "PUT": "IDEMPOTENT", "DELETE": "IDEMPOTENT"}
-# Placing, initiating a payment, refunding, redeeming.
+# Place an order, initiate a payment, refund, redeem.
 WITH_KEY = {
     "POST /api/orders",
     "POST /api/payments/initiate",
@@ -48,8 +48,8 @@ SEED_EVENTS = {
     "inventory": ["StockLow", "ProductOutOfStock", "StockRestocked"],
     "customer": ["CustomerRegistered", "CustomerVerified"],
 }
-# Timestamps that are not an instant at which something happens but a bound: the name says which side of it counts.
-BOUNDS = {
+# Timestamps that are limits, not instants of an event: the name states the inclusive side.
+LIMITS = {
     "order.v1.ListOrdersRequest.created_from",
     "order.v1.ListOrdersRequest.created_before",
     "review.v1.Review.editable_until",
@@ -66,15 +66,15 @@ def every_rpc() -> pytest.MarkDecorator:
 
 
 @every_rpc()
-def test_an_rpc_states_who_may_call_it(rpc: Rpc) -> None:
+def test_an_rpc_states_its_callers(rpc: Rpc) -> None:
     assert rpc.options.HasExtension(access_pb2.access)
     access = rpc.access
     assert access.callers or access.services, "no caller may call it"
     assert CALLER.UNSPECIFIED not in access.callers
     assert set(access.services) <= PEERS
-    assert bool(rpc.routes) == bool(access.callers), "callers from outside come by a route, and by nothing else"
-    assert (access.scope != SCOPE.UNSPECIFIED) == bool(access.callers), "a scope narrows callers from outside"
-    assert CALLER.PUBLIC not in access.callers or len(access.callers) == 1, "PUBLIC is everybody"
+    assert bool(rpc.routes) == bool(access.callers), "external callers need a route, and only they have one"
+    assert (access.scope != SCOPE.UNSPECIFIED) == bool(access.callers), "a scope restricts external callers"
+    assert CALLER.PUBLIC not in access.callers or len(access.callers) == 1, "PUBLIC includes every other caller"
 
 
 @every_rpc()
@@ -87,13 +87,13 @@ def test_a_field_scope_names_fields_that_the_request_has(rpc: Rpc) -> None:
         assert field.type == FieldDescriptor.TYPE_STRING
         assert _rules(field).string.uuid, f"{name} must be a UUID to be compared"
     if access.scope == SCOPE.FIELD and CALLER.CUSTOMER in access.callers:
-        assert access.owner_field, "CUSTOMER is narrowed by the owner"
+        assert access.owner_field, "CUSTOMER is restricted by the owner"
     if access.scope == SCOPE.FIELD and STAFF & set(access.callers):
-        assert access.tenant_field, "staff is narrowed by the store"
+        assert access.tenant_field, "staff is restricted by the store"
 
 
 @every_rpc()
-def test_an_rpc_says_whether_it_repeats(rpc: Rpc) -> None:
+def test_an_rpc_states_its_idempotency_level(rpc: Rpc) -> None:
     for verb, path in rpc.routes:
         assert rpc.idempotency_level == IDEMPOTENCY.get(verb, rpc.idempotency_level), f"{verb} {path}"
         assert verb in IDEMPOTENCY or verb in {"POST", "PATCH"}
@@ -132,15 +132,15 @@ def test_a_method_named_batch_has_the_option_or_reads_many_resources_by_id(rpc: 
     assert "requests" not in rpc.request.fields_by_name
 
 
-def test_exactly_the_writes_that_cost_money_want_an_idempotency_key() -> None:
-    asking = {
+def test_the_writes_that_cost_money_need_an_idempotency_key() -> None:
+    with_key = {
         f"{verb} {parse(path).positional}"
         for rpc in rpcs()
         if rpc.options.Extensions[access_pb2.idempotency_key]
         for verb, path in rpc.routes
     }
-    assert asking >= WITH_KEY
-    assert all(route.startswith("POST ") for route in asking)
+    assert with_key >= WITH_KEY
+    assert all(route.startswith("POST ") for route in with_key)
 
 
 @every_rpc()
@@ -153,7 +153,7 @@ def test_an_unauthenticated_endpoint_is_public_and_a_brute_force_limited_one_has
 
 
 @every_rpc()
-def test_deleting_answers_empty_and_listing_comes_in_pages(rpc: Rpc) -> None:
+def test_a_delete_returns_empty_and_a_list_is_paginated(rpc: Rpc) -> None:
     verbs = {verb for verb, _ in rpc.routes}
     if verbs == {"DELETE"}:
         assert rpc.method.output_type.full_name == "google.protobuf.Empty"
@@ -170,23 +170,23 @@ def requests() -> list[Descriptor]:
 
 
 @pytest.mark.parametrize("request_type", requests(), ids=lambda message: message.full_name)
-def test_everything_in_a_request_is_bounded(request_type: Descriptor) -> None:
+def test_every_field_of_a_request_has_a_limit(request_type: Descriptor) -> None:
     wrong = [f"{use.path}: {problem}" for use in reachable(request_type) if (problem := _unbounded(use))]
     assert wrong == []
 
 
-def _unbounded(use: Use) -> str:
+def _unbounded(use: FieldPath) -> str:
     field, rules = use.field, _rules(use.field)
     if field.is_repeated:
         if _is_map(field):
             texts = [rules.map.keys.string, rules.map.values.string]
             bounded = rules.map.max_pairs and all(_string_is_bounded(text) for text in texts)
-            return "" if bounded else "a map without bounds"
+            return "" if bounded else "a map without a limit"
         if not rules.repeated.max_items:
             return "repeated without max_items"
         rules = rules.repeated.items
     if field.type == FieldDescriptor.TYPE_STRING and not _string_is_bounded(rules.string):
-        return "a string without a bound"
+        return "a string without a limit"
     if field.type == FieldDescriptor.TYPE_BYTES and not rules.bytes.max_len:
         return "bytes without max_len"
     if field.enum_type is not None and not rules.enum.defined_only and not getattr(rules.enum, "in"):
@@ -221,7 +221,7 @@ def _rules(field: FieldDescriptor) -> Any:
 
 
 @pytest.mark.parametrize("pattern", ["^a+$", "^[0-9]*$", "^x{3,}$", "abc"])
-def test_a_pattern_that_takes_any_length_is_no_bound(pattern: str) -> None:
+def test_a_pattern_that_accepts_any_length_is_no_limit(pattern: str) -> None:
     from buf.validate import validate_pb2
 
     assert not _string_is_bounded(validate_pb2.StringRules(pattern=pattern))
@@ -233,8 +233,8 @@ def test_an_event_carries_no_personal_data(event: Descriptor) -> None:
 
 
 @pytest.mark.parametrize("event", events(), ids=lambda message: message.full_name)
-def test_an_event_is_flat_enough_to_be_read_without_the_publishers_resources(event: Descriptor) -> None:
-    """No event contains a resource with personal data, marked or not: people's own messages stay out of events."""
+def test_an_event_contains_no_resource_with_personal_data(event: Descriptor) -> None:
+    """Whether its fields are marked or not."""
     personal = {"PostalAddress", "GeoPoint", "Customer", "Staff"}
     types = {use.path: use.field.message_type for use in reachable(event)}
     assert [path for path, part in types.items() if part is not None and part.name in personal] == []
@@ -247,32 +247,32 @@ def test_no_comment_names_the_consumers_of_an_event() -> None:
     names = re.compile(r"\b(analytics|inventory|loyalty|notification)\b", re.IGNORECASE)
     image = load()
     found = {
-        name: [*consuming.findall(comment), *(word for word in names.findall(comment) if word.lower() != publisher)]
+        name: [*consuming.findall(comment), *(name for name in names.findall(comment) if name.lower() != publisher)]
         for name, publisher in image.events.items()
         for comment in [image.comments[name]]
     }
-    assert {name: words for name, words in found.items() if words} == {}
+    assert {name: matches for name, matches in found.items() if matches} == {}
 
 
 @pytest.mark.parametrize(("service", "names"), SEED_EVENTS.items())
-def test_the_design_documents_events_are_messages_of_their_publisher(service: str, names: list[str]) -> None:
+def test_the_events_of_the_design_document_are_messages_of_their_publisher(service: str, names: list[str]) -> None:
     published = {event.full_name for event in events()}
     assert {f"{PACKAGE}.{service}.v1.{name}" for name in names} <= published
 
 
-def test_personal_data_is_marked_wherever_it_is_named() -> None:
-    """A field whose name says email, phone or address line holds personal data, whoever's message it is in."""
-    telling = re.compile(
+def test_a_field_with_the_name_of_personal_data_is_marked() -> None:
+    """An email, a phone or an address line is personal data in every message, except in those of a store."""
+    personal = re.compile(
         r"^(customer_|contact_|recipient_)?(email|phone)$|^address_line\d$|^(date_of_birth|ip_address)$"
     )
-    # Business data that everybody may see.
+    # Public business data.
     public = {"jainshikanji.store.v1.Store", "jainshikanji.store.v1.CreateStoreRequest"}
     public |= {"jainshikanji.store.v1.UpdateStoreRequest"}
     wrong = [
         field.full_name
         for message in own_messages()
         for field in message.fields
-        if telling.match(field.name)
+        if personal.match(field.name)
         and field.type == FieldDescriptor.TYPE_STRING
         and message.full_name not in public
         and not field.GetOptions().Extensions[pii_pb2.pii]
@@ -280,31 +280,31 @@ def test_personal_data_is_marked_wherever_it_is_named() -> None:
     assert wrong == []
 
 
-def test_a_closed_list_is_written_once() -> None:
-    """Two lists of the same values are one fact: one package owns it, and the others use its type."""
-    written: dict[tuple[tuple[str, int], ...], list[str]] = {}
+def test_an_enum_is_declared_once() -> None:
+    """One package owns the enum, and the others use its type."""
+    declared: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for name, enum in load().enums.items():
         if name.startswith(f"{PACKAGE}."):
-            written.setdefault(tuple((value.name, value.number) for value in enum.value), []).append(name)
-    assert [names for names in written.values() if len(names) > 1] == []
+            declared.setdefault(tuple((value.name, value.number) for value in enum.value), []).append(name)
+    assert [names for names in declared.values() if len(names) > 1] == []
 
 
-def test_a_field_that_holds_an_instant_ends_in_at() -> None:
-    """One school of names in the whole API, that of the columns: created_at, expires_at, never create_time."""
+def test_the_name_of_a_timestamp_ends_in_at() -> None:
+    """As columns do: created_at, expires_at, never create_time."""
     otherwise = {
         field.full_name.removeprefix(f"{PACKAGE}.")
         for message in own_messages()
         for field in message.fields
         if _is_timestamp(field) and not field.name.endswith("_at")
     }
-    assert otherwise == BOUNDS
+    assert otherwise == LIMITS
 
 
 @pytest.mark.parametrize("event", events(), ids=lambda message: message.full_name)
-def test_an_event_calls_the_moment_at_which_it_happened_occurred_at(event: Descriptor) -> None:
-    """The words of a row, created_at and updated_at, would tell when the publisher wrote it."""
-    moments = {field.name for field in event.fields if _is_timestamp(field)}
-    assert not moments & {"created_at", "updated_at", "changed_at"}
+def test_an_event_has_none_of_the_timestamps_of_a_row(event: Descriptor) -> None:
+    """created_at and updated_at state when the publisher wrote the row; an event has occurred_at."""
+    timestamps = {field.name for field in event.fields if _is_timestamp(field)}
+    assert not timestamps & {"created_at", "updated_at", "changed_at"}
 
 
 def _is_timestamp(field: FieldDescriptor) -> bool:
@@ -360,8 +360,8 @@ def _message_parts(
     return found
 
 
-def test_every_request_can_be_made_empty_and_checked_without_a_fault() -> None:
-    """A rule that cannot be compiled would surface at the first call; here it surfaces at once."""
+def test_the_rules_of_every_request_compile() -> None:
+    """A rule that cannot be compiled would surface only at the first call."""
     import protovalidate
 
     validator = protovalidate.Validator()
@@ -369,8 +369,8 @@ def test_every_request_can_be_made_empty_and_checked_without_a_fault() -> None:
         validator.collect_violations(message_class(request.full_name)())
 
 
-def test_a_rule_on_a_whole_message_names_its_field_in_its_id() -> None:
-    """`quote.address_id`: so that its refusal, like every other, says which field is wrong."""
+def test_the_id_of_a_rule_on_a_message_names_a_field() -> None:
+    """`quote.address_id`: the violation names the invalid field, as those of field rules do."""
     nameless = {
         f"{message.full_name}: {rule.id}"
         for message in own_messages()

@@ -1,4 +1,4 @@
-"""What people read, held against what is there."""
+"""Documents agree with the code, the chart and the contracts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 REQUIREMENT = re.compile(r"^[a-z0-9-]+")
 ARROW = re.compile(r"^ +([a-z &]+) -- .* --> ([a-z &]+)$", re.MULTILINE)
 ARROWS = architecture()
-# The chassis asks it in every service's process for the sessions that ended early.
-ASKED_BY_ALL = publisher(IDENTITY.revoked_event.DESCRIPTOR.full_name)
+# Every service calls it, through the chassis, for the list of revoked sessions.
+CALLED_BY_ALL = publisher(IDENTITY.revoked_event.DESCRIPTOR.full_name)
 
 
 def documents() -> list[Path]:
-    """Every Markdown file of the project; hidden folders hold what was made or downloaded."""
+    """Every Markdown file of the project; hidden folders hold generated and downloaded files."""
     found = [path.relative_to(ROOT) for path in ROOT.rglob("*.md")]
     return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
 
@@ -44,13 +44,13 @@ def project() -> Any:
 
 
 @pytest.mark.parametrize("path", documents(), ids=str)
-def test_links_within_the_project_lead_somewhere(path: Path) -> None:
+def test_links_within_the_project_have_a_target(path: Path) -> None:
     links = LINK.findall(CODE.sub("", FENCE.sub("", text_of(path))))
-    broken = [link for link in links if ":" not in link and not _leads_somewhere(path, link)]
+    broken = [link for link in links if ":" not in link and not _has_target(path, link)]
     assert broken == []
 
 
-def _leads_somewhere(path: Path, link: str) -> bool:
+def _has_target(path: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = (ROOT / path.parent / name).resolve() if name else ROOT / path
     if not target.exists():
@@ -62,7 +62,7 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:
+def test_every_dependency_has_a_line_and_every_line_a_dependency() -> None:
     facts = project()["project"]
     optional = facts["optional-dependencies"]
     lines = (*facts["dependencies"], *optional["dev"], *optional["check"])
@@ -72,13 +72,13 @@ def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:
     assert sorted(listed) == sorted(wanted)
 
 
-def test_the_readme_tells_what_each_folder_is() -> None:
+def test_the_readme_describes_each_folder() -> None:
     listed = re.findall(r"^\| `([a-z0-9]+)/", text_of(Path("README.md")), re.MULTILINE)
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
     assert folders - set(listed) <= {"dist"}
 
 
-# --- services and what flows between them -----------------------------------------------------------------------------
+# --- services and their calls and events ------------------------------------------------------------------------------
 
 
 def test_every_list_of_services_names_the_same() -> None:
@@ -103,7 +103,7 @@ def test_every_list_of_services_names_the_same() -> None:
 
 
 def owners() -> Iterator[tuple[str, str, str]]:
-    """Service, whom it is asked by and whom it hears, as the table of docs/architecture.md says."""
+    """Service, its callers and the publishers that it consumes, from the table of docs/architecture.md."""
     for line in text_of(Path("docs/architecture.md")).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[0] in SERVICES:
@@ -111,23 +111,23 @@ def owners() -> Iterator[tuple[str, str, str]]:
 
 
 def named(cell: str, service: str) -> set[str]:
-    words = re.sub(r"\([^)]*\)", "", cell)
-    if "every other service" in words:
+    text = re.sub(r"\([^)]*\)", "", cell)
+    if "every other service" in text:
         return set(SERVICES) - {service}
-    if "every service" in words:
+    if "every service" in text:
         return set(SERVICES)
-    return set(re.findall(r"[a-z]+", words))
+    return set(re.findall(r"[a-z]+", text))
 
 
-def test_the_table_of_the_architecture_is_the_list_of_arrows() -> None:
+def test_the_table_of_the_architecture_matches_architecture_yaml() -> None:
     rows = list(owners())
     assert [service for service, _, _ in rows] == SERVICES
-    for service, askers, heard in rows:
-        assert named(askers, service) == {one for one, facts in ARROWS.items() if service in facts["calls"]}, service
-        assert named(heard, service) == set(ARROWS[service]["consumes"]), service
+    for service, callers, publishers in rows:
+        assert named(callers, service) == {one for one, facts in ARROWS.items() if service in facts["calls"]}, service
+        assert named(publishers, service) == set(ARROWS[service]["consumes"]), service
 
 
-def test_the_readmes_picture_shows_every_question_between_services() -> None:
+def test_the_picture_in_the_readme_shows_every_call_between_services() -> None:
     drawn = {
         (one, other)
         for left, right in ARROW.findall(text_of(Path("README.md")))
@@ -135,6 +135,6 @@ def test_the_readmes_picture_shows_every_question_between_services() -> None:
         for other in right.split(" & ")
         if {one, other} <= set(SERVICES)
     }
-    to_all = {(service, ASKED_BY_ALL) for service in SERVICES}
-    asked = {(service, peer) for service, facts in ARROWS.items() for peer in facts["calls"]}
-    assert drawn | to_all == asked | to_all
+    to_all = {(service, CALLED_BY_ALL) for service in SERVICES}
+    calls = {(service, peer) for service, facts in ARROWS.items() for peer in facts["calls"]}
+    assert drawn | to_all == calls | to_all

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, and about what a request needs as strict as the validation and no stricter."""
+"""The OpenAPI document is valid, and requires what validation requires."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_document_is_valid() -> None:
 
 
 @pytest.mark.parametrize("rpc", [rpc for rpc in rpcs() if rpc.routes and rpc.request.full_name != BODY], ids=str)
-def test_what_is_required_is_what_an_empty_request_is_refused_for(rpc: Rpc) -> None:
+def test_required_fields_are_the_violations_of_an_empty_request(rpc: Rpc) -> None:
     operation = _operation(rpc)
     named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["required"]}
     schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
@@ -35,8 +35,8 @@ def test_what_is_required_is_what_an_empty_request_is_refused_for(rpc: Rpc) -> N
 
     violations = Validator().collect_violations(message_class(rpc.request.full_name)())
     paths = [found.proto.field.elements for found in violations if found.proto.field is not None]
-    refused = {_camel(path[0].field_name) for path in paths}
-    assert named - in_path - {"Idempotency-Key"} == refused - in_path
+    violated = {_camel(path[0].field_name) for path in paths}
+    assert named - in_path - {"Idempotency-Key"} == violated - in_path
 
 
 def _operation(rpc: Rpc) -> dict[str, Any]:

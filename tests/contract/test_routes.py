@@ -1,4 +1,4 @@
-"""Paths: the design document's routes exist, and no two routes can be mistaken for each other."""
+"""Paths: the routes of the design document exist, and no path is ambiguous between two routes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from tests.contract.contracts import (
     SERVICES,
+    InvalidTemplate,
     Rpc,
     Template,
-    TemplateWrong,
     message_class,
     overlap,
     parse,
@@ -23,13 +23,13 @@ from tests.contract.contracts import (
 
 SEED = Path(__file__).with_name("seed_routes.txt")
 
-# Pairs where neither template is the more literal one, so that one path can mean both, and which path that is. None
-# harms anybody: both words of such a path stand where an id belongs, ids are UUIDs in every contract (the last test of
-# this file), so either reading is refused as malformed. A pair that no longer clashes must go from here.
-HARMLESS_CLASHES = {
-    # Both are the design document's.
+# Pairs where neither template is the more literal one, and the path that matches both. They are harmless: the variable
+# of either route is an id, every id is a UUID (the last test of this file), and the path has a literal in its place, so
+# that both routes reject it as malformed. Remove a pair that no longer overlaps.
+HARMLESS_OVERLAPS = {
+    # Both are in the design document.
     ("PUT /api/notifications/preferences/{}", "PUT /api/notifications/{}/read"): "/api/notifications/preferences/read",
-    # One is the design document's, the other what it forgot.
+    # One is in the design document, the other is an addition.
     ("GET /api/orders/customer/{}", "GET /api/orders/{}/invoice"): "/api/orders/customer/invoice",
     ("GET /api/orders/customer/{}", "GET /api/orders/{}/timeline"): "/api/orders/customer/timeline",
     ("GET /api/orders/customer/{}", "GET /api/orders/{}/tracking"): "/api/orders/customer/tracking",
@@ -39,7 +39,7 @@ HARMLESS_CLASHES = {
     ("GET /api/orders/store/{}", "GET /api/orders/{}/tracking"): "/api/orders/store/tracking",
     ("GET /api/orders/store/{}", "GET /api/orders/{}/watch"): "/api/orders/store/watch",
     ("GET /api/payments/order/{}", "GET /api/payments/{}/refunds"): "/api/payments/order/refunds",
-    # Neither is the design document's.
+    # Neither is in the design document.
     ("GET /api/inventory/purchase-orders/{}", "GET /api/inventory/{}/movements"): (
         "/api/inventory/purchase-orders/movements"
     ),
@@ -67,7 +67,7 @@ def test_the_design_document_has_63_routes() -> None:
 
 
 @pytest.mark.parametrize(("service", "verb", "path"), seed_routes(), ids=str)
-def test_a_route_of_the_design_document_exists_at_exactly_its_place(service: str, verb: str, path: str) -> None:
+def test_a_route_of_the_design_document_exists_once_in_its_service(service: str, verb: str, path: str) -> None:
     found = [rpc for method, template, rpc in routes() if (method, template.positional) == (verb, path)]
     assert len(found) == 1, f"{verb} {path} is served by {[str(rpc) for rpc in found]}"
     assert found[0].package == f"jainshikanji.{service}.v1"
@@ -81,14 +81,14 @@ def test_every_template_parses_and_its_variables_are_fields_of_the_request(rpc: 
                 field = rpc.request.fields_by_name.get(name)
                 assert field is not None, f"{path}: the request has no {name}"
                 single = not field.is_repeated and field.message_type is None
-                assert single, f"{path}: {name} is no single value"
+                assert single, f"{path}: {name} is not a single value"
 
 
 @pytest.mark.parametrize(
     "path", ["api/orders", "/api/orders/", "/api/{a=*}", "/api/{a}/{a}", "/api/**", "/api/x:y", "/api/{A}", "/a//b"]
 )
-def test_a_template_outside_the_grammar_is_told(path: str) -> None:
-    with pytest.raises(TemplateWrong):
+def test_a_template_outside_the_grammar_is_rejected(path: str) -> None:
+    with pytest.raises(InvalidTemplate):
         parse(path)
 
 
@@ -98,7 +98,7 @@ def test_no_verb_and_path_is_served_twice() -> None:
 
 
 def overlapping() -> list[tuple[str, Template, Rpc, Template, Rpc]]:
-    """All pairs of one verb that share a path, the more literal one (as far as there is one) first."""
+    """All pairs of one verb that share a path, in the order of their declaration."""
     pairs = []
     for (verb, one, one_rpc), (other_verb, other, other_rpc) in combinations(routes(), 2):
         if verb == other_verb and overlap(one, other):
@@ -111,37 +111,37 @@ def _narrower(one: Template, other: Template) -> bool:
     return any(a is not None and b is None for a, b in zip(one.literals, other.literals, strict=True))
 
 
-def test_literal_beats_variable_in_every_pair_but_the_known_ones() -> None:
-    clashes = {
+def test_one_of_two_overlapping_templates_is_more_literal_except_in_known_pairs() -> None:
+    overlaps = {
         tuple(sorted((f"{verb} {one.positional}", f"{verb} {other.positional}")))
         for verb, one, _, other, _ in overlapping()
         if _narrower(one, other) == _narrower(other, one)
     }
-    assert clashes == set(HARMLESS_CLASHES)
+    assert overlaps == set(HARMLESS_OVERLAPS)
 
 
-@pytest.mark.parametrize(("pair", "path"), HARMLESS_CLASHES.items(), ids=str)
-def test_a_known_clash_is_about_the_path_that_it_names(pair: tuple[str, str], path: str) -> None:
+@pytest.mark.parametrize(("pair", "path"), HARMLESS_OVERLAPS.items(), ids=str)
+def test_the_path_of_a_known_overlap_matches_both_templates(pair: tuple[str, str], path: str) -> None:
     wanted = parse(path)
     assert all(overlap(wanted, parse(template.split()[1].replace("{}", "{id}", 1))) for template in pair)
 
 
-def test_no_literal_of_a_route_can_be_a_value_of_the_variable_it_hides() -> None:
-    """What a literal hides of a variable route is nothing: the variable's rules refuse that word."""
+def test_no_literal_of_a_route_is_a_value_of_the_variable_that_it_hides() -> None:
+    """A literal hides nothing of the other route: the rules of its variable reject the literal."""
     wrong = []
     for verb, one, one_rpc, other, other_rpc in overlapping():
         for literals, template, rpc in ((one.literals, other, other_rpc), (other.literals, one, one_rpc)):
             for literal, name in zip(literals, template.fields, strict=True):
-                if literal is not None and name is not None and not _refuses(rpc, name, literal):
+                if literal is not None and name is not None and not _rejects(rpc, name, literal):
                     wrong.append(f"{verb} {template.text}: {name} could be {literal!r}")
     assert wrong == []
 
 
-def _refuses(rpc: Rpc, name: str, word: str) -> bool:
+def _rejects(rpc: Rpc, name: str, value: str) -> bool:
     field = rpc.request.fields_by_name[name]
     if field.type != FieldDescriptor.TYPE_STRING:
-        return field.enum_type is None or word.upper() not in field.enum_type.values_by_name
-    request = message_class(rpc.request.full_name)(**{name: word})
+        return field.enum_type is None or value.upper() not in field.enum_type.values_by_name
+    request = message_class(rpc.request.full_name)(**{name: value})
     violations = protovalidate.Validator().collect_violations(request)
     fields: list[Any] = [found.proto.field for found in violations]
     return any(element.field_name == name for field in fields for element in field.elements[:1])

@@ -1,4 +1,4 @@
-"""Databases: what the design document's schema states, the migrated databases state too, or a reason is given."""
+"""Databases: the migrated schema has every element of the schema of the design document, or a listed difference."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def seed_schemas() -> dict[str, str]:
 
 
 class Databases:
-    """Scratch databases: the design document's, and each service's own after its migrations."""
+    """Temporary databases: the schema of the design document, and the migrated schema of each service."""
 
     def __init__(self, platform: Platform) -> None:
         self._postgres = platform.postgres
-        self._made: dict[str, str] = {}
+        self._urls: dict[str, str] = {}
 
     def seed(self, service: str) -> str:
         def load(url: str) -> None:
@@ -61,13 +61,13 @@ class Databases:
         return self._filled(f"contract_{service}", service, lambda url: migrations.migrate(service, url))
 
     def _filled(self, name: str, service: str, fill: Callable[[str], None]) -> str:
-        if name not in self._made:
+        if name not in self._urls:
             self._postgres.drop_database(name)
             self._postgres.create_database(name, service)
             url = self._postgres.url(service, name)
             fill(url)
-            self._made[name] = url
-        return self._made[name]
+            self._urls[name] = url
+        return self._urls[name]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_design_document_has_25_tables_in_six_databases(databases: Databases
 
 
 @pytest.mark.parametrize("service", seed_schemas())
-def test_what_the_design_document_states_of_a_database_is_so_or_has_a_reason(
+def test_every_element_of_the_design_document_exists_or_is_a_listed_difference(
     databases: Databases, service: str
 ) -> None:
     missing = facts(databases.seed(service)) - facts(databases.migrated(service))
@@ -91,17 +91,17 @@ def test_what_the_design_document_states_of_a_database_is_so_or_has_a_reason(
 
 
 @pytest.mark.parametrize("service", seed_schemas())
-def test_a_difference_that_is_explained_is_there(databases: Databases, service: str) -> None:
+def test_every_listed_difference_exists(databases: Databases, service: str) -> None:
     missing = facts(databases.seed(service)) - facts(databases.migrated(service))
     stale = set(ALLOWED[service]) - {fact.key for fact in missing}
-    assert stale == set(), "these have a reason but are as the design document says"
+    assert stale == set(), "these are listed but equal the design document"
 
 
 @pytest.mark.parametrize("service", seed_schemas())
-def test_an_index_that_went_because_another_repeats_it_is_repeated(databases: Databases, service: str) -> None:
-    gone = {fact for fact in facts(databases.seed(service)) if ALLOWED[service].get(fact.key) == REPEATED}
+def test_another_index_covers_each_index_that_was_dropped_as_redundant(databases: Databases, service: str) -> None:
+    dropped = {fact for fact in facts(databases.seed(service)) if ALLOWED[service].get(fact.key) == REPEATED}
     url = databases.migrated(service)
-    assert [fact.key for fact in gone if not is_indexed(url, fact.table, _columns(fact))] == []
+    assert [fact.key for fact in dropped if not is_indexed(url, fact.table, _columns(fact))] == []
 
 
 def _columns(index: Fact) -> list[str]:
@@ -121,7 +121,7 @@ def test_every_database_has_the_chassis_tables(databases: Databases, service: st
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_model_is_what_the_migrations_make(databases: Databases, service: str) -> None:
+def test_the_model_equals_the_migrated_schema(databases: Databases, service: str) -> None:
     url = databases.migrated(service)
     parts = partitions(url)
 
@@ -129,7 +129,7 @@ def test_the_model_is_what_the_migrations_make(databases: Databases, service: st
         if kind == "table":
             return not (reflected and (name == "alembic_version" or name in parts))
         if kind == "foreign_key_constraint":
-            # One that refers to a partitioned table is shown once more for each of the partitions.
+            # PostgreSQL lists a foreign key to a partitioned table once for each partition.
             return not (reflected and item.elements[0].target_fullname.split(".")[0] in parts)
         return True
 
@@ -144,7 +144,7 @@ def test_the_model_is_what_the_migrations_make(databases: Databases, service: st
 
 
 def _model(service: str) -> Any:
-    """The metadata of the service's declarative base, wherever in its model it stands."""
+    """The metadata of the declarative base of the service."""
     package = importlib.import_module(f"services.{service}.model")
     names = [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []), f"{package.__name__}.")]
     for module in [package, *map(importlib.import_module, names)]:
@@ -161,7 +161,7 @@ def test_migrating_again_changes_nothing(databases: Databases, service: str) -> 
     assert facts(databases.migrated(service)) == before
 
 
-def test_two_migrators_at_once_do_not_disturb_each_other(databases: Databases, servers: Platform) -> None:
+def test_two_concurrent_migrations_do_not_disturb_each_other(databases: Databases, servers: Platform) -> None:
     servers.postgres.create_database("contract_twice", "loyalty")
     url = servers.postgres.url("loyalty", "contract_twice")
     program = f"from chassis.database.migrations import migrate; migrate('loyalty', {url!r})"
@@ -179,6 +179,6 @@ def test_no_service_may_open_the_database_of_another(servers: Platform) -> None:
 
 
 def _side_by_side(missing: list[Fact], found: set[Fact]) -> str:
-    """What the design document states and what the database states of the same thing."""
+    """The definitions of the design document beside those of the database."""
     by_key = {fact.key: fact.content for fact in found}
     return "\n" + "\n".join(f"{fact.key}\n  seed: {fact.content}\n  here: {by_key.get(fact.key)}" for fact in missing)

@@ -1,4 +1,4 @@
-"""SECURITY.md names tests that exist, and every hostile suite stands in it."""
+"""SECURITY.md names only existing tests, and every hostile suite."""
 
 from __future__ import annotations
 

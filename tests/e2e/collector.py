@@ -1,4 +1,4 @@
-"""A collector of traces that keeps what it is sent, unread."""
+"""An OTLP collector that stores exports without parsing them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 class Collector(grpc.GenericRpcHandler):
-    """Speaks OTLP over gRPC at the target, host:port."""
+    """Serves OTLP over gRPC at the target, host:port."""
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -32,7 +32,7 @@ class Collector(grpc.GenericRpcHandler):
         return b""
 
     def received(self) -> bytes:
-        """Every export since the start; a protobuf message keeps its texts as they are."""
+        """Every export since the start; a protobuf message contains texts unchanged."""
         with self._lock:
             return b"\n".join(self._exports)
 

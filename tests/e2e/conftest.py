@@ -1,7 +1,7 @@
-"""The whole platform, started as a user would, once for all end-to-end tests.
+"""The local stack, started by its command line, once for all end-to-end tests.
 
-`E2E_RUN_DIR` and `E2E_EDGE_PORT` name a stack that runs already; without them one is made, and removed at the end.
-What it traces is collected; a stack that runs already must have been started with the same `OTLP_TARGET`.
+`E2E_RUN_DIR` and `E2E_EDGE_PORT` name a running stack; without them one is started, and removed at the end. A running
+stack must export its spans to the same `OTLP_TARGET`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from devstack.ports import LOOPBACK, free_port
 from tests.e2e.collector import Collector
 from tests.e2e.platform import ROOT, Platform
 
-# The seed's limits are for people; a test suite is many people at one address.
+# The default limits are those of one person at an address; the tests are many.
 LIMITS = dict.fromkeys(("PUBLIC_PER_MINUTE", "USER_PER_MINUTE", "ADMIN_PER_MINUTE", "GUESSES_PER_MINUTE"), "1000000")
 
 
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
-    """Where the stack exports its spans."""
+    """The collector to which the stack exports its spans."""
     found = Collector(os.environ.get("OTLP_TARGET") or f"{LOOPBACK}:{free_port()}")
     yield found
     found.stop()
@@ -34,7 +34,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def running(collector: Collector) -> Iterator[Platform]:
-    """A platform of our own, or the one that the environment names."""
+    """A stack of this test run, or the one that the environment names."""
     if "E2E_RUN_DIR" in os.environ:
         run_dir, port = Path(os.environ["E2E_RUN_DIR"]), int(os.environ["E2E_EDGE_PORT"])
         yield Platform(run_dir, port, {**os.environ, **LIMITS, "RUN_DIR": str(run_dir), "EDGE_PORT": str(port)})
@@ -48,17 +48,17 @@ def running(collector: Collector) -> Iterator[Platform]:
     try:
         up = subprocess.run([sys.executable, "-m", "devstack", "up"], env=environment, cwd=ROOT, check=False)
         if up.returncode != 0:
-            pytest.exit("the platform did not come up; see above", returncode=1)
+            pytest.exit("the local stack did not start; see above", returncode=1)
         yield platform
         platform.close()
     finally:
-        # Also when it did not come up in time: no stack outlives its test run.
+        # Also after a failed start: no stack outlives its test run.
         subprocess.run([sys.executable, "-m", "devstack", "down"], env=environment, cwd=ROOT, check=True)
         shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.fixture
 def platform(running: Platform) -> Platform:
-    """The platform, whole: what a test before stopped is started again."""
+    """The platform with all its processes, including those that an earlier test stopped."""
     running.make_whole()
     return running

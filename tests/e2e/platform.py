@@ -1,4 +1,4 @@
-"""What an end-to-end test does: people who act through the public API, and an operator who kills processes."""
+"""Actions of end-to-end tests: customers and staff at the public API, and an operator who kills processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = WAIT_SECONDS) -> T:
-    """What `look` finds once it finds something; an AssertionError that says what did not happen."""
+    """The first true result of `look`. Raises AssertionError with the description."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
@@ -74,7 +74,7 @@ class Platform:
         self.http.close()
         self.gateway.close()
 
-    # People
+    # Accounts
 
     def log_in(self, email: str, password: str = seed.PASSWORD) -> Session:
         session, since = self._sessions.get(email, (None, 0.0))
@@ -92,7 +92,7 @@ class Platform:
         return self.log_in(seed.make_staff_email(job.upper(), outlet))
 
     def new_customer(self) -> Session:
-        """Somebody who has just registered and proved the mailbox."""
+        """A new customer with a verified email address."""
         email = f"guest-{uuid4().hex[:12]}@guests.example"
         return seed.register(self.rest, self.mailbox, email, PASSWORD, "Asha", "Vora")
 
@@ -113,7 +113,7 @@ class Platform:
 
     @cached_property
     def store_id(self) -> str:
-        """The demo store that never closes."""
+        """The demo store that is always open."""
         stores = {store["slug"]: store["id"] for store in self.rest.list_all("/api/stores", "stores")}
         return str(stores[menu.OUTLETS[0].slug])
 
@@ -122,7 +122,7 @@ class Platform:
         return {product["slug"]: product for product in self.rest.list_all("/api/products", "products", pageSize=100)}
 
     def new_product(self, stock: int, price: str = "80") -> str:
-        """A product of its own for a test that counts stock."""
+        """A new product, for a test that counts stock."""
         slug = f"test-{uuid4().hex[:10]}"
         body = {
             "name": f"Test dish {slug}",
@@ -179,7 +179,7 @@ class Platform:
     # An operator
 
     def kill(self, name: str) -> None:
-        """SIGKILL: the process gets no chance to tidy up."""
+        """Ends the process by SIGKILL."""
         daemon = self.processes.all()[name]
         process = daemon.process()
         assert process is not None, f"{name} does not run"
@@ -187,7 +187,7 @@ class Platform:
         eventually(lambda: not daemon.running, f"{name} is gone")
 
     def make_whole(self) -> None:
-        """Starts what does not run and waits until the edge says that all is well."""
+        """Starts stopped processes and waits until the edge is healthy."""
         if any(not daemon.running for daemon in self.processes.all().values()):
             subprocess.run([sys.executable, "-m", "devstack", "up"], env=self.environment, cwd=ROOT, check=True)
         eventually(lambda: self.http.get("/healthz").status_code == httpx.codes.OK, "the edge is healthy", 60)

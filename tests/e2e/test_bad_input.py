@@ -1,4 +1,4 @@
-"""What a careless or hostile client sends is answered by a clear 4xx in the one error shape, and nothing is written."""
+"""Invalid requests: each gets a 4xx in the error format of the API, and writes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.platform import Platform
 
 
 @pytest.fixture(scope="module")
-def somebody(running: Platform) -> Session:
+def customer(running: Platform) -> Session:
     return running.new_customer()
 
 
@@ -31,8 +31,8 @@ def send(platform: Platform, method: str, path: str, who: Session | None = None,
     return platform.http.request(method, path, headers=headers, **more)
 
 
-def assert_refused(answer: httpx.Response, *codes: int) -> Json:
-    """One of the codes, and the one error shape."""
+def assert_rejected(answer: httpx.Response, *codes: int) -> Json:
+    """Returns the body of an error with one of the status codes, in the error format of the API."""
     assert answer.status_code in codes, f"{answer.status_code}: {answer.text}"
     body: Json = answer.json()
     assert set(body) == {"code", "message", "details"}, body
@@ -43,17 +43,17 @@ def assert_refused(answer: httpx.Response, *codes: int) -> Json:
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1.5, 2**31, "many", None, [], True, 1e400])
-def test_a_quantity_that_is_none_is_refused(platform: Platform, somebody: Session, dish: str, quantity: Any) -> None:
+def test_an_invalid_quantity_is_rejected(platform: Platform, customer: Session, dish: str, quantity: Any) -> None:
     body = json.dumps(platform.cart(dish) | {"lines": [{"productId": dish, "quantity": quantity}]})
-    answer = send(platform, "POST", "/api/orders", somebody, content=body, headers={"content-type": "application/json"})
-    assert_refused(answer, 400)
+    answer = send(platform, "POST", "/api/orders", customer, content=body, headers={"content-type": "application/json"})
+    assert_rejected(answer, 400)
     assert platform.stock(dish) == 100
 
 
 @pytest.mark.parametrize("given", ["x", "../../etc/passwd", "' OR 1=1 --", "%00", "1" * 300, "%FF%FE", "null", "{id}"])
 @pytest.mark.parametrize("path", ["/api/orders/{}", "/api/products/{}", "/api/stores/{}", "/api/payments/{}"])
-def test_an_id_that_is_none_is_refused(platform: Platform, somebody: Session, path: str, given: str) -> None:
-    answer = send(platform, "GET", path.format(given), somebody)
+def test_a_malformed_id_is_rejected(platform: Platform, customer: Session, path: str, given: str) -> None:
+    answer = send(platform, "GET", path.format(given), customer)
     assert answer.status_code in {400, 404}, answer.text
     assert answer.json()["code"] in {3, 5}
 
@@ -62,30 +62,30 @@ def test_an_id_that_is_none_is_refused(platform: Platform, somebody: Session, pa
     "query",
     ["unknown=1", "pageSize=-1", "pageSize=101", "pageSize=x", "pageToken=forged", "sort=nonsense", "spiceLevel=HELL"],
 )
-def test_a_query_that_means_nothing_is_refused(platform: Platform, query: str) -> None:
-    assert_refused(send(platform, "GET", f"/api/products?{query}"), 400)
+def test_an_invalid_query_parameter_is_rejected(platform: Platform, query: str) -> None:
+    assert_rejected(send(platform, "GET", f"/api/products?{query}"), 400)
 
 
 @pytest.mark.parametrize("missing", ["storeId", "lines", "fulfilmentType", "paymentMethod"])
-def test_a_missing_field_is_named(platform: Platform, somebody: Session, dish: str, missing: str) -> None:
+def test_a_missing_field_is_named(platform: Platform, customer: Session, dish: str, missing: str) -> None:
     body = platform.cart(dish)
     del body[missing]
-    refused = assert_refused(send(platform, "POST", "/api/orders", somebody, json=body), 400)
-    violations = [found["field"] for detail in refused["details"] for found in detail.get("fieldViolations", [])]
+    error = assert_rejected(send(platform, "POST", "/api/orders", customer, json=body), 400)
+    violations = [found["field"] for detail in error["details"] for found in detail.get("fieldViolations", [])]
     assert missing in violations
 
 
-def test_an_order_without_an_idempotency_key_is_refused(platform: Platform, somebody: Session, dish: str) -> None:
+def test_an_order_without_an_idempotency_key_is_rejected(platform: Platform, customer: Session, dish: str) -> None:
     answer = platform.http.post(
-        "/api/orders", json=platform.cart(dish), headers={"authorization": f"Bearer {somebody.token}"}
+        "/api/orders", json=platform.cart(dish), headers={"authorization": f"Bearer {customer.token}"}
     )
-    assert "Idempotency-Key" in json.dumps(assert_refused(answer, 400))
+    assert "Idempotency-Key" in json.dumps(assert_rejected(answer, 400))
 
 
 def test_a_price_total_role_or_state_in_a_body_changes_nothing(
-    platform: Platform, somebody: Session, dish: str
+    platform: Platform, customer: Session, dish: str
 ) -> None:
-    wanted = platform.place(somebody, platform.cart(dish))["amounts"]
+    wanted = platform.place(customer, platform.cart(dish))["amounts"]
     smuggled = {
         "total": {"currencyCode": "INR", "minorUnits": "1"},
         "amounts": {"total": {"currencyCode": "INR", "minorUnits": "1"}},
@@ -96,50 +96,52 @@ def test_a_price_total_role_or_state_in_a_body_changes_nothing(
     }
     body = platform.cart(dish) | smuggled
     body["lines"][0] |= {"unitPrice": {"currencyCode": "INR", "minorUnits": "1"}, "price": "0.01"}
-    order = platform.place(somebody, body)
+    order = platform.place(customer, body)
     assert order["amounts"] == wanted
-    assert (order["status"], order["customerId"]) == ("PENDING", somebody.customer_id)
+    assert (order["status"], order["customerId"]) == ("PENDING", customer.customer_id)
     profile = {"firstName": "Asha", "roles": ["ADMIN"], "loyaltyPoints": 10**6, "isVerified": True}
-    platform.rest.put(f"/api/customers/{somebody.customer_id}", profile, somebody)
-    assert "ADMIN" not in json.dumps(platform.rest.get("/api/auth/me", somebody))
+    platform.rest.put(f"/api/customers/{customer.customer_id}", profile, customer)
+    assert "ADMIN" not in json.dumps(platform.rest.get("/api/auth/me", customer))
 
 
-def test_anothers_order_cannot_be_told_from_a_missing_one(platform: Platform, somebody: Session, dish: str) -> None:
-    order = platform.place(somebody, platform.cart(dish))
-    stranger = platform.new_customer()
+def test_an_order_of_another_customer_is_answered_as_a_missing_one(
+    platform: Platform, customer: Session, dish: str
+) -> None:
+    order = platform.place(customer, platform.cart(dish))
+    other = platform.new_customer()
     for method, path, body in (
         ("GET", "/api/orders/{}", None),
         ("GET", "/api/orders/{}/timeline", None),
         ("POST", "/api/orders/{}/cancel", {"reason": "mine now"}),
         ("GET", "/api/payments/order/{}", None),
     ):
-        foreign = send(platform, method, path.format(order["id"]), stranger, json=body)
-        missing = send(platform, method, path.format(uuid4()), stranger, json=body)
+        foreign = send(platform, method, path.format(order["id"]), other, json=body)
+        missing = send(platform, method, path.format(uuid4()), other, json=body)
         assert (foreign.status_code, foreign.content) == (missing.status_code, missing.content), path
     for path in ("/api/customers/{}", "/api/customers/{}/addresses", "/api/loyalty/customer/{}"):
-        foreign = send(platform, "GET", path.format(somebody.customer_id), stranger)
-        missing = send(platform, "GET", path.format(uuid4()), stranger)
+        foreign = send(platform, "GET", path.format(customer.customer_id), other)
+        missing = send(platform, "GET", path.format(uuid4()), other)
         assert (foreign.status_code, foreign.content) == (404, missing.content), path
 
 
-def test_a_customer_does_no_staff_work(platform: Platform, somebody: Session, dish: str) -> None:
-    order = platform.place(somebody, platform.cart(dish))
-    answer = send(platform, "PUT", f"/api/orders/{order['id']}/status", somebody, json={"status": "DELIVERED"})
-    assert_refused(answer, 403)
-    assert_refused(send(platform, "POST", "/api/stores", somebody, json={"name": "Mine"}), 403)
+def test_a_customer_may_not_call_methods_of_staff(platform: Platform, customer: Session, dish: str) -> None:
+    order = platform.place(customer, platform.cart(dish))
+    answer = send(platform, "PUT", f"/api/orders/{order['id']}/status", customer, json={"status": "DELIVERED"})
+    assert_rejected(answer, 403)
+    assert_rejected(send(platform, "POST", "/api/stores", customer, json={"name": "Mine"}), 403)
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "not hex"], ids=["missing", "wrong", "malformed"])
-def test_a_forged_webhook_writes_nothing(platform: Platform, somebody: Session, dish: str, signature: str) -> None:
-    order = platform.place(somebody, platform.cart(dish))
+def test_a_forged_webhook_writes_nothing(platform: Platform, customer: Session, dish: str, signature: str) -> None:
+    order = platform.place(customer, platform.cart(dish))
     event = {
         "event": "payment.captured",
         "payload": {"payment": {"entity": {"order_id": order["payment"]["providerOrderId"], "status": "captured"}}},
     }
     headers = {"x-razorpay-event-id": str(uuid4())} | ({"x-razorpay-signature": signature} if signature else {})
     answer = send(platform, "POST", "/api/payments/webhook", json=event, headers=headers)
-    assert_refused(answer, 400, 401, 403)
-    assert platform.order(order["id"], somebody)["status"] == "PENDING"
+    assert_rejected(answer, 400, 401, 403)
+    assert platform.order(order["id"], customer)["status"] == "PENDING"
 
 
 @pytest.mark.parametrize(
@@ -155,26 +157,26 @@ def test_a_forged_webhook_writes_nothing(platform: Platform, somebody: Session, 
     ],
     ids=["cut off", "a list", "bad UTF-8", "nested deeply", "a form", "plain text", "too large"],
 )
-def test_a_body_that_cannot_be_read_is_refused(
-    platform: Platform, somebody: Session, body: bytes, content_type: str, code: int
+def test_an_unreadable_body_is_rejected(
+    platform: Platform, customer: Session, body: bytes, content_type: str, code: int
 ) -> None:
-    answer = send(platform, "POST", "/api/orders", somebody, content=body, headers={"content-type": content_type})
-    assert_refused(answer, code)
+    answer = send(platform, "POST", "/api/orders", customer, content=body, headers={"content-type": content_type})
+    assert_rejected(answer, code)
 
 
-def test_text_of_every_script_comes_back_in_its_composed_form(platform: Platform, somebody: Session) -> None:
-    name = unicodedata.normalize("NFC", "आशा 🍋 e\u0301 \u200fשלום")  # noqa: RUF001 - that is the point
-    path = f"/api/customers/{somebody.customer_id}"
+def test_text_of_every_script_is_returned_in_composed_form(platform: Platform, customer: Session) -> None:
+    name = unicodedata.normalize("NFC", "आशा 🍋 e\u0301 \u200fשלום")  # noqa: RUF001 - letters of several scripts
+    path = f"/api/customers/{customer.customer_id}"
     typed = {"firstName": unicodedata.normalize("NFD", name)}
-    assert platform.rest.put(path, typed, somebody)["firstName"] == name
-    assert platform.rest.get(path, somebody)["firstName"] == name
+    assert platform.rest.put(path, typed, customer)["firstName"] == name
+    assert platform.rest.get(path, customer)["firstName"] == name
 
 
 @pytest.mark.parametrize(
     "path", ["/api/nothing", "/", "/api/orders/x/y/z", "/jainshikanji.order.v1.OrderService/GetOrder"]
 )
-def test_what_does_not_exist_is_not_found(platform: Platform, somebody: Session, path: str) -> None:
-    assert_refused(send(platform, "GET", path, somebody), 404)
+def test_an_unknown_path_is_not_found(platform: Platform, customer: Session, path: str) -> None:
+    assert_rejected(send(platform, "GET", path, customer), 404)
 
 
 def test_native_grpc_does_not_pass_the_edge(platform: Platform) -> None:
@@ -182,6 +184,6 @@ def test_native_grpc_does_not_pass_the_edge(platform: Platform) -> None:
     answer = platform.http.post(
         path, content=b"\0\0\0\0\0", headers={"content-type": "application/grpc", "te": "trailers"}
     )
-    # A refusal of gRPC travels as 200 with its status in a header, which the edge takes off like any other's.
+    # An error of gRPC is a 200 with the status in a header, which the edge removes.
     assert answer.content == b""
     assert answer.headers.get("grpc-status") != "0"

@@ -1,7 +1,7 @@
-"""What a request costs, counted: statements, round trips and commits of PostgreSQL, rpcs, and bytes of the answer.
+"""Cost of a request: statements, round trips and commits of PostgreSQL, rpcs, and bytes of the response.
 
-The numbers below are meant. A test that fails here has found a new statement, call or field on a hot path: make it pay
-its way, then change its number. Faster is a reason to change a number too.
+A failure is a new statement, call or field on a hot path: change the number when the cost is justified, and when it
+has become lower.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from devstack.rest import Session
 from devstack.statements import StatementLog, log_statements, select_request_transactions
 from tests.e2e.platform import Platform, eventually
 
-# A loop that happens to run meanwhile does not run during each of so many requests.
-TIMES = 4
-# They hear of what a request did, and would ask for things of their own at the same time.
-HEARERS = ("loyalty", "notification", "analytics", "review")
+# Repetitions: a periodic job runs during some of the requests, but not during all.
+REPETITIONS = 4
+# Consumers of the events of the requests; they are suspended, since their own calls would be counted.
+CONSUMERS = ("loyalty", "notification", "analytics", "review")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one request, all services together unless it says otherwise."""
+    """Cost of one request in all services."""
 
     # Service -> statements without BEGIN and COMMIT.
     statements: dict[str, int] = field(default_factory=dict)
@@ -75,30 +75,30 @@ def address(platform: Platform, customer: Session) -> str:
     return platform.new_address(customer)
 
 
-def test_a_product_that_nobody_has_read_costs_one_statement_and_then_none(platform: Platform) -> None:
-    products = [platform.new_product(stock=10) for _ in range(TIMES)]
+def test_the_first_read_of_a_product_costs_one_statement_and_the_next_none(platform: Platform) -> None:
+    products = [platform.new_product(stock=10) for _ in range(REPETITIONS)]
 
     def read(number: int) -> httpx.Response:
         return platform.http.get(f"/api/products/{products[number]}")
 
-    with _listening(platform) as heard:
-        first = _cost_of(platform, heard, read)
-        again = _cost_of(platform, heard, read)
+    with _logged_statements(platform) as log:
+        first = _cost_of(platform, log, read)
+        again = _cost_of(platform, log, read)
     assert first == UNCACHED_PRODUCT
     assert again == CACHED_PRODUCT
 
 
-def test_an_order_of_ones_own_costs_one_statement(platform: Platform, customer: Session, address: str) -> None:
+def test_reading_an_order_costs_its_customer_one_statement(platform: Platform, customer: Session, address: str) -> None:
     order = platform.place(customer, _three_lines(platform, address))
 
     def read(_: int) -> httpx.Response:
         return platform.http.get(f"/api/orders/{order['id']}", headers=_token(customer))
 
-    with _listening(platform) as heard:
-        assert _cost_of(platform, heard, read) == OWN_ORDER
+    with _logged_statements(platform) as log:
+        assert _cost_of(platform, log, read) == OWN_ORDER
 
 
-def test_an_order_of_three_lines_costs_what_is_written_here(
+def test_placing_an_order_of_three_lines_has_its_listed_cost(
     platform: Platform, customer: Session, address: str
 ) -> None:
     body = _three_lines(platform, address)
@@ -106,16 +106,16 @@ def test_an_order_of_three_lines_costs_what_is_written_here(
     def place(_: int) -> httpx.Response:
         headers = {**_token(customer), "idempotency-key": str(uuid4())}
         answer = platform.http.post("/api/orders", json=body, headers=headers).raise_for_status()
-        eventually(lambda: _saga_is_deleted(heard) or None, "what is left for after the answer is done")
+        eventually(lambda: _saga_is_deleted(log) or None, "the saga is completed and deleted")
         return answer
 
-    with _listening(platform) as heard:
+    with _logged_statements(platform) as log:
         place(0)
-        assert _cost_of(platform, heard, place) == PLACED_ORDER
+        assert _cost_of(platform, log, place) == PLACED_ORDER
 
 
-def _saga_is_deleted(heard: StatementLog) -> bool:
-    return any("DELETE FROM order_sagas" in statement.text for statement in heard.statements())
+def _saga_is_deleted(log: StatementLog) -> bool:
+    return any("DELETE FROM order_sagas" in statement.text for statement in log.statements())
 
 
 def _token(who: Session) -> dict[str, str]:
@@ -134,22 +134,22 @@ def _three_lines(platform: Platform, address: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _listening(platform: Platform) -> Iterator[StatementLog]:
-    """Statements are logged, and nobody asks for any because of an event."""
+def _logged_statements(platform: Platform) -> Iterator[StatementLog]:
+    """Logs statements, while the consumers of events are suspended."""
     services = platform.processes.services
-    with suspended(*(services[name] for name in HEARERS)), log_statements(platform.processes.postgres) as heard:
-        yield heard
+    with suspended(*(services[name] for name in CONSUMERS)), log_statements(platform.processes.postgres) as log:
+        yield log
 
 
-def _cost_of(platform: Platform, heard: StatementLog, ask: Callable[[int], httpx.Response]) -> Cost:
-    """What each of several such requests cost at least; how the statements read is printed for whoever compares."""
+def _cost_of(platform: Platform, log: StatementLog, send: Callable[[int], httpx.Response]) -> Cost:
+    """The cost that every one of several such requests has. Prints the statements."""
     transactions: list[Counter[tuple[str, tuple[str, ...], bool]]] = []
     rpcs: list[Counter[str]] = []
     sizes = []
-    for number in range(TIMES):
-        heard.clear()
-        answer = ask(number).raise_for_status()
-        transactions.append(_transactions(heard))
+    for number in range(REPETITIONS):
+        log.clear()
+        answer = send(number).raise_for_status()
+        transactions.append(_transactions(log))
         rpcs.append(_rpcs(platform, answer.headers["x-request-id"]))
         sizes.append(len(answer.content))
     always = reduce(and_, transactions)
@@ -168,8 +168,8 @@ def _cost_of(platform: Platform, heard: StatementLog, ask: Callable[[int], httpx
     )
 
 
-def _transactions(heard: StatementLog) -> Counter[tuple[str, tuple[str, ...], bool]]:
-    """(service, statements, whether it changes something) of each transaction that requests asked for."""
+def _transactions(log: StatementLog) -> Counter[tuple[str, tuple[str, ...], bool]]:
+    """(service, statements, whether it writes) of each transaction of a request."""
     services = {database: service for service, database in DATABASES.items()}
     return Counter(
         (
@@ -177,13 +177,13 @@ def _transactions(heard: StatementLog) -> Counter[tuple[str, tuple[str, ...], bo
             tuple(" ".join(statement.text.split()) for statement in transaction),
             any(statement.writes for statement in transaction),
         )
-        for transaction in select_request_transactions(heard.statements())
+        for transaction in select_request_transactions(log.statements())
         if transaction[0].database in services
     )
 
 
 def _rpcs(platform: Platform, request_id: str) -> Counter[str]:
-    """The rpcs that served a request, by the services' own logs; the edge passes its id on."""
+    """The rpcs of a request, from the logs of the services, which contain its id."""
 
     def served() -> Counter[str]:
         return Counter(

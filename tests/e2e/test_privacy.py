@@ -1,7 +1,7 @@
-"""After a day of business nothing personal and nothing secret lies open: in nine databases, streams, logs and spans.
+"""Databases, streams, logs and spans contain no personal data and no secret in plain text.
 
-What is looked for is what the people of the demo and of this test gave of themselves, what let them in, and the keys
-of the platform. Names may be read by staff; stores are public.
+The search covers the personal data and the credentials of the demo accounts and of the guest of this test, and the
+secrets of the stack. Names are not encrypted, since staff reads them; data of stores is public.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from chassis.security.key_rotation import rotate
 from devstack import menu, seed
 from devstack.certificates import SERVICES
 from devstack.rest import Session
-from tests.contract.test_sealed_columns import metadata
+from tests.contract.test_encrypted_columns import metadata
 from tests.e2e.collector import Collector
 from tests.e2e.platform import PASSWORD, ROOT, Platform, eventually
 
 NEW_PASSWORD = "Kokum-Sherbet-77"
-# Whatever looks like an access token, or like the mailbox of anybody but a store.
-ALIKE = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}|[\w.+-]+@(?:guests|customers)\.example")
+# Access tokens, and email addresses of customers.
+SENSITIVE = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}|[\w.+-]+@(?:guests|customers)\.example")
 TABLES = """
     SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname = 'public'
@@ -43,7 +43,7 @@ TABLES = """
 
 @dataclass
 class Guest:
-    """Somebody who leaves something personal wherever one can."""
+    """A customer with personal data in every place that accepts some. `marks` are the texts to search for."""
 
     session: Session
     marks: dict[str, str]
@@ -51,7 +51,7 @@ class Guest:
 
 
 def visit(platform: Platform) -> Guest:
-    """Registers, orders to an address, is served, reviews, forgets the password, comes back."""
+    """Registers, receives an order at an address, reviews it, resets the password and logs in."""
     mark = uuid4().hex[:10]
     email, phone, line = f"guest-{mark}@guests.example", f"+9197{uuid4().int % 10**8:08d}", f"{mark} Carter Road"
     session = seed.register(platform.rest, platform.mailbox, email, PASSWORD, f"Gulab{mark}", f"Jamun{mark}", phone)
@@ -79,7 +79,7 @@ def visit(platform: Platform) -> Guest:
     eventually(lambda: _accepted(platform, session, review), "the delivered dish is reviewed")
     tokens = rest.post("/api/auth/login", {"email": email, "password": PASSWORD})
     again = rest.post("/api/auth/refresh", {"refreshToken": tokens["refreshToken"]})
-    # As careless clients do: what belongs in a header or a body, in the query.
+    # Careless clients send in the query what belongs in a header or a body.
     for query in (f"access_token={tokens['accessToken']}", f"email={email}", f"phone={phone[1:]}", f"code={line}"):
         platform.http.get(f"/api/auth/me?{query}")
     rest.post("/api/auth/password/forgot", {"email": email})
@@ -103,8 +103,8 @@ def _accepted(platform: Platform, who: Session, review: dict[str, Any]) -> bool:
     return platform.http.post("/api/reviews", json=review, headers=headers).status_code == httpx.codes.OK
 
 
-def of_the_demo() -> dict[str, str]:
-    """What the demo's people gave, and what lets them in."""
+def marks_of_the_demo() -> dict[str, str]:
+    """Personal data and credentials of the demo accounts."""
     found = {"demo password": seed.PASSWORD, "guests' password": PASSWORD, "new password": NEW_PASSWORD}
     for email, first, _, phone, place in menu.CUSTOMERS:
         found |= {
@@ -119,14 +119,14 @@ def of_the_demo() -> dict[str, str]:
     }
 
 
-def keys(platform: Platform) -> dict[str, str]:
+def secrets(platform: Platform) -> dict[str, str]:
     """Every secret of the stack."""
-    book: Mapping[str, str] = json.loads((platform.run_dir / "secrets.json").read_text())
-    return {f"secret {name}": value.partition(":")[2] or value for name, value in book.items()}
+    stored: Mapping[str, str] = json.loads((platform.run_dir / "secrets.json").read_text())
+    return {f"secret {name}": value.partition(":")[2] or value for name, value in stored.items()}
 
 
 def databases(platform: Platform) -> Iterator[tuple[str, bytes]]:
-    """Each table's content as PostgreSQL sends it: texts and bytes as they are."""
+    """The content of each table in the binary format of PostgreSQL, which contains texts unchanged."""
     for service in SERVICES:
         with psycopg.connect(platform.processes.postgres.url(service)) as connection:
             for (table,) in connection.execute(TABLES).fetchall():
@@ -136,7 +136,7 @@ def databases(platform: Platform) -> Iterator[tuple[str, bytes]]:
 
 
 def files(platform: Platform) -> Iterator[tuple[str, bytes]]:
-    """The streams as NATS keeps them, and what every process wrote to its log."""
+    """The files of the NATS streams, and the log of every process."""
     for path in sorted((platform.run_dir / "nats").rglob("*")):
         if path.is_file():
             yield f"stream file {path.name}", path.read_bytes()
@@ -144,8 +144,8 @@ def files(platform: Platform) -> Iterator[tuple[str, bytes]]:
         yield f"log {path.name}", path.read_bytes()
 
 
-def shows(content: bytes, marks: Mapping[str, str]) -> list[str]:
-    """Which of the marks the content shows, plainly or in hexadecimal."""
+def find_marks(content: bytes, marks: Mapping[str, str]) -> list[str]:
+    """Names of the marks that the content contains, as text or in hexadecimal."""
     forms = {what: (text.encode(), text.encode().hex().encode()) for what, text in marks.items()}
     return [what for what, texts in forms.items() if any(text in content for text in texts)]
 
@@ -161,45 +161,45 @@ def guest(running: Platform) -> Guest:
 
 
 @pytest.mark.timeout(300)
-def test_nothing_personal_or_secret_lies_open_after_a_day_of_business(
+def test_no_personal_data_and_no_secret_is_stored_in_plain_text(
     platform: Platform, guest: Guest, collector: Collector, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    marks = {**of_the_demo(), **keys(platform), **guest.marks}
+    marks = {**marks_of_the_demo(), **secrets(platform), **guest.marks}
     places = [*databases(platform), *files(platform), ("spans", eventually(collector.received, "spans are exported"))]
-    shown = [f"{where}: {what}" for where, content in places for what in shows(content, marks)]
-    shown += [f"{where}: {found!r}" for where, content in places for found in ALIKE.findall(content)]
+    findings = [f"{where}: {what}" for where, content in places for what in find_marks(content, marks)]
+    findings += [f"{where}: {found!r}" for where, content in places for found in SENSITIVE.findall(content)]
     size = sum(len(content) for _, content in places)
     with capsys.disabled():
-        print(f"\n{len(marks)} marks sought in {len(places)} places, {size / 1e6:.0f} MB: {len(shown)} found")
-    assert not shown, "\n".join(sorted(set(shown)))
+        print(f"\n{len(marks)} marks searched in {len(places)} places, {size / 1e6:.0f} MB: {len(findings)} found")
+    assert not findings, "\n".join(sorted(set(findings)))
 
 
-def test_what_was_looked_for_is_there_where_it_belongs(platform: Platform, guest: Guest) -> None:
-    """The search above would be worth nothing if it looked for what nobody ever wrote."""
+def test_the_search_finds_data_that_is_stored(platform: Platform, guest: Guest) -> None:
+    """The search above proves something only if the data was written, and if the search can read it."""
     content = dict(databases(platform))
     assert guest.names["first name"].encode() in content["customer's customers"]
     for kind in ("stream file", "log"):
-        # The account's id is not personal, and is in both; so the search can read them.
+        # The id of the account is not personal, and both contain it.
         kept = [content for where, content in files(platform) if where.startswith(kind)]
         assert any(guest.session.customer_id.encode() in part for part in kept), kind
-    opened = [text for _, text in sealed_texts(platform)]
+    decrypted = [text for _, text in decrypted_values(platform)]
     for what in ("email", "phone", "address line", "second line", "landmark", "birth date"):
-        assert any(guest.marks[what] in text for text in opened), what
+        assert any(guest.marks[what] in text for text in decrypted), what
 
 
-def sealed_texts(platform: Platform) -> Iterator[tuple[str, str]]:
-    """Every sealed value of every database, opened with its service's keys: where it stands, and what it says."""
+def decrypted_values(platform: Platform) -> Iterator[tuple[str, str]]:
+    """Column and plain text of every encrypted value of every database."""
     for service in SERVICES:
         cipher = cipher_of(platform, service)
         with psycopg.connect(platform.processes.postgres.url(service)) as connection:
-            for table, column in sealed_columns(service):
+            for table, column in encrypted_columns(service):
                 query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table))
                 for (value,) in connection.execute(query):
                     if value is not None:
                         yield f"{table}.{column}", cipher.decrypt(value, f"{table}.{column}")
 
 
-def sealed_columns(service: str) -> list[tuple[str, str]]:
+def encrypted_columns(service: str) -> list[tuple[str, str]]:
     tables = metadata(service).sorted_tables
     return [(table.name, column.name) for table in tables for column in table.columns if column.info.get(ENCRYPTED)]
 
@@ -209,32 +209,33 @@ def cipher_of(platform: Platform, service: str) -> FieldCipher:
     return FieldCipher.parse(settings[f"{service.upper()}_FIELD_KEYS"], settings[f"{service.upper()}_INDEX_KEY"])
 
 
-async def test_every_sealed_value_is_where_its_service_would_find_it(platform: Platform, guest: Guest) -> None:
+async def test_every_encrypted_value_and_index_matches_the_current_keys(platform: Platform, guest: Guest) -> None:
     for service in SERVICES:
         database = Database(platform.processes.postgres.url(service), size=1, application="test", outbox=Outbox())
         await database.open()
-        told: list[Any] = []
-        assert await rotate(database, cipher_of(platform, service), metadata(service), told.append), told
+        rotated: list[Any] = []
+        assert await rotate(database, cipher_of(platform, service), metadata(service), rotated.append), rotated
         await database.close()
-        assert [(table.table, table.rows) for table in told if table.rows] == [], (
-            "with today's keys all is as it should be"
-        )
+        assert [(table.table, table.rows) for table in rotated if table.rows] == [], "the rotation changed rows"
 
 
 @pytest.mark.timeout(180)
-def test_an_erased_guest_is_gone_from_every_database(platform: Platform, guest: Guest) -> None:
+def test_an_erased_customer_is_in_no_database(platform: Platform, guest: Guest) -> None:
     who = guest.session
     platform.rest.call("DELETE", f"/api/customers/{who.customer_id}", who)
     personal = {what: text for what, text in guest.marks.items() if "latitude" not in what and "longitude" not in what}
     personal |= guest.names
 
-    # A birth date alone is nobody's.
-    whose = {what: text for what, text in personal.items() if what != "birth date"}
+    # A birth date alone identifies no person.
+    identifying = {what: text for what, text in personal.items() if what != "birth date"}
 
     def left() -> list[str]:
-        found = [(where, what) for where, content in databases(platform) for what in shows(content, personal)]
+        found = [(where, what) for where, content in databases(platform) for what in find_marks(content, personal)]
         found += [
-            (where, what) for where, text in sealed_texts(platform) for what, mark in whose.items() if mark in text
+            (where, what)
+            for where, text in decrypted_values(platform)
+            for what, mark in identifying.items()
+            if mark in text
         ]
         return [f"{where}: {what}" for where, what in found]
 

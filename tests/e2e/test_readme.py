@@ -1,4 +1,4 @@
-"""The README's commands do what the README says."""
+"""The commands of the README succeed."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def test_a_first_order_with_curl_is_placed(platform: Platform, script: str, tmp_
     assert order["orderNumber"].startswith("ORD")
 
 
-def test_there_is_something_to_execute() -> None:
+def test_the_readme_has_commands_to_execute() -> None:
     assert commands()

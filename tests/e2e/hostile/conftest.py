@@ -1,4 +1,4 @@
-"""The people of an attack: somebody who has something to lose, and somebody who should not get it."""
+"""The accounts of an attack: the victim and the attacker."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from devstack import seed
 from devstack.rest import Json, Session
-from tests.e2e.hostile.forging import Forger
+from tests.e2e.hostile.forger import Forger
 from tests.e2e.platform import PASSWORD, Platform
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A customer with an address and an order. `marks` are texts that nobody else may ever see."""
+    """A customer with an address and an order. `marks` are texts that no other account may read."""
 
     session: Session
     address_id: str
@@ -49,7 +49,7 @@ def victim(running: Platform) -> Victim:
 
 @pytest.fixture(scope="module")
 def mallory(running: Platform) -> Session:
-    """A customer like any other, who means harm."""
+    """The attacker: a customer without further rights."""
     return running.new_customer()
 
 

@@ -1,6 +1,6 @@
-"""Requests that nobody would send in earnest, made from the API's own description: right places, wrong content.
+"""Random requests to the routes of the OpenAPI document, with valid and invalid content.
 
-A request is made from a seed alone, so one that fails can be made again.
+The seed determines the requests, so that a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from devstack.run_directory import ROOT
 
 DESCRIPTION = ROOT / "docs" / "api" / "openapi.json"
 VERBS = ("get", "post", "put", "patch", "delete")
-# How often a part is made as the description wants it. Were it always little, every request would end at the first
-# check; were it always much, the first checks would not be tried.
-SANE_SHARES = (0.75, 0.95, 0.99)
+# Probabilities that a part of a request is valid. High ones pass the first checks, low ones test them.
+VALID_SHARES = (0.75, 0.95, 0.99)
 _DEEPEST = 6
 
 TEXTS = (
@@ -32,7 +31,7 @@ TEXTS = (
     "*", "(", "[a-", "a & b | !", "a:*", "' & '", "INR", "en-IN", "Asia/Kolkata", "CUSTOMER", "ADMIN", "UNSPECIFIED",
 )  # fmt: skip
 NUMBERS = (0, -1, 1, 2, 100, 101, 2**31 - 1, 2**31, -(2**31), 2**53, 2**63 - 1, 2**63, 1.5, -0.0, 1e-9, 1e308, 90.0001)
-# What JSON parsers accept and JSON does not, and what they must not choke on.
+# Bodies that lenient JSON parsers accept, and bodies that a parser must reject without failing.
 RAW_BODIES = (
     b"", b"{", b"null", b"[]", b'"x"', b"NaN", b"1e999999", b'{"a":1,"a":2}', b"\xff\xfe{}", b'{"a":"\\ud800"}',
     b"{}{}", b"\xef\xbb\xbf{}", b"[" * 2000, b'{"a":' * 2000,
@@ -68,28 +67,28 @@ class Attempt:
 
 
 class Generator:
-    """Makes attempts. `ids` are those of things that exist, from which path and query variables are often taken."""
+    """Generates requests. Path and query variables often are one of `ids`, which exist."""
 
-    def __init__(self, seed: int, ids: Sequence[str], *, leave_alone: str = "") -> None:
-        """`leave_alone`: a pattern of `VERB /path` templates that are not used."""
+    def __init__(self, seed: int, ids: Sequence[str], *, excluded: str = "") -> None:
+        """`excluded`: a pattern of `VERB /path` templates that are not used."""
         self._random = random.Random(seed)
-        self._sane_share = SANE_SHARES[0]
+        self._valid_share = VALID_SHARES[0]
         self._ids = list(ids)
         self._description: dict[str, Any] = json.loads(DESCRIPTION.read_text())
         self._operations = [
             (verb.upper(), path, operation)
             for path, item in self._description["paths"].items()
             for verb, operation in item.items()
-            if verb in VERBS and not (leave_alone and re.search(leave_alone, f"{verb.upper()} {path}"))
+            if verb in VERBS and not (excluded and re.search(excluded, f"{verb.upper()} {path}"))
         ]
 
     def attempt(self) -> Attempt:
         chance = self._random
-        self._sane_share = chance.choice(SANE_SHARES)
+        self._valid_share = chance.choice(VALID_SHARES)
         method, template, operation = chance.choice(self._operations)
         path = re.sub(r"\{[^}]*\}", lambda _: quote(self._variable(), safe=""), template)
         if chance.random() < 0.05:
-            path = self._bend(path)
+            path = self._distort(path)
         query = self._query(operation)
         headers = {"idempotency-key": str(UUID(int=chance.getrandbits(128), version=4))}
         for _ in range(chance.choice((0, 0, 0, 1, 2))):
@@ -103,12 +102,12 @@ class Generator:
         return Attempt(method, path + query, headers, body)
 
     def _variable(self) -> str:
-        if self._ids and self._random.random() < self._sane_share:
+        if self._ids and self._random.random() < self._valid_share:
             return self._random.choice(self._ids)
         uuid = str(UUID(int=self._random.getrandbits(128), version=4))
         return self._random.choice((uuid, self._random.choice(TEXTS) or "-"))
 
-    def _bend(self, path: str) -> str:
+    def _distort(self, path: str) -> str:
         bent = (f"{path}/", f"/{path}", path.replace("/api", "/api/.", 1), path.upper(), f"{path}%00", f"{path}%ff",
                 f"{path};a=b", f"{path}#x", path.replace("/api/", "/api%2f", 1), f"{path}/../../..")  # fmt: skip
         return self._random.choice(bent)
@@ -136,7 +135,7 @@ class Generator:
 
     def _value(self, schema: dict[str, Any], depth: int) -> Any:
         chance = self._random
-        if chance.random() > self._sane_share:
+        if chance.random() > self._valid_share:
             return self._junk(depth)
         if "$ref" in schema:
             return self._value(self._resolve(schema["$ref"]), depth + 1)
@@ -191,7 +190,7 @@ class Generator:
         )
 
     def _fitting(self, pattern: str) -> str:
-        """A text that the pattern accepts, where one of the usual does."""
+        """A usual text that the pattern accepts; any text if there is none."""
         usual = (
             "2026-01-01",
             "10:30",

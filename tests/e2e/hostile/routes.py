@@ -1,4 +1,4 @@
-"""Every route of the contracts as a request that satisfies them: what the outside matrix and the object tests send."""
+"""Every route of the contracts as a valid request, for the access matrix at the edge and the tests of objects."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Route:
         fields = {} if empty else json_format.MessageToDict(valid_request(self.method.request))
         if not empty:
             fields |= {_camel(name): value for name, value in values.items() if name in _names(self.method)}
-        fields.pop("pageToken", None)  # one that is not of the list is refused before anything else
+        fields.pop("pageToken", None)  # a token of another list is rejected first
         path = self.template
         for name in self.variables:
             fields.pop(_camel(name), None)
@@ -66,7 +66,7 @@ class Route:
 
 
 def routes() -> Iterator[Route]:
-    """All rpcs that have one, in the order of the contracts."""
+    """All rpcs with a route, in the order of the contracts."""
     for file in sorted(_GEN.glob("jainshikanji/**/*_pb2.py")):
         importlib.import_module(".".join(file.relative_to(_GEN).with_suffix("").parts))
     for service in SERVICES:

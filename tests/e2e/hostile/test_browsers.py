@@ -1,4 +1,4 @@
-"""A page of somebody else in the browser of somebody who is logged in: it can neither act nor read."""
+"""A foreign page in the browser of a logged-in user can neither write nor read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOKENLESS = ("register", "login", "refresh", "verify", "password/forgot", "passw
 
 @dataclass(frozen=True)
 class Browser:
-    """What a browser holds after a log-in with cookies."""
+    """The cookies and tokens of a browser after a login with cookies."""
 
     access: str
     refresh: str
@@ -40,7 +40,7 @@ def browser(running: Platform, victim: Victim) -> Browser:
 
 @pytest.fixture
 def http(running: Platform) -> Iterator[httpx.Client]:
-    """A client that keeps no cookies: each test says which are sent."""
+    """A client without a cookie jar: each test sets the cookies."""
     with httpx.Client(base_url=running.processes.edge_url, timeout=20.0) as client:
         yield client
 
@@ -58,7 +58,7 @@ def reason(answer: httpx.Response) -> str:
     return str(answer.json()["details"][0]["reason"])
 
 
-def test_the_page_of_the_shop_writes_with_cookie_origin_and_token(http: httpx.Client, browser: Browser) -> None:
+def test_the_page_of_the_shop_writes_with_cookie_origin_and_csrf_token(http: httpx.Client, browser: Browser) -> None:
     answer = write(
         http, browser.profile, cookie=f"at={browser.access}", origin=browser.origin, x_csrf_token=browser.csrf
     )
@@ -66,16 +66,16 @@ def test_the_page_of_the_shop_writes_with_cookie_origin_and_token(http: httpx.Cl
 
 
 @pytest.mark.parametrize("origin", [None, "null", EVIL, "http://127.0.0.1", "", "http://localhost.evil.example:3000"])
-@pytest.mark.parametrize("knows_token", [True, False])
+@pytest.mark.parametrize("has_token", [True, False])
 def test_a_cookie_with_another_origin_or_none_writes_nothing(
-    http: httpx.Client, browser: Browser, origin: str | None, knows_token: bool
+    http: httpx.Client, browser: Browser, origin: str | None, has_token: bool
 ) -> None:
-    token = browser.csrf if knows_token else None
+    token = browser.csrf if has_token else None
     answer = write(http, browser.profile, cookie=f"at={browser.access}", origin=origin, x_csrf_token=token)
     assert (answer.status_code, reason(answer)) == (403, "ORIGIN_REFUSED")
 
 
-def test_a_foreign_referer_does_not_stand_in_for_the_origin(http: httpx.Client, browser: Browser) -> None:
+def test_a_referer_does_not_replace_the_origin(http: httpx.Client, browser: Browser) -> None:
     for referer in (f"{EVIL}/?{browser.origin}", "", "about:blank"):
         answer = write(http, browser.profile, cookie=f"at={browser.access}", referer=referer, x_csrf_token=browser.csrf)
         assert (answer.status_code, reason(answer)) == (403, "ORIGIN_REFUSED")
@@ -89,7 +89,7 @@ def test_a_cookie_without_its_own_csrf_token_writes_nothing(
     assert answer.status_code == 403
 
 
-def test_the_csrf_token_of_another_session_is_none(running: Platform, http: httpx.Client, browser: Browser) -> None:
+def test_the_csrf_token_of_another_session_is_rejected(running: Platform, http: httpx.Client, browser: Browser) -> None:
     other = running.new_customer()
     body = {"email": other.email, "password": PASSWORD, "useCookies": True}
     theirs = http.post("/api/auth/login", json=body, headers={"origin": browser.origin}).json()["csrfToken"]
@@ -106,21 +106,19 @@ def test_the_csrf_token_of_another_session_is_none(running: Platform, http: http
         b'at="%s"', b"at =%s", b"AT=%s", b"x; at=%s", b"x=\"; at=%s", b"at=%s\xa0",
     ],
 )  # fmt: skip
-def test_no_spelling_of_the_cookie_gets_around_the_check(http: httpx.Client, browser: Browser, cookie: bytes) -> None:
-    # Either the edge sees the session and asks for Origin and token, or it sees none: 403 or 401, never 200.
+def test_no_spelling_of_the_cookie_bypasses_the_csrf_check(http: httpx.Client, browser: Browser, cookie: bytes) -> None:
+    # 403 when the edge reads the session, since Origin and token are missing; 401 when it does not; never 200.
     answer = write(http, browser.profile, cookie=cookie % browser.access.encode())
     assert answer.status_code in {401, 403}, answer.text
 
 
-def test_cookies_in_several_headers_are_still_cookies(http: httpx.Client, browser: Browser) -> None:
+def test_cookies_in_several_headers_are_checked(http: httpx.Client, browser: Browser) -> None:
     headers = [(b"cookie", b"a=b"), (b"cookie", b"at=" + browser.access.encode())]
     answer = http.request("PUT", browser.profile, json={"displayName": "Vasu"}, headers=headers)
     assert answer.status_code in {401, 403}
 
 
-def test_when_both_credentials_are_sent_both_must_be_valid(
-    http: httpx.Client, browser: Browser, victim: Victim
-) -> None:
+def test_of_two_credentials_both_must_be_valid(http: httpx.Client, browser: Browser, victim: Victim) -> None:
     def me(bearer: str, cookie: str) -> int:
         headers = {"authorization": f"Bearer {bearer}", "cookie": f"at={cookie}"}
         return http.get("/api/auth/me", headers=headers).status_code
@@ -131,7 +129,7 @@ def test_when_both_credentials_are_sent_both_must_be_valid(
     assert me("x.y.z", "x.y.z") == 401
 
 
-def test_a_bearer_beside_a_cookie_does_not_lift_the_check_on_the_cookie(
+def test_a_bearer_token_does_not_replace_the_csrf_check_of_a_cookie(
     http: httpx.Client, browser: Browser, victim: Victim
 ) -> None:
     bearer = f"Bearer {victim.session.token}"
@@ -140,12 +138,12 @@ def test_a_bearer_beside_a_cookie_does_not_lift_the_check_on_the_cookie(
 
 
 @pytest.mark.parametrize("route", TOKENLESS)
-def test_the_ways_in_need_no_csrf_token_but_refuse_a_foreign_page(
+def test_unauthenticated_endpoints_need_no_csrf_token_but_reject_a_foreign_origin(
     http: httpx.Client, browser: Browser, route: str
 ) -> None:
     cookies = f"at={browser.access}; rt={browser.refresh}x"
     ours = http.post(f"/api/auth/{route}", json={}, headers={"cookie": cookies, "origin": browser.origin})
-    # Past Origin and token, and refused for what the body lacks.
+    # The checks of Origin and token pass; the empty body is rejected.
     assert ours.status_code in {400, 401}, ours.text
     foreign = http.post(f"/api/auth/{route}", json={}, headers={"cookie": cookies, "origin": EVIL})
     assert (foreign.status_code, reason(foreign)) == (403, "ORIGIN_REFUSED")
@@ -163,7 +161,9 @@ def test_the_ways_in_need_no_csrf_token_but_refuse_a_foreign_page(
         ("POST", "/api/payments/verify"),
     ],
 )
-def test_no_other_route_is_exempt(http: httpx.Client, browser: Browser, method: str, path: str) -> None:
+def test_no_other_route_is_exempt_from_the_csrf_check(
+    http: httpx.Client, browser: Browser, method: str, path: str
+) -> None:
     cookies = f"at={browser.access}"
     answer = http.request(method, path, json={}, headers={"cookie": cookies, "origin": browser.origin})
     assert (answer.status_code, reason(answer)) == (403, "CSRF_TOKEN_REQUIRED"), answer.text
@@ -191,15 +191,15 @@ def test_a_safe_method_with_a_cookie_changes_nothing_and_needs_no_token(http: ht
     assert http.get("/api/auth/me", headers=headers).status_code == 200
 
 
-def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(running: Platform, victim: Victim) -> None:
+def test_cookies_are_http_only_and_same_site(running: Platform, victim: Victim) -> None:
     body = {"email": victim.session.email, "password": PASSWORD, "useCookies": True}
     answer = httpx.post(f"{running.processes.edge_url}/api/auth/login", json=body)
-    given = {text.split("=")[0]: text for text in answer.headers.get_list("set-cookie")}
-    assert set(given) == {"at", "rt", "csrf"}
+    cookies = {text.split("=")[0]: text for text in answer.headers.get_list("set-cookie")}
+    assert set(cookies) == {"at", "rt", "csrf"}
     for name in ("at", "rt"):
-        assert "HttpOnly" in given[name]
-        assert "SameSite=Lax" in given[name]
-    assert "Path=/api/auth;" in given["rt"]
+        assert "HttpOnly" in cookies[name]
+        assert "SameSite=Lax" in cookies[name]
+    assert "Path=/api/auth;" in cookies["rt"]
     tokens = answer.json()
     assert (tokens["accessToken"], tokens["refreshToken"]) == ("", "")
 
@@ -207,26 +207,30 @@ def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(running: Platfor
 @pytest.mark.parametrize(
     "origin", [EVIL, "null", "http://localhost.evil.example:3000", "http://localhost:3000.evil.example"]
 )
-def test_a_foreign_page_may_read_no_answer(http: httpx.Client, browser: Browser, origin: str) -> None:
+def test_a_foreign_page_may_read_no_response(http: httpx.Client, browser: Browser, origin: str) -> None:
     answer = http.get("/api/auth/me", headers={"origin": origin, "cookie": f"at={browser.access}"})
     assert "access-control-allow-origin" not in answer.headers
-    asked = {"origin": origin, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
-    preflight = http.options(browser.profile, headers=asked)
+    preflight_headers = {
+        "origin": origin,
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "content-type",
+    }
+    preflight = http.options(browser.profile, headers=preflight_headers)
     assert "access-control-allow-origin" not in preflight.headers
 
 
-def test_the_shops_own_page_may_read_and_only_it_is_named(http: httpx.Client) -> None:
+def test_only_the_page_of_the_shop_may_read_responses(http: httpx.Client) -> None:
     origin = "http://localhost:3000"
     answer = http.get("/api/products", headers={"origin": origin})
     assert answer.headers["access-control-allow-origin"] == origin
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert "origin" in answer.headers["vary"]
-    asked = {
+    preflight_headers = {
         "origin": origin,
         "access-control-request-method": "POST",
         "access-control-request-headers": "x-csrf-token",
     }
-    preflight = http.options("/api/orders", headers=asked)
+    preflight = http.options("/api/orders", headers=preflight_headers)
     assert preflight.status_code in {200, 204}
     assert "x-csrf-token" in preflight.headers["access-control-allow-headers"]
     assert "*" not in preflight.headers["access-control-allow-origin"]
@@ -237,9 +241,7 @@ def test_the_shops_own_page_may_read_and_only_it_is_named(http: httpx.Client) ->
     [("/api/products", 200), ("/api/orders", 401), ("/api/nothing", 404), ("/api/products?x=1", 400), ("/", 404),
      ("/api/products/%2e%2e%2f", 400), ("/healthz", 200)],
 )  # fmt: skip
-def test_every_answer_carries_the_headers_that_keep_browsers_from_guessing(
-    http: httpx.Client, path: str, code: int
-) -> None:
+def test_every_response_has_the_security_headers(http: httpx.Client, path: str, code: int) -> None:
     answer = http.get(path)
     assert answer.status_code == code
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""What is typed into a filter, a page token or a body is text, not a command, a wildcard or a right."""
+"""Filters, page tokens and bodies: input is never SQL, a wildcard or a permission."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METACHARACTERS = (
     "'", "\\", '"', "--", "' OR '1'='1", "'; SELECT pg_sleep(5); --", "$1", "%(id)s", "%", "_", "\\%", "a%", "^[a-z]*",
     "a|b", "!", ":*", "<->", "( & )",
 )  # fmt: skip
-# Of these, PostgreSQL would take some for "everything" in LIKE, a pattern or a text search.
+# Some of them match everything in LIKE, in a regular expression or in a text search.
 WILDCARDS = ("%", "_", "%%", "_%", "*", ".*", ":*", "\\%", "' OR '1'='1")
 
 
@@ -37,7 +37,7 @@ def lists() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def owner(running: Platform) -> Session:
-    """Somebody with more than one page of orders and addresses."""
+    """A customer with more than one page of orders and addresses."""
     who = running.new_customer()
     product = running.new_product(stock=50)
     for _ in range(3):
@@ -52,14 +52,14 @@ def get(platform: Platform, path: str, who: Session | None = None, **query: Any)
     return platform.http.get(f"{path}?{text}" if text else path, headers=headers)
 
 
-def test_metacharacters_in_every_filter_are_a_clear_answer(
+def test_metacharacters_in_a_filter_are_matched_literally_or_rejected(
     platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     admin = platform.admin
-    asked = [(path, name, text) for path, names in lists() for name in names for text in METACHARACTERS]
+    requests = [(path, name, text) for path, names in lists() for name in names for text in METACHARACTERS]
 
-    def ask(what: tuple[str, str, str]) -> str:
-        path, name, text = what
+    def send(request: tuple[str, str, str]) -> str:
+        path, name, text = request
         answer = get(platform, path, admin, **{name: text})
         slow = answer.elapsed.total_seconds() > 4.5
         if answer.status_code in {200, 400, 404} and not slow:
@@ -67,15 +67,15 @@ def test_metacharacters_in_every_filter_are_a_clear_answer(
         return f"{path}?{name}={text!r}: {answer.status_code} in {answer.elapsed} {answer.text[:200]}"
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        wrong = [answer for answer in pool.map(ask, asked) if answer]
+        wrong = [answer for answer in pool.map(send, requests) if answer]
     with capsys.disabled():
-        print(f"\n{len(asked)} filters with metacharacters, {len(wrong)} answered wrongly")
-    assert len(asked) > 400
+        print(f"\n{len(requests)} filters with metacharacters, {len(wrong)} failed or were slow")
+    assert len(requests) > 400
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("text", WILDCARDS)
-def test_a_wildcard_stands_for_itself_and_finds_nothing(platform: Platform, text: str) -> None:
+def test_a_wildcard_is_matched_literally_and_finds_nothing(platform: Platform, text: str) -> None:
     for path, name, items in (
         ("/api/products", "query", "products"),
         ("/api/products", "slug", "products"),
@@ -92,16 +92,16 @@ def test_a_wildcard_stands_for_itself_and_finds_nothing(platform: Platform, text
         )
 
 
-def test_a_page_token_is_good_for_its_list_its_filters_and_its_reader_alone(platform: Platform, owner: Session) -> None:
+def test_a_page_token_is_valid_only_for_its_list_filters_and_caller(platform: Platform, owner: Session) -> None:
     own = f"/api/customers/{owner.customer_id}/addresses"
     first = get(platform, "/api/orders", owner, pageSize=1).json()["nextPageToken"]
     assert first
     assert get(platform, "/api/orders", owner, pageSize=1, pageToken=first).status_code == 200
     of_addresses = get(platform, own, owner, pageSize=1).json()["nextPageToken"]
     assert of_addresses
-    stranger = platform.new_customer()
+    other = platform.new_customer()
     elsewhere = [
-        get(platform, "/api/orders", stranger, pageSize=1, pageToken=first),
+        get(platform, "/api/orders", other, pageSize=1, pageToken=first),
         get(platform, "/api/orders", platform.admin, pageSize=1, pageToken=first),
         get(platform, "/api/orders", owner, pageSize=1, pageToken=first, status="CONFIRMED"),
         get(platform, f"/api/orders/customer/{owner.customer_id}", owner, pageSize=1, pageToken=first),
@@ -114,14 +114,14 @@ def test_a_page_token_is_good_for_its_list_its_filters_and_its_reader_alone(plat
         assert [violation["field"] for violation in answer.json()["details"][1]["fieldViolations"]] == ["pageToken"]
 
 
-def test_a_changed_or_made_up_page_token_is_refused_everywhere(platform: Platform, owner: Session) -> None:
+def test_a_changed_or_forged_page_token_is_rejected_by_every_list(platform: Platform, owner: Session) -> None:
     genuine = get(platform, "/api/orders", owner, pageSize=1).json()["nextPageToken"]
     payload, _, signature = genuine.partition(".")
-    other = base64.urlsafe_b64encode(json.dumps([str(uuid4())]).encode()).rstrip(b"=").decode()
-    made_up = [f"{other}.{signature}", f"{payload}.", payload, f".{signature}", f"{payload}.{signature[:-1]}",
+    forged_payload = base64.urlsafe_b64encode(json.dumps([str(uuid4())]).encode()).rstrip(b"=").decode()
+    forged = [f"{forged_payload}.{signature}", f"{payload}.", payload, f".{signature}", f"{payload}.{signature[:-1]}",
                f"{genuine}A", f"{genuine}.x", "AAAA.AAAA", "e30.e30", "null", "0", "' OR 1=1 --", "\u0000", "é",
                "A" * 4000]  # fmt: skip
-    for token in made_up:
+    for token in forged:
         assert get(platform, "/api/orders", owner, pageSize=1, pageToken=token).status_code == 400, token
     for path, names in lists():
         if "pageToken" in names:
@@ -130,7 +130,7 @@ def test_a_changed_or_made_up_page_token_is_refused_everywhere(platform: Platfor
             assert answer.status_code == 400, f"{path}: {answer.text[:200]}"
 
 
-# Fields that the platform alone may set, as somebody who has read the API's answers would send them.
+# Fields of responses that only the platform sets, as an attacker would send them.
 OVERREACHING: Json = {
     "id": str(uuid4()), "customerId": str(uuid4()), "role": "ADMIN", "roles": ["ADMIN"], "isAdmin": True, "admin": True,
     "grants": [{"storeId": str(uuid4()), "job": "MANAGER"}], "permissions": ["*"], "isVerified": True,
@@ -142,7 +142,7 @@ OVERREACHING: Json = {
 }  # fmt: skip
 
 
-def test_a_register_body_cannot_make_more_than_a_customer(platform: Platform) -> None:
+def test_a_registration_cannot_set_roles_points_or_verification(platform: Platform) -> None:
     email = f"over-{uuid4().hex[:10]}@guests.example"
     body = OVERREACHING | {"email": email, "password": "Kesar-Elaichi-42", "firstName": "Over"}
     answer = platform.http.post("/api/auth/register", json=body)
@@ -156,7 +156,7 @@ def test_a_register_body_cannot_make_more_than_a_customer(platform: Platform) ->
     assert (me["roles"], me["grants"]) == (["CUSTOMER"], [])
 
 
-def test_a_profile_body_changes_what_a_profile_is_and_nothing_else(platform: Platform, owner: Session) -> None:
+def test_a_profile_update_changes_only_the_fields_of_a_profile(platform: Platform, owner: Session) -> None:
     path = f"/api/customers/{owner.customer_id}"
     before = platform.rest.get(path, owner)
     body = {name: value for name, value in OVERREACHING.items() if name != "id"}
@@ -168,13 +168,13 @@ def test_a_profile_body_changes_what_a_profile_is_and_nothing_else(platform: Pla
     assert platform.rest.get("/api/auth/me", owner)["roles"] == ["CUSTOMER"]
 
 
-def test_an_id_in_a_body_does_not_outvote_the_one_in_the_path(platform: Platform, owner: Session) -> None:
-    stranger = platform.new_customer()
+def test_an_id_in_a_body_does_not_override_the_id_in_the_path(platform: Platform, owner: Session) -> None:
+    other = platform.new_customer()
     path = f"/api/customers/{owner.customer_id}"
     headers = {"authorization": f"Bearer {owner.token}"}
     for field in ("id", "customerId", "customer_id"):
-        answer = platform.http.put(path, json={field: stranger.customer_id, "firstName": "Me"}, headers=headers)
+        answer = platform.http.put(path, json={field: other.customer_id, "firstName": "Me"}, headers=headers)
         assert answer.status_code in {200, 400}
-        answer = platform.http.put(f"{path}?{field}={stranger.customer_id}", json={"firstName": "Me"}, headers=headers)
+        answer = platform.http.put(f"{path}?{field}={other.customer_id}", json={"firstName": "Me"}, headers=headers)
         assert answer.status_code in {400, 404}
-    assert platform.rest.get(f"/api/customers/{stranger.customer_id}", stranger)["firstName"] == "Asha"
+    assert platform.rest.get(f"/api/customers/{other.customer_id}", other)["firstName"] == "Asha"

@@ -1,4 +1,4 @@
-"""What belongs to somebody else answers, on every route that can name it, like what does not exist: byte for byte."""
+"""On every route, an object of another customer or store gets the same response, byte for byte, as a missing one."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from tests.e2e.platform import Platform, eventually
 
 HERE, ELSEWHERE = menu.OUTLETS[0], menu.OUTLETS[1]
 JOBS = ("manager", "chef", "cashier", "delivery", "support")
-# Differ between two answers to the very same request.
+# Headers that differ between two responses to the same request.
 OF_THE_REQUEST = {"x-request-id", "date", "x-ratelimit-remaining", "x-ratelimit-reset"}
 
 Values = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Belongings:
-    """Ids of things of the victim and of the victim's store. What fills a variable depends on the route."""
+class Objects:
+    """Ids of objects of the victim and of the victim's store."""
 
     person: dict[str, str]
     store: dict[str, str]
 
     def values(self, route: Route, *, of_store: bool) -> dict[str, str]:
-        """Variables and fields of the route, all foreign to whoever asks."""
+        """Values for the variables and fields of the route."""
         found = {**self.person, **self.store}
-        found["id"] = found[_thing(route.template)]
+        found["id"] = found[_kind(route.template)]
         if of_store and route.template.startswith("/api/stores/"):
             found["id"] = self.store["store_id"]
         return found
 
 
-def _thing(template: str) -> str:
-    """What `{id}` is an id of."""
+def _kind(template: str) -> str:
+    """The kind of object that `{id}` identifies."""
     by_prefix = {
         "/api/auth/sessions": "session_id",
         "/api/customers": "customer_id",
@@ -53,11 +53,11 @@ def _thing(template: str) -> str:
         "/api/products": "product_id",
         "/api/stores": "store_id",
     }
-    return next((thing for prefix, thing in by_prefix.items() if template.startswith(prefix)), "customer_id")
+    return next((kind for prefix, kind in by_prefix.items() if template.startswith(prefix)), "customer_id")
 
 
 @pytest.fixture(scope="module")
-def belongings(running: Platform, victim: Victim) -> Belongings:
+def objects(running: Platform, victim: Victim) -> Objects:
     rest, who, manager = running.rest, victim.session, running.staff("manager", HERE)
     store_id, order_id = running.store_id, str(victim.order["id"])
     product_id = running.new_product(stock=20)
@@ -97,7 +97,7 @@ def belongings(running: Platform, victim: Victim) -> Belongings:
         "staff_id": str(member["id"]),
         "date": "2030-01-31",
     }
-    return Belongings(person, store)
+    return Objects(person, store)
 
 
 def _reviewed(platform: Platform, who: Session, order_id: str, product_id: str) -> Json | None:
@@ -107,7 +107,7 @@ def _reviewed(platform: Platform, who: Session, order_id: str, product_id: str) 
 
 
 def owned_routes() -> Iterator[Route]:
-    """Routes that name something which is somebody's."""
+    """Routes with the id of an object of an owner or a store."""
     for route in routes():
         method = route.method
         if route.variables and not method.is_public and (method.owned or method.owner_field or method.tenant_field):
@@ -115,12 +115,12 @@ def owned_routes() -> Iterator[Route]:
 
 
 def missing(route: Route, values: Values) -> dict[str, str]:
-    """The same request about things that do not exist. What is nobody's, such as a date, stays."""
+    """The same request with ids that do not exist. Values without an owner, such as a date, stay."""
     return {name: value if name in {"date", "product_id"} else str(uuid4()) for name, value in values.items()}
 
 
-def told_apart(client: httpx.Client, route: Route, token: str, foreign: Values, absent: Values) -> str:
-    """How the two answers differ; empty when they do not, and are a 404."""
+def find_difference(client: httpx.Client, route: Route, token: str, foreign: Values, absent: Values) -> str:
+    """The difference between the two responses; empty when both are the same 404."""
     one, other = route.send(client, token, foreign), route.send(client, token, absent)
     if one.status_code != httpx.codes.NOT_FOUND:
         return f"{one.status_code} {one.text[:200]}"
@@ -132,51 +132,51 @@ def told_apart(client: httpx.Client, route: Route, token: str, foreign: Values, 
     return "" if headers[0] == headers[1] else f"headers {headers}"
 
 
-def test_another_customers_things_are_missing_things(
-    platform: Platform, mallory: Session, belongings: Belongings, capsys: pytest.CaptureFixture[str]
+def test_objects_of_another_customer_are_answered_as_missing(
+    platform: Platform, mallory: Session, objects: Objects, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, differences = 0, []
+    sent, differences = 0, []
     for route in owned_routes():
         if "CUSTOMER" not in route.method.callers:
             continue
-        foreign = belongings.values(route, of_store=False)
+        foreign = objects.values(route, of_store=False)
         variants = [(foreign, missing(route, foreign))]
         owner = route.method.owner_field
         if owner and len(route.variables) > 1:
-            # One's own account, with a part that is somebody else's.
+            # The own account with an object of the victim.
             mine = foreign | {owner: mallory.customer_id}
             variants.append((mine, missing(route, foreign) | {owner: mallory.customer_id}))
         for one, other in variants:
             if "favorites" in route.template and one.get(owner) == mallory.customer_id:
-                continue  # Everybody may like every dish.
-            asked += 1
-            if difference := told_apart(platform.http, route, mallory.token, one, other):
+                continue  # Any customer may mark any dish as a favourite.
+            sent += 1
+            if difference := find_difference(platform.http, route, mallory.token, one, other):
                 differences.append(f"{route}: {difference}")
     with capsys.disabled():
-        print(f"\n{asked} requests for another customer's things, {len(differences)} told from missing ones")
+        print(f"\n{sent} requests for objects of another customer, {len(differences)} differ from missing ones")
     assert not differences, "\n".join(differences)
 
 
-def test_another_stores_things_are_missing_things(
-    platform: Platform, belongings: Belongings, capsys: pytest.CaptureFixture[str]
+def test_objects_of_another_store_are_answered_as_missing(
+    platform: Platform, objects: Objects, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked, differences = 0, []
+    sent, differences = 0, []
     for route in owned_routes():
         for job in JOBS:
             if job.upper() not in route.method.callers:
                 continue
             outsider = platform.staff(job, ELSEWHERE)
-            foreign = belongings.values(route, of_store=True)
-            asked += 1
-            if difference := told_apart(platform.http, route, outsider.token, foreign, missing(route, foreign)):
+            foreign = objects.values(route, of_store=True)
+            sent += 1
+            if difference := find_difference(platform.http, route, outsider.token, foreign, missing(route, foreign)):
                 differences.append(f"{route} as {job}: {difference}")
     with capsys.disabled():
-        print(f"\n{asked} requests of staff for another store's things, {len(differences)} told from missing ones")
+        print(f"\n{sent} requests of staff for objects of another store, {len(differences)} differ from missing ones")
     assert not differences, "\n".join(differences)
 
 
-def test_a_staff_member_of_another_store_cannot_reach_ones_own_through_its_parts(
-    platform: Platform, belongings: Belongings
+def test_objects_of_another_store_are_missing_under_the_id_of_the_own_store(
+    platform: Platform, objects: Objects
 ) -> None:
     outsider = platform.staff("manager", ELSEWHERE)
     stores = platform.rest.list_all("/api/stores", "stores")
@@ -184,15 +184,15 @@ def test_a_staff_member_of_another_store_cannot_reach_ones_own_through_its_parts
     differences = []
     for route in owned_routes():
         if route.template.startswith("/api/stores/") and {"zone_id", "staff_id"} & set(route.variables):
-            foreign = belongings.values(route, of_store=True) | {"id": own}
+            foreign = objects.values(route, of_store=True) | {"id": own}
             absent = missing(route, foreign) | {"id": own}
-            if difference := told_apart(platform.http, route, outsider.token, foreign, absent):
+            if difference := find_difference(platform.http, route, outsider.token, foreign, absent):
                 differences.append(f"{route}: {difference}")
     assert not differences, "\n".join(differences)
 
 
 @pytest.mark.parametrize(
-    ("path", "field", "thing"),
+    ("path", "field", "kind"),
     [
         ("/api/payments/initiate", "orderId", "order_id"),
         ("/api/payments/verify", "paymentId", "payment_id"),
@@ -201,10 +201,10 @@ def test_a_staff_member_of_another_store_cannot_reach_ones_own_through_its_parts
         ("/api/reviews", "orderId", "order_id"),
     ],
 )
-def test_a_foreign_id_in_a_body_is_a_missing_one(
-    platform: Platform, mallory: Session, belongings: Belongings, path: str, field: str, thing: str
+def test_a_foreign_id_in_a_body_is_answered_as_missing(
+    platform: Platform, mallory: Session, objects: Objects, path: str, field: str, kind: str
 ) -> None:
-    product_id = belongings.store["product_id"]
+    product_id = objects.store["product_id"]
     body: Json = {
         "/api/payments/initiate": {},
         "/api/payments/verify": {"providerPaymentId": "pay_1", "providerOrderId": "order_1", "signature": "0" * 64},
@@ -213,7 +213,7 @@ def test_a_foreign_id_in_a_body_is_a_missing_one(
     headers = {"authorization": f"Bearer {mallory.token}"}
     answers = [
         platform.http.post(path, json=body | {field: value}, headers=headers | {"idempotency-key": str(uuid4())})
-        for value in (belongings.person[thing], str(uuid4()))
+        for value in (objects.person[kind], str(uuid4()))
     ]
     assert answers[0].status_code in {404, 409}, answers[0].text
     assert (answers[0].status_code, answers[0].content) == (answers[1].status_code, answers[1].content)

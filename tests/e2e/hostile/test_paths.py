@@ -1,4 +1,4 @@
-"""What is internal is nowhere outside, however the request is spelled and whatever it speaks."""
+"""Internal methods are not reachable from outside, with any spelling of the path and any protocol."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chassis.contract import service_methods
 from devstack.certificates import SERVICES
 from devstack.ports import LOOPBACK
 from tests.e2e.hostile.conftest import Victim
-from tests.e2e.hostile.forging import Forger
+from tests.e2e.hostile.forger import Forger
 from tests.e2e.hostile.routes import internal_methods, routes
 from tests.e2e.hostile.wire import Http2, exchange, in_turn, request_line
 from tests.e2e.platform import Platform
 
 GRPC = {"content-type": "application/grpc", "te": "trailers"}
-# Health and reflection are services too, and Envoy's own interface has paths.
+# gRPC services without a contract.
 PLUMBING = (
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
@@ -40,14 +40,14 @@ ADMINISTRATION = (
 
 @pytest.fixture(scope="module")
 def intruder(forger: Forger, victim: Victim) -> tuple[str, str]:
-    """An account id that exists nowhere else, and a token that says that it administers the platform."""
+    """A new account id, to search for in logs, and a token of it with the role ADMIN."""
     account = str(uuid4())
     claims = {"sub": account, "sid": str(uuid4()), "admin": True, "roles": ["CUSTOMER", "ADMIN", "MANAGER"]}
     return account, forger.signed(forger.claims(victim.session.token, **claims))
 
 
 def spellings(path: str) -> Iterator[str]:
-    """The same place, as routers have been talked into reading it."""
+    """Spellings of the path that other routers resolve to it."""
     service, method = path[1:].split("/")
     yield from (path, f"{path}/", f"/{path}", f"//{service}//{method}")
     yield from (f"/{service}/./{method}", f"/{service}/%2e/{method}")
@@ -58,52 +58,52 @@ def spellings(path: str) -> Iterator[str]:
 
 
 def all_paths() -> list[str]:
-    """Every rpc: what is internal, and what has a route but is not to be called by its method."""
+    """The gRPC path of every rpc: of internal ones, and of those that are reachable only by their route."""
     return [*internal_methods(), *(route.method.path for route in routes()), *PLUMBING]
 
 
-def test_there_is_something_to_hide() -> None:
+def test_there_are_internal_methods() -> None:
     assert len(list(internal_methods())) >= 15
     assert all(service_methods(path.split("/")[1])[path].callers == frozenset() for path in internal_methods())
 
 
-def test_no_spelling_of_a_method_is_a_place(
+def test_no_spelling_of_a_grpc_path_reaches_a_method(
     platform: Platform, intruder: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     account, token = intruder
     fields = (f"authorization: Bearer {token}", "content-type: application/json", "content-length: 2")
-    lies = ("x-envoy-original-path: /api/orders", "x-envoy-original-method: GET")
+    forged = ("x-envoy-original-path: /api/orders", "x-envoy-original-method: GET")
     places = [spelling for path in [*internal_methods(), *PLUMBING] for spelling in spellings(path)]
 
-    def ask(place: str) -> str:
-        request = request_line("POST", place, *fields, *lies, close=False) + b"{}"
+    def send(place: str) -> str:
+        request = request_line("POST", place, *fields, *forged, close=False) + b"{}"
         answer = in_turn(platform.edge_port, [request])[0]
         return "" if answer.status in {400, 404} else f"{place}: {answer.status} {answer.body[:200]!r}"
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        opened = [answer for answer in pool.map(ask, places) if answer]
+        reached = [answer for answer in pool.map(send, places) if answer]
     with capsys.disabled():
-        print(f"\n{len(places)} spellings of methods, {len(opened)} of them answered by anything but 400 or 404")
-    assert not opened, "\n".join(opened)
-    assert not heard(platform, account)
+        print(f"\n{len(places)} spellings of methods, {len(reached)} of them answered by anything but 400 or 404")
+    assert not reached, "\n".join(reached)
+    assert not services_that_logged(platform, account)
 
 
-def heard(platform: Platform, account: str) -> list[str]:
-    """Services whose logs know the account: something of its requests came through."""
+def services_that_logged(platform: Platform, account: str) -> list[str]:
+    """Services whose logs contain the account: a request reached them."""
     logs = {name: platform.processes.services[name].log for name in SERVICES}
     return [name for name, log in logs.items() if account in log.read_text(errors="replace")]
 
 
-def test_native_grpc_reaches_nothing(platform: Platform, intruder: tuple[str, str]) -> None:
+def test_native_grpc_reaches_no_method(platform: Platform, intruder: tuple[str, str]) -> None:
     account, token = intruder
     target = f"{LOOPBACK}:{platform.edge_port}"
     with grpc.insecure_channel(target) as channel:
         for path in all_paths():
             call = channel.unary_unary(path)
-            with pytest.raises(grpc.RpcError) as refused:
+            with pytest.raises(grpc.RpcError) as failed:
                 call(b"", timeout=10, metadata=(("authorization", f"Bearer {token}"), ("x-jwt-payload", "e30")))
-            assert refused.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
-    assert not heard(platform, account)
+            assert failed.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+    assert not services_that_logged(platform, account)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_native_grpc_reaches_nothing(platform: Platform, intruder: tuple[str, st
      "application/grpc-web+proto", "application/grpc-web-text", " application/grpc", "application/connect+proto",
      "application/proto", "application/x-protobuf", "application/json, application/grpc"],
 )  # fmt: skip
-def test_no_kind_of_rpc_is_spoken_here(platform: Platform, intruder: tuple[str, str], kind: str) -> None:
+def test_no_content_type_of_grpc_reaches_a_method(platform: Platform, intruder: tuple[str, str], kind: str) -> None:
     account, token = intruder
     path = "/jainshikanji.order.v1.OrderService/ListOrders"
     fields = [("content-type", kind), ("te", "trailers"), ("authorization", f"Bearer {token}")]
@@ -121,10 +121,10 @@ def test_no_kind_of_rpc_is_spoken_here(platform: Platform, intruder: tuple[str, 
             stream = client.request(verb, place, fields, b"\0\0\0\0\0" if verb == "POST" else None)
             answer = client.answer(stream)
             assert answer == b"" or b'"code":' in answer, answer
-    assert not heard(platform, account)
+    assert not services_that_logged(platform, account)
 
 
-def test_prior_knowledge_of_http_2_opens_no_other_door(platform: Platform, intruder: tuple[str, str]) -> None:
+def test_http2_with_prior_knowledge_reaches_no_internal_path(platform: Platform, intruder: tuple[str, str]) -> None:
     account, token = intruder
     for path in [*internal_methods(), *PLUMBING, *ADMINISTRATION]:
         with Http2(platform.edge_port) as client:
@@ -132,18 +132,18 @@ def test_prior_knowledge_of_http_2_opens_no_other_door(platform: Platform, intru
             streams = [client.request("POST", spelling, fields, b"{}") for spelling in (path, f"{path}/", f"/{path}")]
             for stream in streams:
                 assert b"ROUTE_NOT_FOUND" in client.answer(stream), path
-    assert not heard(platform, account)
+    assert not services_that_logged(platform, account)
 
 
 @pytest.mark.parametrize("path", ADMINISTRATION)
-def test_the_edge_s_own_administration_is_not_outside(platform: Platform, path: str) -> None:
+def test_the_admin_interface_of_envoy_is_not_reachable(platform: Platform, path: str) -> None:
     for verb in ("GET", "POST"):
         answer = platform.http.request(verb, path, json={} if verb == "POST" else None)
         assert answer.status_code == httpx.codes.NOT_FOUND
         assert answer.json()["details"][0]["reason"] == "ROUTE_NOT_FOUND"
 
 
-def test_an_upgrade_or_a_tunnel_is_not_opened(platform: Platform) -> None:
+def test_upgrades_and_tunnels_are_rejected(platform: Platform) -> None:
     for head in (
         request_line("GET", "/api/products", "upgrade: h2c", "http2-settings: AAMAAABkAAQCAAAAAAIAAAAA"),
         request_line("GET", "/api/products", "upgrade: websocket", "sec-websocket-version: 13"),
@@ -183,7 +183,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("what", AMBIGUOUS)
-def test_an_ambiguous_request_is_refused_and_nothing_behind_it_is_served(platform: Platform, what: str) -> None:
+def test_an_ambiguous_request_is_rejected_and_no_smuggled_request_is_served(platform: Platform, what: str) -> None:
     answer = exchange(platform.edge_port, AMBIGUOUS[what], 2)
     statuses = [line.split(b" ")[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
     assert len(statuses) <= 1, answer

@@ -1,4 +1,4 @@
-"""Bytes on a socket: HTTP/1.1 and HTTP/2 as no library would send them. Prior knowledge, no TLS, no courtesy."""
+"""HTTP/1.1 and HTTP/2 with prior knowledge as raw bytes on a socket, also invalid ones that no library sends."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Fields = Iterable[tuple[str | bytes, str | bytes]]
 
 
 def exchange(port: int, request: bytes, seconds: float = _SECONDS) -> bytes:
-    """Sends bytes and returns all that comes back until the edge closes or falls silent."""
+    """Sends bytes and returns all data until the edge closes the connection or the timeout."""
     with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
         connection.sendall(request)
         return read_all(connection)
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """All that comes until the end, a reset or the socket's timeout."""
+    """All data until the end, a reset or the timeout of the socket."""
     received = b""
     try:
         while piece := connection.recv(65536):
@@ -45,7 +45,7 @@ def request_line(method: str, path: str, *fields: str, close: bool = True) -> by
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer on a connection that stays open."""
+    """One response on a persistent connection."""
 
     status: int
     headers: dict[str, str]
@@ -74,7 +74,7 @@ def _answer(reader: BinaryIO) -> Answer:
 
 
 class Http2:
-    """One HTTP/2 connection. Header fields go out as they are given, each as a literal without Huffman coding."""
+    """One HTTP/2 connection. Header fields are sent unchanged, each as a literal without Huffman coding."""
 
     def __init__(self, port: int, seconds: float = _SECONDS) -> None:
         self.socket = socket.create_connection((LOOPBACK, port), timeout=seconds)
@@ -126,7 +126,7 @@ class Http2:
                 return body
         return body
 
-    def goes_away(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the edge ends the connection, read to its end."""
         while (received := self.read_frame()) is not None:
             if received[0] == GOAWAY:
@@ -134,7 +134,7 @@ class Http2:
         return True
 
     def read_frame(self) -> tuple[int, int, int, bytes] | None:
-        """Kind, flags, stream and payload of the next frame; None at the end. TimeoutError when none comes."""
+        """Kind, flags, stream and payload of the next frame; None at the end. Raises TimeoutError without one."""
         head = self._read(9)
         if head is None:
             return None
@@ -180,7 +180,7 @@ def _length(number: int) -> bytes:
     return bytes([*encoded, number])
 
 
-# The head of a request that is not finished yet: a stream's first fields.
+# The first header fields of an incomplete request.
 GET_HEADERS = b"".join(
     literal(name, value)
     for name, value in (

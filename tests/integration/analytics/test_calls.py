@@ -17,7 +17,7 @@ from jainshikanji.inventory.v1.events_pb2 import ProductOutOfStock
 
 from chassis.database import sql
 from chassis.ids import new_id
-from tests.harness import account, admin, customer, nobody, refusal, service, staff
+from tests.harness import account, admin, anonymous, customer, rpc_error, service, staff
 from tests.integration.analytics.conftest import PublishedOrder, World
 from tests.integration.analytics.test_ingestion import DOSA, IDLI, events_of, some_orders
 
@@ -107,7 +107,7 @@ def every_read(store_id: str) -> list[tuple[str, Any]]:
 async def test_other_callers_see_no_figures(world: World) -> None:
     store_id = await world.open_store()
     for caller, code in (
-        (nobody(), grpc.StatusCode.UNAUTHENTICATED),
+        (anonymous(), grpc.StatusCode.UNAUTHENTICATED),
         (customer(new_id()), grpc.StatusCode.PERMISSION_DENIED),
         (staff(new_id(), store_id, "chef"), grpc.StatusCode.PERMISSION_DENIED),
         (service("order"), grpc.StatusCode.PERMISSION_DENIED),
@@ -139,14 +139,14 @@ async def test_the_figures_of_an_unknown_store_are_not_found(world: World) -> No
 async def test_an_invalid_period_is_rejected(world: World, fields: dict[str, str], field: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await world.stub(admin()).GetSales(pb.GetSalesRequest(**fields))
-    assert list(refusal(refused.value).violations) == [field]
+    assert list(rpc_error(refused.value).violations) == [field]
 
 
 async def test_figures_by_hour_are_limited_to_a_month(world: World) -> None:
     request = pb.GetSalesRequest(from_date="2026-01-01", to_date="2026-03-01", interval=Interval.HOUR)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await world.stub(admin()).GetSales(request)
-    assert list(refusal(refused.value).violations) == ["interval"]
+    assert list(rpc_error(refused.value).violations) == ["interval"]
 
 
 async def test_products_are_paged_by_sales(world: World) -> None:
@@ -243,7 +243,7 @@ class ClientEventRow(NamedTuple):
 async def test_a_client_event_of_any_caller_is_accepted_and_changes_no_figure(world: World) -> None:
     before = await world.stub(admin()).GetDashboard(pb.GetDashboardRequest())
     person = new_id()
-    for caller in (nobody(), customer(person)):
+    for caller in (anonymous(), customer(person)):
         request = pb.RecordClientEventRequest(
             name=ClientEventName.PRODUCT_VIEWED, product_id=str(DOSA), properties={"source": "menu"}
         )
@@ -272,6 +272,6 @@ async def test_unknown_or_too_large_client_events_are_rejected(
     world: World, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await world.stub(nobody()).RecordClientEvent(pb.RecordClientEventRequest(**fields))
+        await world.stub(anonymous()).RecordClientEvent(pb.RecordClientEventRequest(**fields))
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert all(name.startswith(field) for name in refusal(refused.value).violations)
+    assert all(name.startswith(field) for name in rpc_error(refused.value).violations)

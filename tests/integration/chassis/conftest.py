@@ -1,4 +1,4 @@
-"""Servers that the chassis's tests have for themselves."""
+"""Servers for the tests of the chassis alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devstack.nats import Nats
 
 @pytest.fixture(scope="module")
 def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
-    """A server of its own: the services that other tests start would hear these events too, and could not read them."""
+    """A separate server: services of other tests would consume these events too, and cannot read them."""
     server = Nats(tmp_path_factory.mktemp("nats"))
     server.start()
     yield server

@@ -1,4 +1,4 @@
-"""What happens to every call before a servicer sees it, shown on a running service."""
+"""The interceptors of a running service: identity, access, validation and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chassis.events.dead_letters import DeadLetterServicer
 from chassis.process.service import Process
 from devstack.certificates import Authority
 from tests import harness
-from tests.harness import Identity, Platform, refusal
+from tests.harness import Identity, Platform, rpc_error
 
 OPERATOR = Identity("operator")
 
@@ -25,77 +25,73 @@ async def store(platform: Platform) -> Process:
     return await platform.start("store")
 
 
-def letters(platform: Platform, caller: Identity) -> Any:
+def dead_letters(platform: Platform, caller: Identity) -> Any:
     return platform.stub("store", DeadLetterServiceStub, caller)
 
 
-async def test_a_named_service_is_admitted(platform: Platform, store: Process) -> None:
-    answer = await letters(platform, OPERATOR).ListDeadLetters(pb.ListDeadLettersRequest())
+async def test_a_service_that_the_option_lists_is_allowed(platform: Platform, store: Process) -> None:
+    answer = await dead_letters(platform, OPERATOR).ListDeadLetters(pb.ListDeadLettersRequest())
     assert answer.next_page_token == ""
 
 
 @pytest.mark.parametrize(
-    "caller", [harness.service("order"), harness.nobody(), harness.customer(ids.new_id()), harness.admin()], ids=str
+    "caller", [harness.service("order"), harness.anonymous(), harness.customer(ids.new_id()), harness.admin()], ids=str
 )
-async def test_an_internal_method_is_closed_to_everybody_else(
+async def test_an_internal_method_rejects_every_other_caller(
     platform: Platform, store: Process, caller: Identity
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, caller).ListDeadLetters(pb.ListDeadLettersRequest())
-    assert refusal(failed.value).code is grpc.StatusCode.PERMISSION_DENIED
+        await dead_letters(platform, caller).ListDeadLetters(pb.ListDeadLettersRequest())
+    assert rpc_error(failed.value).code is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_a_service_cannot_speak_for_an_account(platform: Platform, store: Process) -> None:
+async def test_a_service_cannot_act_for_an_account(platform: Platform, store: Process) -> None:
     forged = Identity("order", harness.admin().metadata)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, forged).ListDeadLetters(pb.ListDeadLettersRequest())
-    assert refusal(failed.value).code is grpc.StatusCode.PERMISSION_DENIED
+        await dead_letters(platform, forged).ListDeadLetters(pb.ListDeadLettersRequest())
+    assert rpc_error(failed.value).code is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_a_certificate_of_another_authority_does_not_connect(
     platform: Platform, store: Process, tmp_path: Any
 ) -> None:
     Authority(tmp_path).issue("operator")
-    stranger = Platform.__new__(Platform)
-    stranger.certificates, stranger._channels = tmp_path, []
-    stub = stranger.stub_at(platform.ports["store"], "store", DeadLetterServiceStub, OPERATOR)
+    foreign = Platform.__new__(Platform)
+    foreign.certificates, foreign._channels = tmp_path, []
+    stub = foreign.stub_at(platform.ports["store"], "store", DeadLetterServiceStub, OPERATOR)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await stub.ListDeadLetters(pb.ListDeadLettersRequest(), timeout=3)
     assert failed.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-    await stranger._channels[0].close(None)
+    await foreign._channels[0].close(None)
 
 
-async def test_a_broken_rule_is_answered_with_the_field_as_the_client_wrote_it(
-    platform: Platform, store: Process
-) -> None:
+async def test_a_violation_has_the_json_name_of_the_field(platform: Platform, store: Process) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, OPERATOR).GetDeadLetter(pb.GetDeadLetterRequest(event_id="x"))
-    refused = refusal(failed.value)
-    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert refused.reason == "INVALID_ARGUMENT"
-    assert refused.violations == {"eventId": "must be a valid UUID"}
+        await dead_letters(platform, OPERATOR).GetDeadLetter(pb.GetDeadLetterRequest(event_id="x"))
+    error = rpc_error(failed.value)
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.reason == "INVALID_ARGUMENT"
+    assert error.violations == {"eventId": "must be a valid UUID"}
 
 
 @pytest.mark.parametrize("raw", [b"\x12\x02\xff\xfe", b"\xff\xff\xff", b"\x12\x05ab"])
-async def test_bytes_that_are_no_message_are_bad_input_and_not_a_fault(
-    platform: Platform, store: Process, raw: bytes
-) -> None:
-    stub = letters(platform, OPERATOR)
+async def test_a_malformed_message_is_an_invalid_argument(platform: Platform, store: Process, raw: bytes) -> None:
+    stub = dead_letters(platform, OPERATOR)
     channel = platform._channels[-1]
     call = channel.unary_unary(f"/{DEAD_LETTERS}/ListDeadLetters")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call(raw)
-    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert rpc_error(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
     assert (await stub.ListDeadLetters(pb.ListDeadLettersRequest())) is not None
 
 
-async def test_nul_is_refused_by_the_name_of_its_field(platform: Platform, store: Process) -> None:
+async def test_nul_in_a_text_is_rejected_with_its_field(platform: Platform, store: Process) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, OPERATOR).ListDeadLetters(pb.ListDeadLettersRequest(page_token="a\0b"))
-    assert refusal(failed.value).violations == {"pageToken": "must not contain NUL"}
+        await dead_letters(platform, OPERATOR).ListDeadLetters(pb.ListDeadLettersRequest(page_token="a\0b"))
+    assert rpc_error(failed.value).violations == {"pageToken": "must not contain NUL"}
 
 
-async def test_a_fault_tells_the_client_nothing_but_the_request_id(
+async def test_an_internal_error_contains_only_the_request_id(
     platform: Platform, store: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(self: Any, event_id: str) -> None:
@@ -104,17 +100,17 @@ async def test_a_fault_tells_the_client_nothing_but_the_request_id(
     monkeypatch.setattr(DeadLetterServicer, "_find", fail)
     caller = OPERATOR.sending(x_request_id="req-1")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, caller).GetDeadLetter(pb.GetDeadLetterRequest(event_id=str(ids.new_id())))
-    refused = refusal(failed.value)
-    assert refused.code is grpc.StatusCode.INTERNAL
-    assert refused.message == "internal error"
-    assert refused.metadata == {"request_id": "req-1"}
+        await dead_letters(platform, caller).GetDeadLetter(pb.GetDeadLetterRequest(event_id=str(ids.new_id())))
+    error = rpc_error(failed.value)
+    assert error.code is grpc.StatusCode.INTERNAL
+    assert error.message == "internal error"
+    assert error.metadata == {"request_id": "req-1"}
 
 
-async def test_a_missing_thing_is_not_found(platform: Platform, store: Process) -> None:
+async def test_a_missing_dead_letter_is_not_found(platform: Platform, store: Process) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await letters(platform, OPERATOR).GetDeadLetter(pb.GetDeadLetterRequest(event_id=str(ids.new_id())))
-    assert refusal(failed.value).reason == "NOT_FOUND"
+        await dead_letters(platform, OPERATOR).GetDeadLetter(pb.GetDeadLetterRequest(event_id=str(ids.new_id())))
+    assert rpc_error(failed.value).reason == "NOT_FOUND"
 
 
 async def test_the_plaintext_port_serves_health_and_nothing_else(store: Process) -> None:
@@ -127,7 +123,7 @@ async def test_the_plaintext_port_serves_health_and_nothing_else(store: Process)
     assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_the_mesh_port_speaks_no_plaintext(platform: Platform, store: Process) -> None:
+async def test_the_mesh_port_accepts_no_plaintext(platform: Platform, store: Process) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{platform.ports['store']}") as channel:
         with pytest.raises(grpc.aio.AioRpcError):
             await DeadLetterServiceStub(channel).ListDeadLetters(pb.ListDeadLettersRequest(), timeout=3)

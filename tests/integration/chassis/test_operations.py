@@ -1,4 +1,4 @@
-"""What operations rely on: schemas that are ahead, streams declared from outside, events of a newer version."""
+"""Rolling upgrades: newer schemas, streams and consumers that are declared before a service starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def database(servers: Platform) -> str:
     return servers.postgres.url("review", "ahead_db")
 
 
-def test_a_schema_that_a_later_build_made_is_left_alone(database: str) -> None:
+def test_a_schema_of_a_later_build_is_not_changed(database: str) -> None:
     migrations.migrate("review", database)
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -30,12 +30,12 @@ def test_a_schema_that_a_later_build_made_is_left_alone(database: str) -> None:
     assert row == ("9999",)
 
 
-def test_a_migrator_waits_no_longer_than_it_is_told() -> None:
+def test_waiting_for_the_database_has_a_timeout() -> None:
     with pytest.raises(psycopg.OperationalError):
-        migrations.wait_until_reachable("postgresql://nobody@127.0.0.1:1/nothing", 0.0)
+        migrations.wait_until_reachable("postgresql://unknown@127.0.0.1:1/nothing", 0.0)
 
 
-def test_what_needs_a_schema_waits_for_it(database: str) -> None:
+def test_waiting_for_the_schema_ends_when_it_is_migrated(database: str) -> None:
     with pytest.raises(migrations.SchemaBehind, match="missing"):
         migrations.wait_until_migrated("review", database, 0.0)
     migrations.migrate("review", database)
@@ -53,7 +53,7 @@ async def _client(servers: Platform) -> Client:
 TYPES = ["jainshikanji.declared.v1.Boiled", "jainshikanji.declared.v1.Served"]
 
 
-async def test_declaring_streams_and_consumers_repeats_without_change_and_follows_the_tables(servers: Platform) -> None:
+async def test_declaring_streams_and_consumers_is_idempotent_and_updates_their_subjects(servers: Platform) -> None:
     settings = StreamSettings(nats_url=servers.nats.url)
     kitchen, waiter = Declaration("declared", []), Declaration("waiter", TYPES[:1])
     for _ in range(2):
@@ -67,7 +67,7 @@ async def test_declaring_streams_and_consumers_repeats_without_change_and_follow
     await client.close()
 
 
-async def test_a_service_uses_the_consumer_that_was_declared_and_widens_it_only_when_it_must(servers: Platform) -> None:
+async def test_an_older_replica_does_not_remove_subjects_of_a_declared_consumer(servers: Platform) -> None:
     settings = StreamSettings(nats_url=servers.nats.url)
     await declare([Declaration("declared", []), Declaration("cook", TYPES)], settings)
     bus = Bus("cook", servers.nats.url, listen_url="")
@@ -76,7 +76,7 @@ async def test_a_service_uses_the_consumer_that_was_declared_and_widens_it_only_
     async def receive(_: object) -> None:
         """Nothing is published here."""
 
-    # An older replica knows fewer types; it must not take the others from the newer ones.
+    # An older replica has fewer event types; the newer replicas still need the others.
     await bus.consume("declared", TYPES[:1], receive)
     client = await _client(servers)
     js = client.jetstream()

@@ -1,4 +1,4 @@
-"""Bounds of a login: what hangs without a deadline ends by itself, and nothing is lost by it."""
+"""Timeouts of a database login: statements without a deadline are cancelled, and events are delivered again."""
 
 from __future__ import annotations
 
@@ -21,75 +21,77 @@ from chassis.rpc.call import Call
 from chassis.rpc.interceptors.errors import to_domain_error
 from devstack.nats import Nats
 from tests.harness import Platform
-from tests.integration.chassis.sides import Side, cancel, eventually, publish
+from tests.integration.chassis.participants import Participant, cancel, eventually, publish
 
 SETTING = "SELECT current_setting(%s)"
-WAITS_LONG = """
+LONG_LOCK_WAIT = """
     SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
     WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
       AND waitstart < clock_timestamp() - interval '500 ms'
 """
 SLEEP = sql("SELECT pg_sleep(%(seconds)s)")
-COUNT_LETTERS = sql("SELECT count(*) FROM dead_letters")
-SEE = sql("UPDATE seen SET times = times + 1")
+COUNT_DEAD_LETTERS = sql("SELECT count(*) FROM dead_letters", value=int)
+COUNT_EVENT = sql("UPDATE seen SET times = times + 1")
 CALL = cast("Call", SimpleNamespace(method=SimpleNamespace(name="Wait"), request_id=""))
 
 
 @pytest.fixture
 def login(servers: Platform) -> Iterator[str]:
     """A login and a database of that name, without timeouts."""
-    name = f"bounded_{ids.new_id().hex}"
+    name = f"timeouts_{ids.new_id().hex}"
     servers.postgres.create_database(name, owner=name)
     yield name
     servers.postgres.drop_database(name)
 
 
-def bind(url: str, *, statement: str = "300ms", idle: str = "60s") -> None:
+def set_timeouts(url: str, *, statement: str = "300ms", idle: str = "60s") -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        for bound in timeouts.login_statements(statement, idle):
-            connection.execute(bound.encode())
+        for command in timeouts.login_statements(statement, idle):
+            connection.execute(command.encode())
 
 
 @pytest_asyncio.fixture
 async def db(servers: Platform, login: str) -> AsyncIterator[Database]:
-    """A service's database whose login has a short bound."""
+    """A database whose login has short timeouts."""
     url = servers.postgres.url(login, login)
-    bind(url, idle="300ms")
+    set_timeouts(url, idle="300ms")
     database = Database(url, size=2, application=login, outbox=Outbox())
     await database.open()
     yield database
     await database.close()
 
 
-async def test_a_statement_that_hangs_without_a_deadline_is_cut_and_its_connection_serves_on(db: Database) -> None:
+async def test_a_statement_without_a_deadline_is_cancelled_and_its_connection_stays_usable(db: Database) -> None:
     async with asyncio.timeout(5):
-        with pytest.raises(psycopg.errors.QueryCanceled) as cut:
+        with pytest.raises(psycopg.errors.QueryCanceled) as cancelled:
             await db.run(SLEEP, seconds=60)
-        assert await db.value(sql("SELECT 1")) == 1
-    assert to_domain_error(cut.value, CALL).code is grpc.StatusCode.UNAVAILABLE
+        assert await db.one(sql("SELECT 1", value=int)) == 1
+    assert to_domain_error(cancelled.value, CALL).code is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_transaction_that_does_nothing_is_ended_and_worth_a_retry(db: Database) -> None:
+async def test_an_idle_transaction_is_ended_with_a_retryable_error(db: Database) -> None:
     with pytest.raises(UNAVAILABLE_ERRORS) as ended:
         async with db.transaction() as tx:
-            await tx.value(sql("SELECT 1"))
+            await tx.one(sql("SELECT 1", value=int))
             await asyncio.sleep(1)
-            await tx.value(sql("SELECT 1"))
+            await tx.one(sql("SELECT 1", value=int))
     assert to_domain_error(cast("Exception", ended.value), CALL).code is grpc.StatusCode.UNAVAILABLE
-    assert await db.value(sql("SELECT 1")) == 1
+    assert await db.one(sql("SELECT 1", value=int)) == 1
 
 
-async def test_upkeep_may_take_longer_and_the_bound_is_back_after_it(db: Database) -> None:
+async def test_maintenance_has_longer_timeouts_than_other_transactions(db: Database) -> None:
     async with db.maintenance() as tx:
         await tx.run(SLEEP, seconds=0.6)
-        assert await tx.value(sql("SHOW lock_timeout")) == timeouts.LOCK
+        assert await tx.one(sql("SHOW lock_timeout", value=str)) == timeouts.LOCK
     with pytest.raises(TIMEOUT_ERRORS):
         await db.run(SLEEP, seconds=60)
 
 
-async def test_migrating_bounds_the_login_and_is_not_bound_itself(servers: Platform, login: str) -> None:
+async def test_a_migration_sets_the_timeouts_of_the_login_and_is_exempt_from_them(
+    servers: Platform, login: str
+) -> None:
     url = servers.postgres.url(login, login)
-    bind(url, statement="100ms", idle="100ms")
+    set_timeouts(url, statement="100ms", idle="100ms")
     with psycopg.connect(url) as other:
         other.execute("SET statement_timeout = 0")
         other.execute("SET idle_in_transaction_session_timeout = 0")
@@ -105,43 +107,43 @@ async def test_migrating_bounds_the_login_and_is_not_bound_itself(servers: Platf
 
 
 async def _migrates_after(other: psycopg.Connection[Any], url: str) -> None:
-    """A migrator waits for the other one, longer than its login's bound, and then succeeds."""
+    """A migration waits for the lock of another one, longer than the timeouts of its login, and succeeds."""
     migrating = asyncio.create_task(asyncio.to_thread(migrations.migrate, "review", url))
 
-    async def waits_long() -> bool:
+    async def has_waited_long() -> bool:
         assert not migrating.done(), migrating.exception()
-        return other.execute(WAITS_LONG).fetchone() is not None
+        return other.execute(LONG_LOCK_WAIT).fetchone() is not None
 
-    await eventually(waits_long)
+    await eventually(has_waited_long)
     other.execute("SELECT pg_advisory_unlock_all()")
     other.commit()
     await migrating
 
 
-async def test_a_batch_that_is_cut_comes_again_until_it_is_handled(
+async def test_a_batch_that_times_out_is_delivered_until_it_is_handled(
     servers: Platform, nats: Nats, login: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "BACKOFF_SECONDS", (0.01,))
-    # With the second delivery an event that fails by itself would be given up.
+    # A failing event would become a dead letter after the second delivery; a timeout does not count as a failure.
     monkeypatch.setattr(consumer, "DELIVERIES", 2)
     url = servers.postgres.url(login, login)
-    bind(url, statement="100ms")
+    set_timeouts(url, statement="100ms")
     publisher_database = f"chassis_{ids.new_id().hex}"
     servers.postgres.create_database(publisher_database, "review")
-    publisher = Side("review", servers.postgres.url("review", publisher_database), nats.url)
-    hearer = Side(login, url, nats.url)
-    for side in (publisher, hearer):
-        await side.open()
-    await hearer.db.run(sql("CREATE TABLE seen (times INTEGER NOT NULL)"))
-    await hearer.db.run(sql("INSERT INTO seen VALUES (0)"))
-    cuts: list[str] = []
+    publisher = Participant("review", servers.postgres.url("review", publisher_database), nats.url)
+    receiver = Participant(login, url, nats.url)
+    for participant in (publisher, receiver):
+        await participant.open()
+    await receiver.db.run(sql("CREATE TABLE seen (times INTEGER NOT NULL)"))
+    await receiver.db.run(sql("INSERT INTO seen VALUES (0)"))
+    timed_out: list[str] = []
     handled: list[str] = []
 
-    async def see(app: Any, tx: Any, event: ReviewPosted, meta: Any) -> None:
+    async def record(app: Any, tx: Any, event: ReviewPosted, meta: Any) -> None:
         try:
-            await tx.run(SEE)
+            await tx.run(COUNT_EVENT)
         except TIMEOUT_ERRORS:
-            cuts.append(event.review_id)
+            timed_out.append(event.review_id)
             raise
         tx.after_commit(lambda: handled.append(event.review_id))
 
@@ -150,22 +152,22 @@ async def test_a_batch_that_is_cut_comes_again_until_it_is_handled(
         await blocker.execute("LOCK TABLE seen")
         tasks = [
             asyncio.create_task(publisher.relay().run()),
-            asyncio.create_task(hearer.consumer({ReviewPosted: see}).run()),
+            asyncio.create_task(receiver.consumer({ReviewPosted: record}).run()),
         ]
         await publish(publisher, *wanted)
-        await eventually(lambda: _all_cut(cuts, wanted, times=4))
+        await eventually(lambda: _all_timed_out(timed_out, wanted, times=4))
         await blocker.rollback()
     await eventually(lambda: _all_handled(handled, wanted))
-    assert await hearer.db.value(sql("SELECT times FROM seen")) == len(wanted)
-    assert await hearer.db.value(COUNT_LETTERS) == 0
+    assert await receiver.db.one(sql("SELECT times FROM seen", value=int)) == len(wanted)
+    assert await receiver.db.one(COUNT_DEAD_LETTERS) == 0
     await cancel(tasks)
-    for side in (publisher, hearer):
-        await side.close()
+    for participant in (publisher, receiver):
+        await participant.close()
     servers.postgres.drop_database(publisher_database)
 
 
-async def _all_cut(cuts: list[str], wanted: list[str], times: int) -> bool:
-    return all(cuts.count(one) >= times for one in wanted)
+async def _all_timed_out(timed_out: list[str], wanted: list[str], times: int) -> bool:
+    return all(timed_out.count(one) >= times for one in wanted)
 
 
 async def _all_handled(handled: list[str], wanted: list[str]) -> bool:

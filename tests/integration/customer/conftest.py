@@ -24,7 +24,7 @@ from services.customer.app import CustomerApp
 from services.customer.model.codes import generate_code
 from services.customer.usecases import codes
 from tests import harness
-from tests.harness import Identity, Platform, Refused, refusal
+from tests.harness import Identity, Platform, RpcFailure, rpc_error
 
 PASSWORD = "Nimbu-Pani-1947"
 OTHER_PASSWORD = "Jaljeera & mint 7"
@@ -46,7 +46,7 @@ class Person:
 
     def identity(self, tokens: Tokens | None = None) -> Identity:
         """The identity at the edge, from the person's address, with or without a token."""
-        caller = harness.nobody()
+        caller = harness.anonymous()
         if tokens is not None:
             caller = Identity("edge", ((HEADER, tokens.access_token.split(".")[1]),))
         return caller.sending(x_forwarded_for=self.address)
@@ -149,11 +149,11 @@ def claims(token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
-async def refused(call: Any) -> Refused:
+async def refused(call: Any) -> RpcFailure:
     """The error of the call."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 def session_of(tokens: Tokens) -> UUID:

@@ -22,7 +22,7 @@ from tests.integration.customer.conftest import People
 
 
 async def published(people: People) -> set[str]:
-    answer = await people.auth(harness.nobody()).GetJwks(auth.GetJwksRequest())
+    answer = await people.auth(harness.anonymous()).GetJwks(auth.GetJwksRequest())
     return {key["kid"] for key in json.loads(answer.data)["keys"]}
 
 
@@ -98,13 +98,13 @@ async def test_the_private_key_is_encrypted_and_never_published(people: People) 
     await ring(people).get_signer()
     row = (await people.query("SELECT private_key, public_key FROM signing_keys LIMIT 1"))[0]
     assert bytes(row.public_key) not in bytes(row.private_key)
-    answer = await people.auth(harness.nobody()).GetJwks(auth.GetJwksRequest())
+    answer = await people.auth(harness.anonymous()).GetJwks(auth.GetJwksRequest())
     for key in json.loads(answer.data)["keys"]:
         assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
 
 
 async def test_the_key_set_may_be_cached_and_tokens_may_not(people: People) -> None:
-    call = people.platform.stub("customer", AuthServiceStub, harness.nobody()).GetJwks(auth.GetJwksRequest())
+    call = people.platform.stub("customer", AuthServiceStub, harness.anonymous()).GetJwks(auth.GetJwksRequest())
     await call
     assert ("cache-control", "public, max-age=300") in list(await call.initial_metadata())
     asha = await people.register()

@@ -354,6 +354,6 @@ async def test_only_permitted_services_read_contacts(people: People) -> None:
     assert [(one.customer_id, one.name, one.email, one.locale) for one in answer.contacts] == [
         (asha.id, "Asha", asha.email, "hi")
     ]
-    for caller in (harness.service("review"), harness.nobody(), harness.admin()):
+    for caller in (harness.service("review"), harness.anonymous(), harness.admin()):
         found = await refused(people.customer(caller).BatchGetContacts(request))
         assert found.code is grpc.StatusCode.PERMISSION_DENIED

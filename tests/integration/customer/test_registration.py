@@ -168,7 +168,7 @@ async def test_a_forged_client_address_does_not_evade_the_limit(people: People) 
     reasons = []
     for number in range(12):
         # The edge appends the address that it saw; earlier entries are sent by the client.
-        stub = people.auth(harness.nobody().sending(x_forwarded_for=f"203.0.113.{number}, {asha.address}"))
+        stub = people.auth(harness.anonymous().sending(x_forwarded_for=f"203.0.113.{number}, {asha.address}"))
         request = auth.LoginRequest(email=people.new().email, password="wrong password")
         reasons.append((await refused(stub.Login(request))).reason)
     counted = await people.query(

@@ -178,7 +178,7 @@ async def test_a_taken_phone_does_not_stop_an_invitation(people: People) -> None
 
 async def test_only_the_store_service_invites(people: People) -> None:
     request = invitation(people.new(), str(uuid4()))
-    for caller in (harness.service("order"), harness.admin(), harness.nobody()):
+    for caller in (harness.service("order"), harness.admin(), harness.anonymous()):
         assert (await refused(people.auth(caller).InviteStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
 
 

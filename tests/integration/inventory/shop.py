@@ -20,7 +20,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
-from tests.harness import Identity, Platform, Refused, admin, nobody, refusal, service, staff
+from tests.harness import Identity, Platform, RpcFailure, admin, anonymous, rpc_error, service, staff
 
 
 class MismatchRow(NamedTuple):
@@ -69,11 +69,11 @@ def rupees(amount: int) -> Money:
     return Money(currency_code="INR", minor_units=amount * 100)
 
 
-async def refused(call: Any) -> Refused:
+async def refused(call: Any) -> RpcFailure:
     """The error of the call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
-    return refusal(caught.value)
+    return rpc_error(caught.value)
 
 
 class Shop:
@@ -111,7 +111,7 @@ class Shop:
 
     @property
     def for_guests(self) -> Any:
-        return self._stub(ProductServiceStub, nobody())
+        return self._stub(ProductServiceStub, anonymous())
 
     async def create_category(self, name: str = "Shikanji", parent: str = "") -> str:
         """The slug of a new category."""

@@ -42,7 +42,7 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewUpdated
 from chassis import ids
 from chassis.clock import now
 from services.inventory.model import menu
-from tests.harness import customer, nobody, staff
+from tests.harness import anonymous, customer, staff
 from tests.integration.inventory.shop import Shop, refused, rupees
 
 
@@ -100,7 +100,7 @@ async def test_a_product_is_read_as_it_was_created(shop: Shop) -> None:
 async def test_only_managers_and_admins_see_the_cost_price(shop: Shop) -> None:
     product = await shop.create_product(cost_price=rupees(20))
     chef = staff(ids.new_id(), shop.store_id, "chef")
-    for caller in (shop.admin, shop.manager, nobody(), customer(ids.new_id()), chef, shop.manager):
+    for caller in (shop.admin, shop.manager, anonymous(), customer(ids.new_id()), chef, shop.manager):
         shown = await shop.products(caller).GetProduct(GetProductRequest(id=product.id))
         assert shown.HasField("cost_price") == (caller in (shop.admin, shop.manager))
 
@@ -114,9 +114,9 @@ async def test_responses_state_whether_they_may_be_cached(shop: Shop) -> None:
         await call
         return metadata
 
-    guest, manager = await headers(nobody()), await headers(shop.manager)
+    guest, manager = await headers(anonymous()), await headers(shop.manager)
     assert guest["cache-control"].startswith("public, max-age=")
-    assert guest["etag"] == (await headers(nobody()))["etag"]
+    assert guest["etag"] == (await headers(anonymous()))["etag"]
     assert manager["cache-control"] == "private, no-store"
     assert "etag" not in manager
 
@@ -244,7 +244,7 @@ async def test_other_replicas_drop_a_changed_product(shop: Shop) -> None:
     product = await shop.create_product()
     other = await shop.platform.launch("inventory")
     try:
-        there = shop.platform.stub_at(other.mesh_port, "inventory", ProductServiceStub, nobody())
+        there = shop.platform.stub_at(other.mesh_port, "inventory", ProductServiceStub, anonymous())
         request = GetProductRequest(id=product.id)
         assert (await there.GetProduct(request)).name == product.name
         await shop.products().UpdateProduct(UpdateProductRequest(id=product.id, name="New name"))

@@ -11,7 +11,7 @@ from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
 from chassis import ids
 from chassis.errors import RemoteError
-from tests.harness import refusal, service
+from tests.harness import rpc_error, service
 from tests.integration.inventory.shop import Shop, refused
 
 OK = "OK"
@@ -22,7 +22,7 @@ async def outcome(call: object) -> str:
     try:
         await call  # type: ignore[misc]
     except grpc.aio.AioRpcError as error:
-        return refusal(error).reason
+        return rpc_error(error).reason
     return OK
 
 

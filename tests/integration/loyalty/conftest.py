@@ -25,7 +25,7 @@ from chassis.ids import new_id
 from chassis.process.service import Process
 from services.loyalty.app import LoyaltyApp
 from services.loyalty.model.campaigns import new_code
-from tests.harness import Platform, admin, customer, nobody, service
+from tests.harness import Platform, admin, anonymous, customer, service
 
 
 class EventRow(NamedTuple):
@@ -112,7 +112,7 @@ class Loyalty:
         self.app: LoyaltyApp = self.process.app  # type: ignore[assignment]
         self.admin = self.stub(admin())
         self.order = self.stub(service("order"))
-        self.anonymous = self.stub(nobody())
+        self.anonymous = self.stub(anonymous())
 
     def stub(self, identity: Any) -> Any:
         """A client as that caller. The generated stub's own type is the blocking one."""

@@ -12,7 +12,7 @@ from jainshikanji.loyalty.v1.campaign_pb2 import CampaignType, CustomerSegment, 
 
 from chassis.ids import new_id
 from services.loyalty.model.campaigns import new_code
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.loyalty.conftest import (
     Loyalty,
     cancelled,
@@ -27,7 +27,7 @@ from tests.integration.loyalty.conftest import (
 async def refused(call: object, reason: str, cause: str = "") -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call  # type: ignore[misc]
-    found = refusal(error.value)
+    found = rpc_error(error.value)
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, reason)
     assert found.metadata.get("cause", "") == cause
 
@@ -39,7 +39,7 @@ async def reserve_many(loyalty: Loyalty, wishes: list[tuple[UUID, str, int]]) ->
         try:
             await loyalty.reserve(customer_id, code, points)
         except grpc.aio.AioRpcError as error:
-            return refusal(error).reason
+            return rpc_error(error).reason
         return "ok"
 
     return await asyncio.gather(*(one(*wish) for wish in wishes))

@@ -15,7 +15,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 
 from chassis.ids import new_id
 from services.loyalty.model.campaigns import new_code
-from tests.harness import customer, refusal, staff
+from tests.harness import customer, rpc_error, staff
 from tests.integration.loyalty.conftest import Loyalty, delivered, rupees, timestamp
 
 
@@ -115,7 +115,7 @@ async def test_an_invalid_campaign_is_rejected_with_its_field(
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.create_campaign(**fields)
-    found = refusal(error.value)
+    found = rpc_error(error.value)
     assert found.code == grpc.StatusCode.INVALID_ARGUMENT
     assert field in found.violations
 
@@ -125,7 +125,7 @@ async def test_two_campaigns_cannot_have_one_code(loyalty: Loyalty) -> None:
     outcomes = await asyncio.gather(
         *(loyalty.create_campaign(code=code.lower() if odd else code) for odd in (0, 1, 0)), return_exceptions=True
     )
-    refused = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    refused = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert [(found.code, found.reason) for found in refused] == [(grpc.StatusCode.ALREADY_EXISTS, "CODE_TAKEN")] * 2
 
 
@@ -168,7 +168,7 @@ async def test_an_update_changes_the_present_or_the_named_fields(loyalty: Loyalt
             await loyalty.admin.UpdateCampaign(
                 api.UpdateCampaignRequest(id=campaign.id, update_mask=FieldMask(paths=paths))
             )
-        assert "updateMask" in refusal(error.value).violations
+        assert "updateMask" in rpc_error(error.value).violations
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.admin.UpdateCampaign(api.UpdateCampaignRequest(id=str(new_id()), name="None"))
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
@@ -180,7 +180,7 @@ async def test_a_usage_limit_cannot_be_set_below_the_usage(loyalty: Loyalty) -> 
         await loyalty.reserve(new_id(), campaign.code)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.admin.UpdateCampaign(api.UpdateCampaignRequest(id=campaign.id, usage_limit=2))
-    found = refusal(error.value)
+    found = rpc_error(error.value)
     assert (found.reason, found.metadata) == ("USAGE_LIMIT_BELOW_USAGE", {"current_usage": "3"})
     assert (
         await loyalty.admin.UpdateCampaign(api.UpdateCampaignRequest(id=campaign.id, usage_limit=3))
@@ -211,7 +211,7 @@ async def test_an_unusable_coupon_gives_the_error_of_an_unknown_one(loyalty: Loy
     for code in (over.code, for_new.code, new_code("X", 10)):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await loyalty.as_customer(customer_id).GetCoupon(api.GetCouponRequest(code=code))
-        answers.append(refusal(error.value))
+        answers.append(rpc_error(error.value))
     assert answers[0] == answers[1] == answers[2]
     assert answers[0].code == grpc.StatusCode.NOT_FOUND
 
@@ -235,7 +235,7 @@ async def test_guesses_of_codes_are_limited_also_when_they_are_concurrent(loyalt
     assert outcomes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) == 30
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await stub.GetCoupon(api.GetCouponRequest(code=campaign.code))
-    assert refusal(error.value).reason == "TOO_MANY_GUESSES"
+    assert rpc_error(error.value).reason == "TOO_MANY_GUESSES"
     for attempt in (loyalty.quote, loyalty.reserve):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await attempt(customer_id, campaign.code)

@@ -20,7 +20,7 @@ from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 from chassis.database import sql
 from chassis.ids import new_id
 from services.loyalty.usecases.accounts import expire_points, update_tiers
-from tests.harness import admin, customer, refusal
+from tests.harness import admin, customer, rpc_error
 from tests.integration.loyalty.conftest import (
     Loyalty,
     cancelled,
@@ -216,7 +216,7 @@ async def test_expired_points_cannot_be_spent_before_the_expiry_job_runs(loyalty
     await loyalty.app.db.run(AGE_LOTS, id=customer_id, by=timedelta(days=366))
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.reserve(customer_id, "", 1)
-    assert refusal(error.value).reason == "INSUFFICIENT_POINTS"
+    assert rpc_error(error.value).reason == "INSUFFICIENT_POINTS"
 
 
 async def test_reserved_points_do_not_expire_and_returned_points_are_valid_for_a_week(loyalty: Loyalty) -> None:
@@ -280,7 +280,7 @@ async def test_a_customer_sees_only_the_own_account(loyalty: Loyalty) -> None:
     for customer_id in (other, new_id()):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stub.GetLoyaltyAccount(api.GetLoyaltyAccountRequest(customer_id=str(customer_id)))
-        answers.append(refusal(error.value))
+        answers.append(rpc_error(error.value))
     assert answers[0] == answers[1]
     assert answers[0].code == grpc.StatusCode.NOT_FOUND
     assert (await loyalty.admin.GetLoyaltyAccount(request)).customer_id == str(other)
@@ -423,7 +423,7 @@ async def test_a_referral_pays_both_once_the_order_is_delivered(loyalty: Loyalty
         assert (await loyalty.quote(newcomer, code.lower())).coupon_discount == rupees(50)
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await loyalty.quote(referrer, code)
-        assert refusal(error.value).reason == "COUPON_INVALID"
+        assert rpc_error(error.value).reason == "COUPON_INVALID"
         order_id = await refer(loyalty, referrer, newcomer)
         assert (await loyalty.get_account(referrer)).balance == 0
         await loyalty.consume(delivered(order_id, newcomer, 500, discount=50))
@@ -432,7 +432,7 @@ async def test_a_referral_pays_both_once_the_order_is_delivered(loyalty: Loyalty
         assert (event.order_id, event.order_points) == ("", 0)
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await loyalty.reserve(newcomer, code)
-        assert refusal(error.value).metadata["cause"] == "NOT_FOR_CUSTOMER"
+        assert rpc_error(error.value).metadata["cause"] == "NOT_FOR_CUSTOMER"
         await loyalty.consume(refunded(order_id, newcomer, 200, 472.5))
         assert (await loyalty.get_account(referrer)).balance == 200
         await loyalty.consume(refunded(order_id, newcomer, 472.5, 472.5))

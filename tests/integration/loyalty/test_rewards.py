@@ -16,7 +16,7 @@ from jainshikanji.loyalty.v1.tier_pb2 import LoyaltyTier
 
 from chassis.database import sql
 from chassis.ids import new_id
-from tests.harness import customer, refusal
+from tests.harness import customer, rpc_error
 from tests.integration.loyalty.conftest import Loyalty, cancelled, confirmed, delivered, rupees
 
 
@@ -59,7 +59,7 @@ async def test_a_reward_is_redeemed_once_and_restored_when_its_order_is_cancelle
     assert (granted.coupon_discount, granted.campaign_id, granted.coupon_code) == (rupees(50), "", redemption.code)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.reserve(customer_id, redemption.code, 0, second)
-    assert refusal(error.value).reason == "COUPON_EXHAUSTED"
+    assert rpc_error(error.value).reason == "COUPON_EXHAUSTED"
     (shown,) = await bought(loyalty, customer_id)
     assert (shown.status, shown.order_id) == (RedemptionStatus.HELD, str(first))
     await loyalty.consume(confirmed(first, customer_id))
@@ -76,7 +76,7 @@ async def test_the_code_of_a_reward_works_only_for_its_owner(loyalty: Loyalty) -
     redemption = await redeem(loyalty, customer_id, (await reward(loyalty)).id)
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.reserve(other, redemption.code)
-    assert refusal(error.value).metadata["cause"] == "NOT_USABLE"
+    assert rpc_error(error.value).metadata["cause"] == "NOT_USABLE"
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.as_customer(other).GetCoupon(api.GetCouponRequest(code=redemption.code))
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
@@ -100,7 +100,7 @@ async def test_concurrent_requests_with_one_key_buy_once(loyalty: Loyalty) -> No
     other_reward = (await reward(loyalty)).id
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await redeem(loyalty, customer_id, other_reward, "one")
-    assert refusal(error.value).reason == "KEY_REUSED"
+    assert rpc_error(error.value).reason == "KEY_REUSED"
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.as_customer(customer_id).RedeemReward(api.RedeemRewardRequest(reward_id=reward_id))
     assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -117,7 +117,7 @@ async def test_concurrent_purchases_never_overdraw_a_balance_or_the_stock(loyalt
     rare = (await reward(loyalty, stock=3)).id
     customers = [await loyalty.register_customer(points=100) for _ in range(10)]
     outcomes = await asyncio.gather(*(redeem(loyalty, one, rare) for one in customers), return_exceptions=True)
-    reasons = [refusal(outcome).reason for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    reasons = [rpc_error(outcome).reason for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert reasons == ["REWARD_SOLD_OUT"] * 7
     balances = sorted([(await loyalty.get_account(one)).balance for one in customers])
     assert balances == [0] * 3 + [100] * 7
@@ -145,7 +145,7 @@ async def test_a_reward_of_a_higher_tier_requires_that_tier(loyalty: Loyalty) ->
     reward_id = (await reward(loyalty, min_tier=LoyaltyTier.SILVER)).id
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await redeem(loyalty, customer_id, reward_id)
-    assert (refusal(error.value).reason, refusal(error.value).metadata) == ("TIER_TOO_LOW", {"min_tier": "SILVER"})
+    assert (rpc_error(error.value).reason, rpc_error(error.value).metadata) == ("TIER_TOO_LOW", {"min_tier": "SILVER"})
     await loyalty.consume(delivered(new_id(), customer_id, 6000))
     await redeem(loyalty, customer_id, reward_id)
 
@@ -161,7 +161,7 @@ async def test_an_inactive_reward_is_not_found_and_an_expired_code_is_not_usable
     await loyalty.app.db.run(sql("UPDATE redemptions SET expires_at = now() WHERE id = %(id)s"), id=UUID(redemption.id))
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await loyalty.quote(customer_id, redemption.code)
-    assert refusal(error.value).metadata["cause"] == "NOT_USABLE"
+    assert rpc_error(error.value).metadata["cause"] == "NOT_USABLE"
     assert (await bought(loyalty, customer_id))[0].status == RedemptionStatus.EXPIRED
 
 
@@ -227,4 +227,4 @@ async def test_an_invalid_reward_is_rejected_with_its_field(
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await reward(loyalty, **fields)
-    assert field in refusal(error.value).violations
+    assert field in rpc_error(error.value).violations

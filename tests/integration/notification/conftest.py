@@ -26,7 +26,7 @@ from chassis.ids import new_id
 from chassis.process.service import Process
 from devstack.ports import free_port
 from services.notification.app import NotificationApp
-from tests.harness import Identity, Platform, customer, nobody
+from tests.harness import Identity, Platform, anonymous, customer
 
 # Long enough for a busy machine.
 TIMEOUT_SECONDS = 40.0
@@ -117,7 +117,7 @@ class World:
 
     async def register(self, **fields: str) -> Account:
         """A new account of the real customer service."""
-        auth = self.platform.stub("customer", AuthServiceStub, nobody())
+        auth = self.platform.stub("customer", AuthServiceStub, anonymous())
         email = fields.pop("email", f"guest-{new_id().hex[-12:]}@example.org")
         request = RegisterRequest(email=email, password="a long enough secret 7", first_name="Asha", **fields)
         registered = await auth.Register(request)

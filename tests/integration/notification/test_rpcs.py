@@ -16,7 +16,7 @@ from jainshikanji.notification.v1.notification_pb2 import Category, Channel, Dis
 from chassis import clock
 from chassis.database import sql
 from chassis.ids import new_id
-from tests.harness import admin, customer, nobody, refusal, service
+from tests.harness import admin, anonymous, customer, rpc_error, service
 from tests.integration.notification.conftest import World, until
 
 MARKETING, ACCOUNT = Category.MARKETING, Category.ACCOUNT
@@ -72,7 +72,7 @@ async def test_only_administrators_send_announcements_and_only_to_existing_accou
     account = await world.register()
     for caller, code in (
         (customer(account.id), grpc.StatusCode.PERMISSION_DENIED),
-        (nobody(), grpc.StatusCode.UNAUTHENTICATED),
+        (anonymous(), grpc.StatusCode.UNAUTHENTICATED),
         (service("order"), grpc.StatusCode.PERMISSION_DENIED),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as error:
@@ -129,8 +129,8 @@ async def test_invalid_quiet_hours_are_rejected(world: World, start: str, end: s
     request.quiet_hours.start, request.quiet_hours.end, request.quiet_hours.time_zone = start, end, zone
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await world.stub(admin()).UpdatePreferences(request)
-    assert refusal(error.value).code == grpc.StatusCode.INVALID_ARGUMENT
-    assert list(refusal(error.value).violations) == [field]
+    assert rpc_error(error.value).code == grpc.StatusCode.INVALID_ARGUMENT
+    assert list(rpc_error(error.value).violations) == [field]
 
 
 async def test_a_points_notification_is_deferred_to_the_end_of_quiet_hours(world: World) -> None:
@@ -219,8 +219,8 @@ async def test_an_expired_code_is_rejected_and_only_the_customer_service_sends_c
     request.expires_at.FromDatetime(clock.now() - timedelta(minutes=1))
     with pytest.raises(grpc.aio.AioRpcError) as expired:
         await world.stub(service("customer")).SendCode(request)
-    assert refusal(expired.value).violations == {"expiresAt": "is in the past"}
-    for caller in (service("order"), admin(), nobody()):
+    assert rpc_error(expired.value).violations == {"expiresAt": "is in the past"}
+    for caller in (service("order"), admin(), anonymous()):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await world.stub(caller).SendCode(request)
         assert error.value.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
@@ -254,7 +254,7 @@ async def test_an_override_that_cannot_be_rendered_is_rejected(world: World) -> 
         await administrator.UpdateTemplate(
             pb.UpdateTemplateRequest(**name, subject="Hi", text="{{ ''.__class__.__mro__ }}", html="<p>x</p>")
         )
-    assert (refusal(error.value).reason, list(refusal(error.value).violations)) == (
+    assert (rpc_error(error.value).reason, list(rpc_error(error.value).violations)) == (
         "TEMPLATE_NOT_RENDERED",
         ["text"],
     )
@@ -264,7 +264,7 @@ async def test_an_override_that_cannot_be_rendered_is_rejected(world: World) -> 
                 name="no_such_name", channel=Channel.EMAIL, language="en", subject="x", text="x", html="x"
             )
         )
-    assert refusal(unknown.value).reason == "UNKNOWN_TEMPLATE"
+    assert rpc_error(unknown.value).reason == "UNKNOWN_TEMPLATE"
 
 
 async def test_the_data_of_an_erased_account_is_deleted(world: World) -> None:

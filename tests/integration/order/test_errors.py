@@ -19,15 +19,15 @@ from services.order import wire
 from services.order.model.pricing import NO_BENEFITS
 from services.order.usecases import recovery
 from services.order.usecases.offers import get_offer
-from tests.harness import Refused, refusal
+from tests.harness import RpcFailure, rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.fake_services import CouponInvalid, OutOfStock, StoreClosed, be_unavailable, hang, raising
 
 
-async def place_and_fail(world: World, guest: Guest, key: str | None = None, **changes: object) -> Refused:
+async def place_and_fail(world: World, guest: Guest, key: str | None = None, **changes: object) -> RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.place(guest, key, **changes)
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def check_nothing_is_left(world: World, guest: Guest) -> None:
@@ -168,7 +168,7 @@ async def test_a_quote_for_missing_stock_is_rejected(world: World, guest: Guest)
     del cart["payment_method"]
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(guest.identity).QuoteOrder(api.QuoteOrderRequest(**cart))
-    assert refusal(failed.value).reason == "OUT_OF_STOCK"
+    assert rpc_error(failed.value).reason == "OUT_OF_STOCK"
 
 
 async def test_a_scheduled_time_in_the_past_is_rejected(world: World, guest: Guest) -> None:

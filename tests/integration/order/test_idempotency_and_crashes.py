@@ -14,7 +14,7 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 
 from chassis.ids import new_id
 from services.order.usecases import recovery
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.fake_services import hang
 
@@ -61,7 +61,7 @@ async def test_a_key_with_another_body_is_rejected(world: World, guest: Guest) -
     await world.place(guest, key)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.place(guest, key, special_instructions="no ice")
-    assert refusal(failed.value).reason == "KEY_REUSED"
+    assert rpc_error(failed.value).reason == "KEY_REUSED"
 
 
 async def test_two_customers_may_use_the_same_key(world: World, guest: Guest) -> None:

@@ -16,7 +16,7 @@ from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from chassis.database import sql
 from chassis.ids import new_id
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.fake_services import OutOfStock, be_unavailable, raising
 
@@ -189,7 +189,7 @@ async def test_an_error_in_a_batch_fails_only_its_own_order(world: World, guest:
     world.fakes.before["ReserveStock"] = fail_every_third
     outcomes = await asyncio.gather(*(world.place(guest) for _ in range(30)), return_exceptions=True)
     failed = [outcome for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
-    assert {refusal(error).reason for error in failed} == {"OUT_OF_STOCK"}
+    assert {rpc_error(error).reason for error in failed} == {"OUT_OF_STOCK"}
     assert len(failed) == 10
     assert len(await world.orders_of(guest)) == 20
     assert await world.sagas_of(guest) == []
@@ -238,7 +238,7 @@ async def test_invalid_input_is_rejected_without_side_effects(
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.place(guest, **changes)
-    error = refusal(failed.value)
+    error = rpc_error(failed.value)
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert field in error.violations
     assert world.fakes.calls == []
@@ -248,4 +248,4 @@ async def test_invalid_input_is_rejected_without_side_effects(
 async def test_an_order_requires_an_idempotency_key(world: World, guest: Guest) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(guest.identity).CreateOrder(api.CreateOrderRequest(**world.cart()))
-    assert "Idempotency-Key" in refusal(failed.value).violations
+    assert "Idempotency-Key" in rpc_error(failed.value).violations

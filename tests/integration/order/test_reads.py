@@ -16,7 +16,7 @@ from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 from chassis.clock import now
 from chassis.database import sql
 from chassis.ids import new_id
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.test_transitions import assign_courier, hire_staff
 
@@ -58,7 +58,7 @@ async def test_a_page_token_of_another_list_is_rejected(world: World, guest: Gue
     ):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await world.stub(identity).ListOrders(request)
-        assert "pageToken" in refusal(failed.value).violations
+        assert "pageToken" in rpc_error(failed.value).violations
 
 
 async def test_each_caller_sees_only_visible_orders(world: World, guest: Guest) -> None:

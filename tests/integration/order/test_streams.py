@@ -17,7 +17,7 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentMethod
 from jainshikanji.type.v1.fulfilment_type_pb2 import FulfilmentType
 
 from services.order.wire.requests import version_from_header
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.test_transitions import assign_courier
 
@@ -149,7 +149,7 @@ async def test_an_order_of_another_customer_cannot_be_watched(world: World, gues
     order = await world.place(guest)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await anext(stream(world.stub(Guest().identity), order.id))
-    assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+    assert rpc_error(failed.value).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_ended_streams_are_removed(world: World, guest: Guest) -> None:

@@ -21,17 +21,17 @@ from chassis.database import sql
 from chassis.ids import new_id
 from services.order.errors import PaymentMismatch
 from services.order.usecases import partitions, recovery
-from tests.harness import Refused, refusal
+from tests.harness import RpcFailure, rpc_error
 from tests.integration.order.conftest import Guest, World
 from tests.integration.order.fake_services import be_unavailable, money
 
 EXPIRE = sql("UPDATE orders SET payment_expires_at = now() - interval '1 second' WHERE id = %(id)s::uuid")
 
 
-async def error_of(call: Any) -> Refused:
+async def error_of(call: Any) -> RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def hire_staff(world: World, job: Any) -> Any:

@@ -27,7 +27,7 @@ from services.payment.commands import StartPayment
 from services.payment.errors import OrderHasPayment
 from services.payment.rows import NewPayment, PaymentRow
 from services.payment.usecases import payments
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.payment.world import Sale, World
 
 
@@ -173,7 +173,7 @@ async def test_an_error_reaches_only_its_caller(world: World) -> None:
         world.as_order().StartPayment(other), *(sale.start() for sale in free), return_exceptions=True
     )
     assert isinstance(rejected, grpc.aio.AioRpcError)
-    assert refusal(rejected).reason == "ORDER_HAS_PAYMENT"
+    assert rpc_error(rejected).reason == "ORDER_HAS_PAYMENT"
     assert [payment.id for payment in started] == [sale.payment_id for sale in free]
 
 

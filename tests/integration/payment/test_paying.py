@@ -17,7 +17,7 @@ from chassis.clock import now
 from chassis.database import sql
 from services.payment.usecases.reconciliation import check_due_payments
 from tests import harness
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.payment.world import Sale, World
 
 DUE_NOW = sql("UPDATE payments SET check_at = now() WHERE id = %(id)s::uuid")
@@ -66,7 +66,7 @@ async def test_a_payment_with_other_details_is_rejected(world: World, changed: s
     other = Money(currency_code="INR", minor_units=1) if changed == "amount" else str(ids.new_id())
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.as_order().StartPayment(sale.request(**{changed: other}))
-    assert refusal(failed.value).reason == "ORDER_HAS_PAYMENT"
+    assert rpc_error(failed.value).reason == "ORDER_HAS_PAYMENT"
 
 
 async def test_the_webhook_of_a_capture_completes_the_payment(world: World) -> None:
@@ -117,7 +117,7 @@ async def test_a_key_can_be_reused_when_the_payment_was_not_started_yet(world: W
     sale, key = world.sale(), str(ids.new_id())
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale, key)
-    assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+    assert rpc_error(failed.value).code is grpc.StatusCode.NOT_FOUND
     await sale.start()
     assert (await initiate(sale, key)).id == sale.payment_id
 
@@ -128,7 +128,7 @@ async def test_the_customer_may_choose_another_payment_method_but_not_cash(world
     assert (await initiate(sale, method=PaymentMethod.CARD)).method == PaymentMethod.CARD
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale, method=PaymentMethod.COD)
-    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert rpc_error(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_initiating_creates_the_gateway_order_that_is_missing(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_initiating_creates_the_gateway_order_that_is_missing(world: World
     assert now() - started < timedelta(seconds=2.5)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale, key := str(ids.new_id()))
-    assert refusal(failed.value).reason == "GATEWAY_SILENT"
+    assert rpc_error(failed.value).reason == "GATEWAY_SILENT"
     await world.gateway.faults(delay_ms=0)
     payment = await initiate(sale, key)
     assert payment.provider_order_id.startswith("order_")
@@ -158,8 +158,8 @@ async def test_a_completed_or_expired_payment_cannot_be_initiated(world: World) 
     await sale.paid()
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale)
-    assert refusal(failed.value).reason == "PAYMENT_CLOSED"
-    assert refusal(failed.value).metadata == {"status": "COMPLETED"}
+    assert rpc_error(failed.value).reason == "PAYMENT_CLOSED"
+    assert rpc_error(failed.value).metadata == {"status": "COMPLETED"}
 
     late = world.sale()
     past = late.request()
@@ -167,7 +167,7 @@ async def test_a_completed_or_expired_payment_cannot_be_initiated(world: World) 
     await world.as_order().StartPayment(past)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(late)
-    assert refusal(failed.value).reason == "PAYMENT_EXPIRED"
+    assert rpc_error(failed.value).reason == "PAYMENT_EXPIRED"
 
 
 async def test_the_payment_of_another_customer_is_not_found(world: World) -> None:
@@ -186,7 +186,7 @@ async def test_the_payment_of_another_customer_is_not_found(world: World) -> Non
     ):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await call()  # type: ignore[no-untyped-call]
-        bodies.add((refusal(failed.value).code, refusal(failed.value).message))
+        bodies.add((rpc_error(failed.value).code, rpc_error(failed.value).message))
     assert bodies == {(grpc.StatusCode.NOT_FOUND, "not found")}
 
 
@@ -225,7 +225,7 @@ async def test_a_forged_checkout_changes_nothing(world: World, field: str, value
     response = await world.gateway.pay((await sale.start()).provider_order_id)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await sale.customer.VerifyPayment(verify_request(sale, response, **{field: value}))
-    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert rpc_error(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
     assert (await sale.now()).status == PaymentStatus.PENDING
 
 
@@ -280,10 +280,10 @@ async def test_reconciliation_fails_when_the_gateway_is_unavailable_or_the_payme
     await world.gateway.faults(broken=True)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.as_order().ReconcileOrderPayment(pb.ReconcileOrderPaymentRequest(order_id=sale.order_id))
-    assert refusal(failed.value).reason == "GATEWAY_SILENT"
+    assert rpc_error(failed.value).reason == "GATEWAY_SILENT"
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.as_order().ReconcileOrderPayment(pb.ReconcileOrderPaymentRequest(order_id=str(ids.new_id())))
-    assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+    assert rpc_error(failed.value).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_an_authorised_payment_is_captured_by_a_check(world: World) -> None:
@@ -299,7 +299,7 @@ async def test_a_cod_payment_is_completed_by_the_delivery(world: World) -> None:
     assert not payment.HasField("expires_at")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await initiate(sale)
-    assert refusal(failed.value).reason == "NOT_PAID_ONLINE"
+    assert rpc_error(failed.value).reason == "NOT_PAID_ONLINE"
     await sale.delivered()
     paid = await sale.reaches(PaymentStatus.COMPLETED)
     assert paid.captured_amount.minor_units == 24900
@@ -335,7 +335,7 @@ async def test_a_saved_card_shows_four_digits_and_can_be_deleted(world: World) -
     ):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await call
-        assert refusal(failed.value).code is grpc.StatusCode.NOT_FOUND
+        assert rpc_error(failed.value).code is grpc.StatusCode.NOT_FOUND
     await sale.customer.DeleteSavedPaymentMethod(pb.DeleteSavedPaymentMethodRequest(id=saved.id))
     assert not (await sale.customer.ListSavedPaymentMethods(listing)).payment_methods
 

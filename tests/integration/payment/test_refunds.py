@@ -24,7 +24,7 @@ from services.payment import queries
 from services.payment.usecases.orders import check_due_orders
 from services.payment.usecases.refund_execution import execute_due_refunds
 from tests import harness
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.payment.world import Sale, World, eventually
 
 RAW_REFUND = sql(
@@ -46,7 +46,7 @@ ORDER_CHECK_AT = sql("SELECT order_check_at FROM payments WHERE id = %(id)s::uui
 async def error_of(call: Any) -> Any:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def refunds_at_gateway(sale: Sale) -> list[int]:

@@ -14,7 +14,7 @@ from jainshikanji.payment.v1.payment_pb2 import PaymentStatus, RefundStatus
 
 from chassis import ids
 from chassis.database import sql
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.payment.world import World, capture_message
 
 
@@ -53,7 +53,7 @@ async def test_a_forged_webhook_is_rejected_and_not_stored(world: World, signatu
     headers = {} if signature is None else {"x_razorpay_signature": signature}
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.webhook(json.dumps(capture_message(sale, transaction())).encode(), **headers)
-    error = refusal(failed.value)
+    error = rpc_error(failed.value)
     assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_SIGNATURE")
     assert await world.db.one(COUNT_EVENTS) == before
     assert (await sale.now()).status == PaymentStatus.PENDING
@@ -64,7 +64,7 @@ async def test_a_signed_malformed_body_is_a_bad_request(world: World, body: byte
     before = await world.db.one(COUNT_EVENTS)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.webhook(body, x_razorpay_signature=world.gateway.sign(body))
-    assert refusal(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert rpc_error(failed.value).code is grpc.StatusCode.INVALID_ARGUMENT
     assert await world.db.one(COUNT_EVENTS) == before
 
 

@@ -18,7 +18,7 @@ from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
 from tests import harness
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.review.conftest import Order
 
 
@@ -35,10 +35,10 @@ COUNT_DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE customer_id = 
 SORT = pb.ListProductReviewsRequest.Sort
 
 
-async def refused(call: Any) -> harness.Refused:
+async def refused(call: Any) -> harness.RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def events(process: Process, review_id: str) -> list[Message]:
@@ -48,7 +48,7 @@ async def events(process: Process, review_id: str) -> list[Message]:
 
 @pytest.fixture
 def public(as_caller: Any) -> Any:
-    return as_caller(harness.nobody())
+    return as_caller(harness.anonymous())
 
 
 @pytest.fixture
@@ -90,7 +90,11 @@ async def test_other_callers_see_the_review_without_its_author(
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product, comment="Good"))
     wanted = pb.GetReviewRequest(id=mine.id)
-    for caller in (harness.nobody(), harness.customer(ids.new_id()), harness.staff(ids.new_id(), ids.new_id(), "chef")):
+    for caller in (
+        harness.anonymous(),
+        harness.customer(ids.new_id()),
+        harness.staff(ids.new_id(), ids.new_id(), "chef"),
+    ):
         seen = await as_caller(caller).GetReview(wanted)
         assert (seen.comment, seen.customer_id, seen.order_id) == ("Good", "", "")
     for caller in (harness.customer(order.customer), harness.staff(ids.new_id(), order.store, "chef"), harness.admin()):
@@ -119,7 +123,7 @@ async def test_concurrent_reviews_of_one_item_create_one(deliver: Any, writer: A
         *(writer(order).CreateReview(review(order, product, 3)) for _ in range(5)), return_exceptions=True
     )
     posted = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-    losers = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    losers = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert len(posted) == 1
     assert {(loser.code, loser.reason) for loser in losers} == {(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_REVIEWED")}
     assert {loser.metadata["review_id"] for loser in losers} == {posted[0].id}

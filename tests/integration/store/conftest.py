@@ -42,7 +42,7 @@ def admin(as_caller: Callable[[Identity], Any]) -> Any:
 
 @pytest.fixture
 def public(as_caller: Callable[[Identity], Any]) -> Any:
-    return as_caller(harness.nobody())
+    return as_caller(harness.anonymous())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from chassis.database import sql
 from chassis.process.service import Process
 from services.store import queries
 from tests import harness
-from tests.harness import refusal
+from tests.harness import rpc_error
 from tests.integration.store.conftest import MakeStore, address, always_open, rupees
 
 KOLKATA = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -44,10 +44,10 @@ def stamp(moment: dt.datetime) -> Timestamp:
     return message
 
 
-async def refused(call: Any) -> harness.Refused:
+async def refused(call: Any) -> harness.RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ async def test_a_postal_code_is_in_one_active_zone_also_with_concurrent_requests
     outcomes = await asyncio.gather(
         *(admin.CreateDeliveryZone(zone(store.id, "400001")) for _ in range(4)), return_exceptions=True
     )
-    losers = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    losers = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert [loser.reason for loser in losers] == ["POSTAL_CODE_TAKEN"] * 3
     assert losers[0].metadata == {"postal_codes": "400001"}
     await admin.CreateDeliveryZone(zone(other.id, "400001"))
@@ -307,7 +307,7 @@ async def test_a_scheduled_order_starts_at_the_opening_before_it(admin: Any, ord
 async def test_only_order_may_request_a_fulfilment_quote(as_caller: Any, make_store: MakeStore) -> None:
     store = await make_store()
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
-    for caller in (harness.nobody(), harness.admin(), harness.service("payment")):
+    for caller in (harness.anonymous(), harness.admin(), harness.service("payment")):
         assert (await refused(as_caller(caller).QuoteFulfilment(asked))).code is grpc.StatusCode.PERMISSION_DENIED
 
 

@@ -32,7 +32,7 @@ from chassis.process.service import Process
 from chassis.security import tls
 from services.store.usecases.staff import end_employments, send_pending_invitations
 from tests import harness
-from tests.harness import Platform, refusal
+from tests.harness import Platform, rpc_error
 from tests.integration.store.conftest import MakeStore, new_store
 
 
@@ -139,10 +139,10 @@ async def events(replica: Process, staff_id: str) -> list[Message]:
     return [kinds[row.type].FromString(row.payload) for row in await replica.app.db.all(LIST_EVENTS, key=staff_id)]
 
 
-async def refused(call: Any) -> harness.Refused:
+async def refused(call: Any) -> harness.RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def test_a_member_is_invited_and_granted_the_job(
@@ -214,7 +214,7 @@ async def test_one_email_is_one_present_member_also_with_concurrent_requests(
         return_exceptions=True,
     )
     assert sum(isinstance(outcome, StaffMember) for outcome in outcomes) == 1
-    losers = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    losers = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert {(loser.code, loser.reason) for loser in losers} == {(grpc.StatusCode.ALREADY_EXISTS, "ALREADY_STAFF")}
 
 
@@ -386,7 +386,7 @@ async def test_other_callers_may_not_manage_the_staff_of_a_store(
     assert (await refused(chef.ListStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
     guest = as_caller(harness.customer(ids.new_id()))
     assert (await refused(guest.AddStaffMember(person(store)))).code is grpc.StatusCode.PERMISSION_DENIED
-    assert (await refused(as_caller(harness.nobody()).ListStaff(request))).code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await refused(as_caller(harness.anonymous()).ListStaff(request))).code is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_member_of_another_store_is_not_found(manager: Any, make_store: MakeStore, store: Store) -> None:

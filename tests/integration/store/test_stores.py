@@ -15,7 +15,7 @@ from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
 from tests import harness
-from tests.harness import Platform, refusal
+from tests.harness import Platform, rpc_error
 from tests.integration.store.conftest import MakeStore, address, new_store, rupees
 
 
@@ -28,10 +28,10 @@ class EventRow(NamedTuple):
 LIST_EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
 
 
-async def refused(call: Any) -> harness.Refused:
+async def refused(call: Any) -> harness.RpcFailure:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
-    return refusal(failed.value)
+    return rpc_error(failed.value)
 
 
 async def test_a_new_store_is_public(admin: Any, public: Any) -> None:
@@ -128,7 +128,7 @@ async def test_a_stale_etag_is_rejected_and_one_of_two_concurrent_writers_succee
         admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, name=f"Writer {n}", etag=store.etag)) for n in range(4)
     ]
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
-    losers = [refusal(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    losers = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
     assert len(losers) == 3
     assert {(loser.code, loser.reason) for loser in losers} == {(grpc.StatusCode.ABORTED, "STALE_ETAG")}
 
@@ -201,7 +201,7 @@ async def test_another_replica_drops_its_cached_store_after_a_change(
     store = await make_store(open_always=False)
     replica = await platform.launch("store")
     try:
-        there = platform.stub_at(replica.mesh_port, "store", StoreServiceStub, harness.nobody())
+        there = platform.stub_at(replica.mesh_port, "store", StoreServiceStub, harness.anonymous())
         assert (await there.GetStore(pb.GetStoreRequest(id=store.id))).name == store.name
         await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, name="Renamed"))
         async with asyncio.timeout(5):

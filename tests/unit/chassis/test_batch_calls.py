@@ -1,4 +1,4 @@
-"""What becomes of requests that went together when their call does not."""
+"""Batch calls: results of single requests, and failures of a whole batch."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from chassis.rpc.batch_calls import BatchedCall
 
 
 class SoldOut(Conflict):
-    """Nothing is left."""
+    """A domain error."""
 
 
 class Peer:
-    """Doubles numbers; its batches end as they are told to."""
+    """Doubles numbers; its batch calls end with the given status."""
 
-    def __init__(self, batches_end: grpc.StatusCode = grpc.StatusCode.OK) -> None:
-        self._end = batches_end
-        self.alone: list[int] = []
-        self.together: list[list[int]] = []
+    def __init__(self, batch_status: grpc.StatusCode = grpc.StatusCode.OK) -> None:
+        self._batch_status = batch_status
+        self.singles: list[int] = []
+        self.batches: list[list[int]] = []
 
     def stub(self, service: str, stub: object) -> Peer:
         return self
 
     async def Double(self, request: int, **_: float | None) -> int:
-        self.alone.append(request)
+        self.singles.append(request)
         return 2 * request
 
     async def BatchDouble(self, batch: Any, **_: float | None) -> Any:
-        self.together.append(batch.requests)
-        if self._end is not grpc.StatusCode.OK:
-            raise Unavailable from AioRpcError(self._end, Metadata(), Metadata())
+        self.batches.append(batch.requests)
+        if self._batch_status is not grpc.StatusCode.OK:
+            raise Unavailable from AioRpcError(self._batch_status, Metadata(), Metadata())
         return SimpleNamespace(results=[_result(request) for request in batch.requests])
 
     def call(self) -> BatchedCall[Any, Any]:
@@ -50,36 +50,36 @@ def _result(request: int) -> SimpleNamespace:
     return SimpleNamespace(HasField=lambda _: request in errors, response=2 * request, error=errors.get(request))
 
 
-async def test_one_alone_makes_the_single_call() -> None:
+async def test_one_request_is_a_single_call() -> None:
     peer = Peer()
     assert await peer.call()(4) == 8
-    assert (peer.alone, peer.together) == ([4], [])
+    assert (peer.singles, peer.batches) == ([4], [])
 
 
 async def test_each_request_gets_its_own_response_or_error() -> None:
     peer = Peer()
     call = peer.call()
-    first, sold_out, fault, last = await asyncio.gather(*map(call, (1, 13, 14, 2)), return_exceptions=True)
+    first, sold_out, internal, last = await asyncio.gather(*map(call, (1, 13, 14, 2)), return_exceptions=True)
     assert (first, last) == (2, 4)
     assert isinstance(sold_out, RemoteError)
     assert sold_out.reason == "SOLD_OUT"
-    assert isinstance(fault, Unavailable)
-    assert (peer.alone, peer.together) == ([], [[1, 13, 14, 2]])
+    assert isinstance(internal, Unavailable)
+    assert (peer.singles, peer.batches) == ([], [[1, 13, 14, 2]])
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
-async def test_a_peer_that_is_silent_is_not_asked_again_for_each(code: grpc.StatusCode) -> None:
-    peer = Peer(batches_end=code)
+async def test_an_unreachable_service_is_not_called_for_each_request(code: grpc.StatusCode) -> None:
+    peer = Peer(batch_status=code)
     outcomes = await asyncio.gather(*map(peer.call(), (1, 2, 3)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
-    assert peer.alone == []
+    assert peer.singles == []
 
 
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL]
 )
-async def test_a_peer_older_than_its_batches_or_a_batch_at_fault_is_asked_one_by_one(code: grpc.StatusCode) -> None:
-    peer = Peer(batches_end=code)
+async def test_requests_of_a_failed_or_unimplemented_batch_are_sent_one_by_one(code: grpc.StatusCode) -> None:
+    peer = Peer(batch_status=code)
     call = peer.call()
     assert await asyncio.gather(*map(call, (1, 2, 3))) == [2, 4, 6]
-    assert sorted(peer.alone) == [1, 2, 3]
+    assert sorted(peer.singles) == [1, 2, 3]

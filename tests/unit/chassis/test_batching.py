@@ -1,4 +1,4 @@
-"""Natural batching: alone at once, together under load."""
+"""Batching: a single item is flushed immediately, concurrent items in one batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chassis.batching import Batcher
 
 
 class Flushes:
-    """Doubles numbers and remembers how they came."""
+    """Doubles numbers and records the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -28,23 +28,23 @@ class Flushes:
         return [item * 2 for item in items]
 
 
-async def test_one_alone_is_flushed_at_once() -> None:
+async def test_a_single_item_is_flushed_immediately() -> None:
     flush = Flushes()
     assert await Batcher(flush, 10).do(4) == 8
     assert flush.batches == [[4]]
 
 
-async def test_what_the_loop_finds_in_one_turn_goes_together() -> None:
+async def test_items_of_one_turn_of_the_event_loop_are_one_batch() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)
     assert await asyncio.gather(*(batcher.do(number) for number in (1, 2, 3))) == [2, 4, 6]
     assert flush.batches == [[1, 2, 3]]
 
 
-async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
+async def test_items_that_arrive_during_a_flush_are_the_next_batch() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 3)
-    first = await under_way(flush, batcher, 0)
+    first = await start_flush(flush, batcher, 0)
     others = [asyncio.create_task(batcher.do(number)) for number in range(1, 6)]
     await asyncio.sleep(0)
     flush.gate.set()
@@ -52,7 +52,7 @@ async def test_what_arrives_during_a_flush_goes_in_the_next() -> None:
     assert flush.batches == [[0], [1, 2, 3], [4, 5]]
 
 
-async def test_with_a_linger_one_alone_waits_for_company() -> None:
+async def test_with_a_batch_delay_a_single_item_waits_for_others() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10, delay=0.05)
     first = asyncio.create_task(batcher.do(1))
@@ -61,7 +61,7 @@ async def test_with_a_linger_one_alone_waits_for_company() -> None:
     assert flush.batches == [[1, 2]]
 
 
-async def test_an_item_that_fails_fails_alone() -> None:
+async def test_a_failing_item_does_not_fail_the_others() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)
     others = [asyncio.create_task(batcher.do(number)) for number in (12, 13, 14)]
@@ -72,7 +72,7 @@ async def test_an_item_that_fails_fails_alone() -> None:
     assert flush.batches == [[12, 13, 14], [12], [13], [14]]
 
 
-async def test_an_exception_among_the_results_is_raised_to_its_own_item() -> None:
+async def test_an_exception_among_the_results_is_raised_for_its_item() -> None:
     async def halve(items: Sequence[int]) -> list[int | Exception]:
         return [ValueError(str(item)) if item % 2 else item // 2 for item in items]
 
@@ -83,7 +83,7 @@ async def test_an_exception_among_the_results_is_raised_to_its_own_item() -> Non
         await odd
 
 
-async def test_a_flush_runs_in_the_context_of_its_youngest_and_an_item_alone_in_its_own() -> None:
+async def test_a_flush_runs_in_the_context_of_its_newest_item() -> None:
     who: ContextVar[str] = ContextVar("who")
     seen: list[tuple[str, list[str]]] = []
     gate = asyncio.Event()
@@ -104,18 +104,18 @@ async def test_a_flush_runs_in_the_context_of_its_youngest_and_an_item_alone_in_
     tasks = [asyncio.create_task(do("first"))]
     while not seen:
         await asyncio.sleep(0)
-    tasks += [asyncio.create_task(do(name)) for name in ("older", "younger")]
+    tasks += [asyncio.create_task(do(name)) for name in ("older", "newer")]
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(*tasks)
-    assert seen[:2] == [("first", ["first"]), ("younger", ["older", "younger"])]
-    assert sorted(seen[2:]) == [("older", ["older"]), ("younger", ["younger"])]
+    assert seen[:2] == [("first", ["first"]), ("newer", ["older", "newer"])]
+    assert sorted(seen[2:]) == [("newer", ["newer"]), ("older", ["older"])]
 
 
-async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     flush = Flushes()
     batcher = Batcher(flush, 10)
-    flushed = await under_way(flush, batcher, 1)
+    flushed = await start_flush(flush, batcher, 1)
     waiting = asyncio.create_task(batcher.do(2))
     staying = asyncio.create_task(batcher.do(3))
     await asyncio.sleep(0)
@@ -127,8 +127,8 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     assert flush.batches == [[1], [3]]
 
 
-async def under_way(flush: Flushes, batcher: Batcher[int, int], item: int) -> asyncio.Task[int]:
-    """An item whose flush has begun and waits at the gate."""
+async def start_flush(flush: Flushes, batcher: Batcher[int, int], item: int) -> asyncio.Task[int]:
+    """Starts the flush of an item, which waits for the gate."""
     flush.gate.clear()
     task = asyncio.create_task(batcher.do(item))
     await flush.begun.wait()

@@ -1,7 +1,7 @@
 from chassis.cache import MessageCache
 
 
-def test_the_least_recently_used_message_goes_first() -> None:
+def test_the_least_recently_used_message_is_evicted_first() -> None:
     cache = MessageCache(2)
     cache.put("a", b"1")
     cache.put("b", b"2")
@@ -10,7 +10,7 @@ def test_the_least_recently_used_message_goes_first() -> None:
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == (b"1", None, b"3")
 
 
-def test_a_reader_that_was_overtaken_by_a_drop_does_not_put_the_old_value_back() -> None:
+def test_a_value_read_before_a_drop_is_not_stored() -> None:
     cache = MessageCache(2)
     ticket = cache.ticket()
     cache.drop("a")
@@ -18,7 +18,7 @@ def test_a_reader_that_was_overtaken_by_a_drop_does_not_put_the_old_value_back()
     assert cache.get("a") is None
 
 
-def test_clearing_empties_and_overtakes() -> None:
+def test_a_value_read_before_a_clear_is_not_stored() -> None:
     cache = MessageCache(2)
     cache.put("a", b"1")
     ticket = cache.ticket()

@@ -1,4 +1,4 @@
-"""Secrets of operators hold a password; the URLs of the settings get it."""
+"""The separate password setting is inserted into the database URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _text(url: SecretStr | None) -> str:
     return url.get_secret_value() if url else ""
 
 
-def test_the_password_goes_into_every_url_that_has_none() -> None:
+def test_the_password_is_inserted_into_every_url_without_one() -> None:
     settings = _settings(
         database_url="postgresql://order@pooler:5432/order_db?sslmode=require",
         listen_url="postgresql://order@primary/order_db",
@@ -29,7 +29,7 @@ def test_the_password_goes_into_every_url_that_has_none() -> None:
     assert _text(settings.read_url) == "postgresql://reader:own@replica/order_db"
 
 
-def test_without_a_password_urls_stay_as_they_are() -> None:
+def test_without_a_password_urls_are_unchanged() -> None:
     settings = _settings(database_url="postgresql://order:known@db/order_db")
     assert _text(settings.database_url) == "postgresql://order:known@db/order_db"
     assert settings.listen_url is None

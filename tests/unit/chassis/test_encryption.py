@@ -13,36 +13,36 @@ def cipher(**keys: bytes) -> FieldCipher:
 
 
 @given(st.text(max_size=300))
-def test_a_sealed_text_opens_unchanged(text: str) -> None:
-    sealer = cipher(k1=OLD)
-    assert sealer.decrypt(sealer.encrypt(text, "customers.email"), "customers.email") == text
+def test_decrypting_returns_the_encrypted_text(text: str) -> None:
+    field_cipher = cipher(k1=OLD)
+    assert field_cipher.decrypt(field_cipher.encrypt(text, "customers.email"), "customers.email") == text
 
 
-def test_the_same_text_is_sealed_differently_each_time() -> None:
-    sealer = cipher(k1=OLD)
-    assert sealer.encrypt("a@x.com", "c") != sealer.encrypt("a@x.com", "c")
+def test_the_same_text_has_different_ciphertexts() -> None:
+    field_cipher = cipher(k1=OLD)
+    assert field_cipher.encrypt("a@x.com", "c") != field_cipher.encrypt("a@x.com", "c")
 
 
-def test_a_value_moved_to_another_column_does_not_open() -> None:
-    sealer = cipher(k1=OLD)
+def test_a_ciphertext_of_another_column_is_rejected() -> None:
+    field_cipher = cipher(k1=OLD)
     with pytest.raises(DecryptionError):
-        sealer.decrypt(sealer.encrypt("a@x.com", "customers.email"), "customers.phone")
+        field_cipher.decrypt(field_cipher.encrypt("a@x.com", "customers.email"), "customers.phone")
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x01", b"plain text that was never sealed", b"\x01\x02k1" + b"0" * 28])
-def test_what_was_never_sealed_does_not_open(garbage: bytes) -> None:
+@pytest.mark.parametrize("garbage", [b"", b"\x01", b"plain text that was never encrypted", b"\x01\x02k1" + b"0" * 28])
+def test_bytes_that_are_no_ciphertext_are_rejected(garbage: bytes) -> None:
     with pytest.raises(DecryptionError):
         cipher(k1=OLD).decrypt(garbage, "c")
 
 
-def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
+def test_the_new_key_encrypts_and_the_old_one_still_decrypts() -> None:
     before = cipher(k1=OLD).encrypt("text", "c")
     rotated = cipher(k2=NEW, k1=OLD)
     assert rotated.decrypt(before, "c") == "text"
     assert FieldCipher.key_id(rotated.encrypt("text", "c")) == "k2"
 
 
-def test_a_dropped_key_opens_nothing() -> None:
+def test_a_removed_key_decrypts_nothing() -> None:
     with pytest.raises(DecryptionError):
         cipher(k2=NEW).decrypt(cipher(k1=OLD).encrypt("text", "c"), "c")
 
@@ -52,7 +52,7 @@ def test_equal_values_share_a_blind_index_and_keys_separate_them() -> None:
     assert cipher(k1=OLD).blind("a@x.com") != FieldCipher({"k1": OLD}, b"j" * 32).blind("a@x.com")
 
 
-def test_with_one_index_key_both_columns_are_equal_and_with_two_each_has_its_own() -> None:
+def test_index_and_next_index_differ_only_with_two_index_keys() -> None:
     old, both, new = (
         FieldCipher({"1": OLD}, b"i" * 32),
         FieldCipher({"1": OLD}, b"j" * 32, b"i" * 32),
@@ -65,13 +65,13 @@ def test_with_one_index_key_both_columns_are_equal_and_with_two_each_has_its_own
     assert between["email_index"] != between["email_index_next"]
 
 
-def test_a_row_without_text_has_an_index_of_its_own_that_no_text_has() -> None:
-    sealer = cipher(k1=OLD)
-    indexes = [sealer.index_of_nothing(row, "c.email")["email_index"] for row in (1, 2)]
-    assert len({*indexes, *(sealer.index(text, "c.email")["email_index"] for text in ("", "1", "2"))}) == 5
+def test_the_index_of_a_row_without_text_is_unique() -> None:
+    field_cipher = cipher(k1=OLD)
+    indexes = [field_cipher.index_of_nothing(row, "c.email")["email_index"] for row in (1, 2)]
+    assert len({*indexes, *(field_cipher.index(text, "c.email")["email_index"] for text in ("", "1", "2"))}) == 5
 
 
-def test_three_index_keys_are_one_too_many() -> None:
+def test_three_index_keys_are_rejected() -> None:
     with pytest.raises(ValueError, match="two index keys"):
         FieldCipher.parse(f"1:{'A' * 43}=", ",".join([f"{'A' * 43}="] * 3))
 

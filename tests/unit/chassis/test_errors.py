@@ -20,12 +20,12 @@ from chassis.rpc.interceptors.validation import validate
 
 
 class OutOfStock(Conflict):
-    """For this test."""
+    """A domain error."""
 
 
-def info_of(refusal: Conflict | RemoteError) -> error_details_pb2.ErrorInfo:
+def info_of(error: Conflict | RemoteError) -> error_details_pb2.ErrorInfo:
     info = error_details_pb2.ErrorInfo()
-    assert refusal.status().details[0].Unpack(info)
+    assert error.status().details[0].Unpack(info)
     return info
 
 
@@ -34,13 +34,13 @@ def test_the_reason_is_the_name_of_the_type() -> None:
     assert (info.reason, info.domain, dict(info.metadata)) == ("OUT_OF_STOCK", "jainshikanji", {"product_ids": "p1,p2"})
 
 
-def test_a_refusal_by_state_is_a_conflict_and_not_to_be_retried() -> None:
-    refusal = OutOfStock("nothing left")
-    assert refusal.status().code == grpc.StatusCode.ABORTED.value[0]
-    assert refusal.deterministic
+def test_an_error_of_state_is_a_deterministic_conflict() -> None:
+    error = OutOfStock("nothing left")
+    assert error.status().code == grpc.StatusCode.ABORTED.value[0]
+    assert error.deterministic
 
 
-def test_all_violations_of_a_request_are_told_at_once() -> None:
+def test_an_error_lists_all_violations_of_a_request() -> None:
     bad = error_details_pb2.BadRequest()
     assert InvalidArgument("a", "is missing", ("b", "is too long")).status().details[1].Unpack(bad)
     assert [(found.field, found.description) for found in bad.field_violations] == [
@@ -49,7 +49,7 @@ def test_all_violations_of_a_request_are_told_at_once() -> None:
     ]
 
 
-def test_what_is_told_of_a_request_fits_a_header_however_much_is_wrong_with_it() -> None:
+def test_an_error_with_many_violations_fits_in_a_header() -> None:
     wrong = InvalidArgument(
         "lines", "is wrong", *((f"lines[{number}].quantity", "too few") for number in range(10_000))
     )
@@ -59,7 +59,7 @@ def test_what_is_told_of_a_request_fits_a_header_however_much_is_wrong_with_it()
     assert wrong.status().ByteSize() < 4096
 
 
-def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+def test_a_list_with_too_many_items_is_rejected_before_its_items_are_validated() -> None:
     request = CreateOrderRequest(lines=[CartLine()] * 10_000)
     call = Call(
         method=service_methods("jainshikanji.order.v1.OrderService")["/jainshikanji.order.v1.OrderService/CreateOrder"],
@@ -68,23 +68,23 @@ def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> 
         raw_request=request.SerializeToString(),
         request=request,
     )
-    with pytest.raises(InvalidArgument) as refused:
+    with pytest.raises(InvalidArgument) as failed:
         validate(call)
-    assert [field for field, _ in refused.value.violations] == ["lines"]
+    assert [field for field, _ in failed.value.violations] == ["lines"]
 
 
-def test_every_missing_thing_looks_the_same() -> None:
+def test_every_not_found_error_is_identical() -> None:
     assert NotFound().status() == NotFound().status()
     with pytest.raises(TypeError):
         NotFound("order 1")  # type: ignore[call-arg]
 
 
-def test_what_may_pass_is_not_kept_as_an_answer() -> None:
+def test_transient_errors_are_not_deterministic() -> None:
     assert not Unavailable().deterministic
     assert not ResourceExhausted("slow down", retry_after=3).deterministic
 
 
-def test_a_kept_refusal_is_given_again_unchanged() -> None:
+def test_a_stored_error_is_restored_unchanged() -> None:
     first = OutOfStock("nothing left", product_ids="p1")
     again = restore(first.status())
     assert again.status() == first.status()

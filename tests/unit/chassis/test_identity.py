@@ -1,4 +1,4 @@
-"""Who a verified token's payload names, and that anything else names nobody."""
+"""Callers read from the payload of a verified token, and malformed payloads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def payload(claims: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
 
 
-def test_a_payload_names_account_session_roles_and_grants() -> None:
+def test_a_payload_has_account_session_roles_and_grants() -> None:
     caller = read_payload(IDENTITY, payload(CLAIMS))
     assert (caller.account_id, caller.session_id) == (ACCOUNT, SESSION)
     assert caller.roles == {"CUSTOMER", "MANAGER"}
@@ -42,12 +42,12 @@ def test_a_payload_names_account_session_roles_and_grants() -> None:
         CLAIMS | {"grants": [{"store_id": str(STORE), "job": None}]},
     ],
 )  # fmt: skip
-def test_claims_of_another_shape_name_nobody(claims: Any) -> None:
+def test_malformed_claims_are_unauthenticated(claims: Any) -> None:
     with pytest.raises(Unauthenticated):
         read_payload(IDENTITY, payload(claims))
 
 
 @pytest.mark.parametrize("text", ["x", "%%%", "e30", "AAAA", "/w==", "é"])
-def test_what_is_no_payload_names_nobody(text: str) -> None:
+def test_a_malformed_payload_is_unauthenticated(text: str) -> None:
     with pytest.raises(Unauthenticated):
         read_payload(IDENTITY, text)

@@ -11,7 +11,7 @@ amounts = st.decimals(min_value=0, max_value=10_000_000, places=2)
 
 
 @given(amounts)
-def test_what_goes_over_the_wire_comes_back_the_same(amount: Decimal) -> None:
+def test_an_amount_is_unchanged_by_conversion_to_proto_and_back(amount: Decimal) -> None:
     assert money.money_from_proto(money.money_to_proto(amount)) == amount
 
 
@@ -19,11 +19,11 @@ def test_rupees_become_paise() -> None:
     assert money.money_to_proto(Decimal("249.00")) == Money(currency_code="INR", minor_units=24900)
 
 
-def test_nothing_is_zero() -> None:
+def test_no_amount_is_converted_to_zero() -> None:
     assert money.money_to_proto(None).minor_units == 0
 
 
-def test_a_fraction_of_a_paisa_is_refused() -> None:
+def test_a_fraction_of_a_paisa_is_rejected() -> None:
     with pytest.raises(ValueError, match="fractions"):
         money.money_to_proto(Decimal("1.005"))
 

@@ -27,17 +27,17 @@ def test_the_page_size_may_change_between_pages() -> None:
     assert PAGES.open(ListDeadLettersRequest(page_size=50, page_token=first_token(3))).after == ROWS[2]
 
 
-def test_no_size_means_the_default_and_none_exceeds_the_limit() -> None:
+def test_the_page_size_has_a_default_and_a_maximum() -> None:
     assert PAGES.open(ListDeadLettersRequest(), default_size=20).size == 20
     assert PAGES.open(ListDeadLettersRequest(page_size=100_000)).size == 100
 
 
 @pytest.mark.parametrize("token", ["x", "a.b", ".", "W10.AAAA", "%%%", "😀", first_token()[:-2] + "AA"])
-def test_a_forged_token_is_refused(token: str) -> None:
+def test_a_forged_token_is_rejected(token: str) -> None:
     with pytest.raises(InvalidArgument):
         PAGES.open(ListDeadLettersRequest(page_token=token))
 
 
-def test_a_token_signed_with_another_key_is_refused() -> None:
+def test_a_token_signed_with_another_key_is_rejected() -> None:
     with pytest.raises(InvalidArgument):
         PAGES.open(ListDeadLettersRequest(page_token=first_token(pages=Pages(b"other" * 8))))

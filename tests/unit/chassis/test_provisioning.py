@@ -1,4 +1,4 @@
-"""Secrets of an empty cluster: made once, certificates renewed in time."""
+"""Secrets of a cluster are generated once, and certificates are renewed before they expire."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAN = Plan(
 )
 
 
-class Drawer:
+class SecretStore:
     """Secrets in memory."""
 
     def __init__(self) -> None:
@@ -36,47 +36,47 @@ class Drawer:
         self.secrets[name], self.kinds[name] = data, kind
 
 
-def test_everything_of_the_plan_is_made_and_stays() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
-    assert set(drawer.secrets) == {
+def test_all_secrets_of_the_plan_are_generated_once() -> None:
+    store = SecretStore()
+    provision(PLAN, store)
+    assert set(store.secrets) == {
         "mesh-authority", "order-tls", "order-database", "order-nats", "order-keys", "administrator",
     }  # fmt: skip
-    assert drawer.kinds["order-database"] == "kubernetes.io/basic-auth"
-    assert drawer.kinds["order-tls"] == "kubernetes.io/tls"
-    before = dict(drawer.secrets)
-    provision(PLAN, drawer)
-    assert drawer.secrets == before
+    assert store.kinds["order-database"] == "kubernetes.io/basic-auth"
+    assert store.kinds["order-tls"] == "kubernetes.io/tls"
+    before = dict(store.secrets)
+    provision(PLAN, store)
+    assert store.secrets == before
 
 
-def test_a_secret_that_is_lost_is_made_anew_and_the_others_stay() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
-    before = dict(drawer.secrets)
-    del drawer.secrets["order-nats"]
-    provision(PLAN, drawer)
-    assert drawer.secrets["order-nats"] != before["order-nats"]
-    assert drawer.secrets["order-keys"] == before["order-keys"]
+def test_a_missing_secret_is_generated_again_and_the_others_are_kept() -> None:
+    store = SecretStore()
+    provision(PLAN, store)
+    before = dict(store.secrets)
+    del store.secrets["order-nats"]
+    provision(PLAN, store)
+    assert store.secrets["order-nats"] != before["order-nats"]
+    assert store.secrets["order-keys"] == before["order-keys"]
 
 
-def test_certificates_carry_the_spiffe_id_and_the_name_that_clients_check() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
-    certificate = x509.load_pem_x509_certificate(drawer.secrets["order-tls"]["tls.crt"])
+def test_certificates_have_the_spiffe_id_and_the_dns_name() -> None:
+    store = SecretStore()
+    provision(PLAN, store)
+    certificate = x509.load_pem_x509_certificate(store.secrets["order-tls"]["tls.crt"])
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["spiffe://example.local/ns/kitchen/sa/order"]
     assert "order" in names.get_values_for_type(x509.DNSName)
-    authority = x509.load_pem_x509_certificate(drawer.secrets["order-tls"]["ca.crt"])
+    authority = x509.load_pem_x509_certificate(store.secrets["order-tls"]["ca.crt"])
     certificate.verify_directly_issued_by(authority)
 
 
-def test_a_certificate_near_its_end_is_renewed_by_the_same_authority() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
-    before = dict(drawer.secrets)
-    provision(PLAN.model_copy(update={"renew_days": PLAN.certificate_days + 1}), drawer)
-    assert drawer.secrets["order-tls"]["tls.crt"] != before["order-tls"]["tls.crt"]
-    assert drawer.secrets["mesh-authority"] == before["mesh-authority"]
+def test_an_expiring_certificate_is_renewed_by_the_same_authority() -> None:
+    store = SecretStore()
+    provision(PLAN, store)
+    before = dict(store.secrets)
+    provision(PLAN.model_copy(update={"renew_days": PLAN.certificate_days + 1}), store)
+    assert store.secrets["order-tls"]["tls.crt"] != before["order-tls"]["tls.crt"]
+    assert store.secrets["mesh-authority"] == before["mesh-authority"]
 
 
 def test_a_certificate_of_another_authority_or_name_is_not_kept() -> None:
@@ -93,17 +93,17 @@ def test_a_certificate_of_another_authority_or_name_is_not_kept() -> None:
     assert not mine.has_issued(Pair(good.certificate, other.key), uri=uri, good_for=day)
 
 
-def test_the_keys_are_ones_that_services_can_use() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
-    keys = {name: value.decode() for name, value in drawer.secrets["order-keys"].items()}
+def test_the_generated_keys_have_the_format_of_the_settings() -> None:
+    store = SecretStore()
+    provision(PLAN, store)
+    keys = {name: value.decode() for name, value in store.secrets["order-keys"].items()}
     cipher = FieldCipher.parse(keys["field-keys"], keys["index-key"])
     assert cipher.decrypt(cipher.encrypt("a@example.com", "customers.email"), "customers.email") == "a@example.com"
     assert len(decode_key(keys["signing-key"])) == 32
 
 
 def test_passwords_begin_with_a_letter() -> None:
-    drawer = Drawer()
-    provision(PLAN, drawer)
+    store = SecretStore()
+    provision(PLAN, store)
     for name in ("order-database", "order-nats", "administrator"):
-        assert drawer.secrets[name]["password"][:1].isalpha()
+        assert store.secrets[name]["password"][:1].isalpha()

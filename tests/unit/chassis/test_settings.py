@@ -13,7 +13,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_settings_come_from_the_prefix_of_the_service(environment: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_with_the_prefix_of_the_service(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ORDER_GRPC_PORT", "6000")
     environment.setenv("STORE_GRPC_PORT", "7000")
     assert ServiceSettings.load("order").grpc_port == 6000
@@ -31,5 +31,5 @@ def test_a_malformed_setting_is_named_in_a_sentence(environment: pytest.MonkeyPa
         ServiceSettings.load("order")
 
 
-def test_secrets_do_not_show_when_settings_are_printed(environment: pytest.MonkeyPatch) -> None:
+def test_secrets_are_hidden_in_printed_settings(environment: pytest.MonkeyPatch) -> None:
     assert KEY not in repr(ServiceSettings.load("order"))

@@ -1,4 +1,4 @@
-"""How background tasks end."""
+"""Cancellation of background tasks."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import asyncio
 from chassis import tasks
 
 
-async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
-    swallowed = 0
+async def test_a_task_that_suppresses_a_cancellation_is_cancelled_again() -> None:
+    suppressed = 0
 
     async def work() -> None:
-        nonlocal swallowed
+        nonlocal suppressed
         while True:
             try:
                 await asyncio.sleep(60.0)
             except asyncio.CancelledError:
-                if swallowed:
+                if suppressed:
                     raise
-                swallowed += 1
+                suppressed += 1
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
     await tasks.cancel(task)
     assert task.cancelled()
-    assert swallowed == 1
+    assert suppressed == 1
 
 
-async def test_what_has_failed_does_not_fail_the_end() -> None:
+async def test_a_failed_task_does_not_prevent_the_cancellation_of_others() -> None:
     async def fail() -> None:
         raise ValueError
 

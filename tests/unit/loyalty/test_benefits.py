@@ -138,8 +138,8 @@ def test_the_order_of_the_lines_does_not_change_the_discount(
             return calculate_benefits(
                 Cart(lines, basket.subtotal, basket.delivery_fee), coupon, points, points, QUARTER
             )
-        except CouponInvalid as refusal:
-            return refusal.metadata["cause"]
+        except CouponInvalid as rpc_error:
+            return rpc_error.metadata["cause"]
 
     assert price(mixed) == price(list(basket.lines))
 
@@ -179,18 +179,18 @@ def test_a_line_is_eligible_by_product_or_by_category() -> None:
     basket = cart(line("100"), line("200", product_id=MINT, category="Snacks"), line("400", product_id=SALT))
     coupon = terms(products=frozenset([SALT]), categories=frozenset(["Snacks"]))
     assert coupon_discount(basket, coupon) == rupees(60)
-    with pytest.raises(CouponInvalid) as refusal:
+    with pytest.raises(CouponInvalid) as rpc_error:
         coupon_discount(basket, terms(categories=frozenset(["Thali"])))
-    assert refusal.value.metadata == {"cause": "NO_ELIGIBLE_ITEM"}
+    assert rpc_error.value.metadata == {"cause": "NO_ELIGIBLE_ITEM"}
 
 
 def test_the_minimum_order_value_counts_all_lines_before_the_discount() -> None:
     basket = cart(line("100"), line("200", product_id=MINT))
     coupon = terms(products=frozenset([LEMON]), min_order_value=rupees(300))
     assert coupon_discount(basket, coupon) == rupees(10)
-    with pytest.raises(CouponInvalid) as refusal:
+    with pytest.raises(CouponInvalid) as rpc_error:
         coupon_discount(basket, terms(min_order_value=rupees("300.01")))
-    assert refusal.value.metadata == {"cause": "ORDER_TOO_SMALL", "min_order_value": "30001"}
+    assert rpc_error.value.metadata == {"cause": "ORDER_TOO_SMALL", "min_order_value": "30001"}
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_a_free_item_is_the_cheapest_eligible_unit() -> None:
 def test_free_delivery_waives_the_fee_and_requires_one() -> None:
     coupon = terms("free_delivery", "free_delivery", None)
     assert calculate_benefits(cart(line("100")), coupon, 0, 0, QUARTER) == Benefits(free_delivery=True)
-    with pytest.raises(CouponInvalid) as refusal:
+    with pytest.raises(CouponInvalid) as rpc_error:
         calculate_benefits(cart(line("100"), fee="0"), coupon, 0, 0, QUARTER)
-    assert refusal.value.metadata == {"cause": "NO_DELIVERY_FEE"}
+    assert rpc_error.value.metadata == {"cause": "NO_DELIVERY_FEE"}
 
 
 def test_a_bonus_of_points_gives_no_discount() -> None:
@@ -241,9 +241,9 @@ def test_points_apply_after_the_coupon_and_never_to_the_delivery_fee() -> None:
 
 
 def test_more_points_than_the_balance_are_rejected_even_if_fewer_would_be_redeemed() -> None:
-    with pytest.raises(InsufficientPoints) as refusal:
+    with pytest.raises(InsufficientPoints) as rpc_error:
         calculate_benefits(cart(line("1")), None, 101, 100, QUARTER)
-    assert refusal.value.metadata == {"asked": "101", "available": "100"}
+    assert rpc_error.value.metadata == {"asked": "101", "available": "100"}
 
 
 @pytest.mark.parametrize(

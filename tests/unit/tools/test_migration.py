@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_file_has_the_next_number_and_the_words_of_the_message(checkout: Path) -> None:
+def test_the_file_has_the_next_number_and_the_message_as_name(checkout: Path) -> None:
     path = create_migration("order", "  Add   notes (for couriers) ", root=checkout)
     assert path == _versions(checkout) / "0003_add_notes_for_couriers.py"
     assert path.read_text().startswith('"""Add notes (for couriers).\n')

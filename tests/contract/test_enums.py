@@ -1,4 +1,4 @@
-"""Enumerations: one mapping between the contract's values and the database's words, and it loses nothing."""
+"""Enums: one lossless mapping between the values of the contract and the texts in the database."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def services_with_wire() -> list[str]:
 
 
 @pytest.mark.parametrize("service", services_with_wire())
-def test_every_value_has_a_word_and_every_word_its_value(service: str) -> None:
-    for name, words in mappings(service).items():
-        enum = descriptor_pool.Default().FindMessageTypeByName(words.name).enum_types_by_name["Value"]
+def test_every_value_has_a_text_and_every_text_its_value(service: str) -> None:
+    for name, mapping in mappings(service).items():
+        enum = descriptor_pool.Default().FindMessageTypeByName(mapping.name).enum_types_by_name["Value"]
         numbers = [value.number for value in enum.values if value.name != "UNSPECIFIED"]
-        assert [words.to_proto(words.from_proto(number)) for number in numbers] == numbers, name
-        assert [words.from_proto(words.to_proto(word)) for word in words.names()] == words.names(), name
+        assert [mapping.to_proto(mapping.from_proto(number)) for number in numbers] == numbers, name
+        assert [mapping.from_proto(mapping.to_proto(text)) for text in mapping.names()] == mapping.names(), name
         with pytest.raises(KeyError):
-            words.from_proto(enum.values_by_name["UNSPECIFIED"].number)
+            mapping.from_proto(enum.values_by_name["UNSPECIFIED"].number)
 
 
 @pytest.mark.parametrize("service", services_with_wire())
 def test_an_enum_has_one_mapping_in_its_service(service: str) -> None:
     """Two mappings of one enum could differ; the same one may be imported by many modules."""
     by_enum: dict[str, set[int]] = {}
-    for words in mappings(service).values():
-        by_enum.setdefault(words.name, set()).add(id(words))
+    for mapping in mappings(service).values():
+        by_enum.setdefault(mapping.name, set()).add(id(mapping))
     assert {name for name, found in by_enum.items() if len(found) > 1} == set()
 
 
@@ -62,8 +62,8 @@ def test_an_enum_has_one_mapping_in_its_service(service: str) -> None:
     [(found[1], found[2]) for found in IN_LIST.finditer(SEED.read_text())],
     ids=lambda value: value[:40],
 )
-def test_the_design_documents_words_are_those_of_a_mapping(column: str, listed: str) -> None:
-    """Some service maps exactly the words that a CHECK of the design document lists, or those and more."""
+def test_the_values_of_the_design_document_have_a_mapping(column: str, listed: str) -> None:
+    """A service maps at least the values that a CHECK of the design document lists."""
     wanted = set(re.findall(r"'([^']*)'", listed))
-    known = [set(words.names()) for service in services_with_wire() for words in mappings(service).values()]
-    assert any(wanted <= words for words in known), f"{column}: nobody maps {sorted(wanted)}"
+    known = [set(mapping.names()) for service in services_with_wire() for mapping in mappings(service).values()]
+    assert any(wanted <= names for names in known), f"{column}: no service maps {sorted(wanted)}"

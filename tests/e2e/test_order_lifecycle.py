@@ -1,4 +1,4 @@
-"""From menu to doorstep, and the roads that end earlier: money, stock, coupon and points are where they should be."""
+"""The lifecycle of an order, and orders that fail or are cancelled: money, stock, coupon and points are correct."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ def _try_review(platform: Platform, who: Session, review: Json) -> Json | None:
     return answer.json() if answer.status_code == httpx.codes.OK else None
 
 
-def test_what_is_out_of_stock_cannot_be_ordered_and_nothing_stays_reserved(platform: Platform) -> None:
+def test_an_order_of_a_product_out_of_stock_fails_and_reserves_nothing(platform: Platform) -> None:
     who, scarce, plenty = platform.new_customer(), platform.new_product(stock=1), platform.new_product(stock=50)
     body = platform.cart(scarce, 2)
     body["lines"].append({"productId": plenty, "quantity": 1})
-    refused = platform.rest.expect_error("POST", "/api/orders", who, "OUT_OF_STOCK", body=body)
-    assert scarce in str(refused["details"])
+    error = platform.rest.expect_error("POST", "/api/orders", who, "OUT_OF_STOCK", body=body)
+    assert scarce in str(error["details"])
     assert (platform.stock(scarce), platform.stock(plenty)) == (1, 50)
 
 
@@ -110,7 +110,7 @@ def test_a_declined_payment_leaves_the_order_open_for_another_attempt(platform: 
     platform.until(order["id"], who, "CONFIRMED")
 
 
-def test_a_cancelled_order_gives_back_money_stock_coupon_and_points(platform: Platform) -> None:
+def test_a_cancelled_order_returns_money_stock_coupon_and_points(platform: Platform) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=20, price="300")
     gift = {"customerId": who.customer_id, "points": 100, "reason": "welcome"}
     platform.rest.post("/api/loyalty/earn", gift, platform.admin, key=str(uuid4()))
@@ -131,16 +131,16 @@ def test_a_cancelled_order_gives_back_money_stock_coupon_and_points(platform: Pl
     assert paise(again["amounts"]["discount"]) > 0, "the coupon can be used again"
 
 
-def test_cash_on_delivery_is_confirmed_at_once_and_paid_at_the_counter(platform: Platform) -> None:
+def test_a_cash_order_is_confirmed_immediately_and_paid_at_delivery(platform: Platform) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=5)
     order = platform.place(who, platform.cart(product_id, paymentMethod="COD"))
     assert order["status"] == "CONFIRMED"
     for status, job in (("PREPARING", "chef"), ("READY", "chef"), ("DELIVERED", "cashier")):
         platform.move(order["id"], platform.staff(job), status)
-    eventually(lambda: platform.order(order["id"], who)["paymentStatus"] == "COMPLETED", "the cash is on the books")
+    eventually(lambda: platform.order(order["id"], who)["paymentStatus"] == "COMPLETED", "the cash payment is recorded")
 
 
-def test_one_key_places_one_order_however_often_it_is_sent(platform: Platform) -> None:
+def test_repeated_requests_with_one_idempotency_key_place_one_order(platform: Platform) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=50)
     key, body = str(uuid4()), platform.cart(product_id)
     with ThreadPoolExecutor(max_workers=12) as pool:
@@ -154,10 +154,10 @@ def test_one_key_places_one_order_however_often_it_is_sent(platform: Platform) -
 
 def test_the_last_units_are_sold_once(platform: Platform) -> None:
     product_id = platform.new_product(stock=5)
-    people = [platform.new_customer() for _ in range(4)]
+    customers = [platform.new_customer() for _ in range(4)]
 
     def buy(number: int) -> int:
-        who = people[number % len(people)]
+        who = customers[number % len(customers)]
         answer = platform.http.post(
             "/api/orders",
             json=platform.cart(product_id),
@@ -172,7 +172,7 @@ def test_the_last_units_are_sold_once(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_an_order_survives_the_sudden_death_of_a_service(platform: Platform, name: str) -> None:
+def test_an_order_is_completed_after_a_service_was_killed(platform: Platform, name: str) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=5)
     order = platform.place(who, platform.cart(product_id))
     platform.kill(name)
@@ -186,11 +186,11 @@ def test_an_order_survives_the_sudden_death_of_a_service(platform: Platform, nam
     assert platform.stock(product_id) == 4
 
 
-def test_clients_that_hang_up_in_mid_order_leave_no_loose_ends(platform: Platform) -> None:
+def test_clients_that_disconnect_while_ordering_leave_no_stock_reserved(platform: Platform) -> None:
     who, product_id = platform.new_customer(), platform.new_product(stock=40)
 
-    def hang_up(number: int) -> None:
-        headers = {"authorization": f"Bearer {who.token}", "idempotency-key": f"hang-up-{uuid4()}"}
+    def disconnect(number: int) -> None:
+        headers = {"authorization": f"Bearer {who.token}", "idempotency-key": f"disconnect-{uuid4()}"}
         client = httpx.Client(base_url=platform.processes.edge_url, timeout=0.001 + number * 0.002)
         with client:
             try:
@@ -199,13 +199,13 @@ def test_clients_that_hang_up_in_mid_order_leave_no_loose_ends(platform: Platfor
                 return
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(hang_up, range(24)))
+        list(pool.map(disconnect, range(24)))
 
     def settled() -> bool:
         orders: list[Any] = list(
             platform.rest.list_all(f"/api/orders/customer/{who.customer_id}", "orders", who, pageSize=100)
         )
-        held = sum(item["quantity"] for order in orders for item in order["items"])
-        return platform.stock(product_id) == 40 - held
+        reserved = sum(item["quantity"] for order in orders for item in order["items"])
+        return platform.stock(product_id) == 40 - reserved
 
     eventually(settled, "every reserved unit belongs to an order")

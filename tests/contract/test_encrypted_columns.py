@@ -1,4 +1,4 @@
-"""Columns of bytes are sealed, and marked so that their keys can rotate, or it is said what else they hold."""
+"""Columns of bytes are encrypted and marked for key rotation, or OTHERWISE lists their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase
 from chassis.database.tables import ENCRYPTED, service_metadata
 from tests.contract.contracts import SERVICES
 
-# What is not sealed because nobody can read anything personal from it.
+# Not encrypted: nothing personal can be read from them.
 OTHERWISE = {
     "customers.email_index": "blind index",
     "customers.email_index_next": "blind index",
@@ -27,7 +27,7 @@ OTHERWISE = {
     "throttles.key": "keyed digest",
     "coupon_guesses.guesser": "keyed digest",
     "payment_events.digest": "digest",
-    "sessions.rotation_salt": "random, and worth nothing without the token",
+    "sessions.rotation_salt": "random; useless without the token",
     "signing_keys.public_key": "public",
     "reports.content": "figures",
 }
@@ -54,12 +54,12 @@ def byte_columns() -> list[Any]:
     ]
 
 
-def test_a_column_of_bytes_is_sealed_or_it_is_said_what_it_holds() -> None:
+def test_a_column_of_bytes_is_encrypted_or_its_content_is_listed() -> None:
     names = {f"{column.table.name}.{column.name}" for column in byte_columns() if not column.info.get(ENCRYPTED)}
     assert names == set(OTHERWISE)
 
 
-def test_what_is_blindly_indexed_has_both_indexes_and_both_are_unique() -> None:
+def test_a_column_with_a_blind_index_has_both_indexes_and_both_are_unique() -> None:
     for column in byte_columns():
         index = f"{column.name}_index"
         if column.info.get(ENCRYPTED) and index in column.table.columns:
@@ -74,9 +74,9 @@ def _is_unique(table: Any, name: str) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_with_sealed_columns_can_rotate_their_keys(service: str) -> None:
+def test_a_service_with_encrypted_columns_can_rotate_their_keys(service: str) -> None:
     declared = importlib.import_module(f"services.{service}.__main__").SERVICE
-    has_sealed = any(
+    has_encrypted_columns = any(
         column.info.get(ENCRYPTED) for table in metadata(service).tables.values() for column in table.columns
     )
-    assert (declared.tables is not None) == has_sealed
+    assert (declared.tables is not None) == has_encrypted_columns

@@ -1,4 +1,4 @@
-"""Rows that are looked up together come back to whoever asked for them."""
+"""Batched reads: each caller gets its own rows from one statement."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ROWS = {("a", 1): ["a1"], ("a", 2): ["a2", "a2 again"], ("b", 1): ["b1"]}
 
 
 class Database:
-    """Answers by ROWS, and remembers what it was asked."""
+    """Returns rows from ROWS and records the parameters."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []
 
     async def all(self, _: object, **parameters: Any) -> list[SimpleNamespace]:
-        self.asked.append(parameters)
+        self.calls.append(parameters)
         keys = zip(parameters["places"], parameters["letters"], parameters["numbers"], strict=True)
         return [
             SimpleNamespace(place=place, text=text)
@@ -28,11 +28,11 @@ class Database:
         ]
 
 
-async def test_everybody_gets_their_own_rows_from_one_statement() -> None:
+async def test_each_caller_gets_its_own_rows_from_one_statement() -> None:
     db = Database()
-    lookup = BatchedRead(db, sql("SELECT"), "letters", "numbers")  # type: ignore[arg-type]
-    both, one, none = await asyncio.gather(lookup.all([("a", 1), ("a", 2)]), lookup.one("b", 1), lookup.one("c", 9))
+    read = BatchedRead(db, sql("SELECT"), "letters", "numbers")  # type: ignore[arg-type]
+    both, one, none = await asyncio.gather(read.all([("a", 1), ("a", 2)]), read.one("b", 1), read.one("c", 9))
     assert {row.text for row in both} == {"a1", "a2", "a2 again"}
     assert one.text == "b1"
     assert none is None
-    assert db.asked == [{"places": [0, 0, 1, 2], "letters": ["a", "a", "b", "c"], "numbers": [1, 2, 1, 9]}]
+    assert db.calls == [{"places": [0, 0, 1, 2], "letters": ["a", "a", "b", "c"], "numbers": [1, 2, 1, 9]}]

@@ -1,4 +1,4 @@
-"""The two sides of an event: databases with the chassis's tables, and connections to NATS."""
+"""Publishers and consumers of events without a service: a database with the chassis tables, a connection to NATS."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from chassis.events.consumer import Consumer
 from chassis.events.outbox import Outbox, Relay
 
 
-class Side:
-    """A database with the chassis's tables, and a connection to NATS."""
+class Participant:
+    """A publisher or a consumer."""
 
     def __init__(self, name: str, url: str, nats_url: str) -> None:
         self.name, self.url = name, url
@@ -53,8 +53,8 @@ async def eventually(condition: Any, seconds: float = 10.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def publish(side: Side, *review_ids: str) -> None:
-    async with side.db.transaction() as tx:
+async def publish(publisher: Participant, *review_ids: str) -> None:
+    async with publisher.db.transaction() as tx:
         for review_id in review_ids:
             tx.publish(ReviewPosted(review_id=review_id), key=review_id, version=1)
 
