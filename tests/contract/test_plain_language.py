@@ -37,7 +37,7 @@ ALLOWED = {"devstack/postgres.py": re.compile(r"""["'`]nobody["'`]|nor nobody"""
 # Gerunds that are nouns of the field.
 GERUND_NOUNS = {
     "batching", "billing", "caching", "fuzzing", "logging", "monitoring", "pricing", "provisioning", "purchasing",
-    "rating", "rendering", "routing", "testing", "throttling", "tracing",
+    "rating", "rendering", "routing", "testing", "throttling", "tracing", "tracking",
 }  # fmt: skip
 
 
