@@ -13,7 +13,7 @@ import asyncio
 import base64
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,6 +119,15 @@ def rpc_error(error: grpc.aio.AioRpcError) -> RpcFailure:
     return RpcFailure(
         error.code(), info.reason, status.message or str(error.details()), dict(info.metadata), violations
     )
+
+
+async def catch_error(call: Awaitable[Any]) -> RpcFailure:
+    """Awaits a call that must fail; returns its error."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return rpc_error(error)
+    raise AssertionError("the call succeeded")
 
 
 class _Metadata:

@@ -68,7 +68,7 @@ class LoyaltyAccount(Base):
 
 
 class LoyaltyTransaction(Base):
-    """A line of the ledger. A trigger refuses every change but blanking the description."""
+    """A line of the ledger. A trigger rejects every change except the removal of the description."""
 
     __tablename__ = "loyalty_transactions"
 

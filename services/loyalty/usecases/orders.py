@@ -46,7 +46,7 @@ async def lock_orders(app: LoyaltyApp, tx: Transaction, customers: Mapping[UUID,
 
 
 async def award_order(app: LoyaltyApp, tx: Transaction, command: AwardOrder) -> None:
-    """Awards the points of a delivered order once, and reverses at once those of earlier refunds."""
+    """Awards the points of a delivered order once, and reverses those of earlier refunds in the same transaction."""
     order_id = command.order_id
     found = await tx.all(reservations.LOCK_RESERVATIONS, order_ids=[order_id])
     reservation = found[0] if found and found[0].customer_id else None

@@ -1,4 +1,4 @@
-"""What a store is and may do: rules and refusals without any I/O, and the shape of its tables."""
+"""Rules and tables of the store service."""
 
 from services.store.model.tables import Base
 

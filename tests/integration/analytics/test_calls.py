@@ -89,9 +89,9 @@ async def test_a_manager_sees_only_the_own_stores(world: World) -> None:
         await ask.GetSales(pb.GetSalesRequest(store_id=str(foreign), **MAY))
     assert wrong_job.value.code() == grpc.StatusCode.PERMISSION_DENIED
     for method, request in every_read(str(foreign)):
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
             await getattr(world.stub(staff(new_id(), mine, "manager")), method)(request)
-        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+        assert failed.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 def every_read(store_id: str) -> list[tuple[str, Any]]:
@@ -113,15 +113,15 @@ async def test_other_callers_see_no_figures(world: World) -> None:
         (service("order"), grpc.StatusCode.PERMISSION_DENIED),
     ):
         for method, request in every_read(str(store_id)):
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await getattr(world.stub(caller), method)(request)
-            assert refused.value.code() == code
+            assert failed.value.code() == code
 
 
 async def test_the_figures_of_an_unknown_store_are_not_found(world: World) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(admin()).GetDashboard(pb.GetDashboardRequest(store_id=str(new_id())))
-    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert failed.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,16 @@ async def test_the_figures_of_an_unknown_store_are_not_found(world: World) -> No
     ],
 )
 async def test_an_invalid_period_is_rejected(world: World, fields: dict[str, str], field: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(admin()).GetSales(pb.GetSalesRequest(**fields))
-    assert list(rpc_error(refused.value).violations) == [field]
+    assert list(rpc_error(failed.value).violations) == [field]
 
 
 async def test_figures_by_hour_are_limited_to_a_month(world: World) -> None:
     request = pb.GetSalesRequest(from_date="2026-01-01", to_date="2026-03-01", interval=Interval.HOUR)
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(admin()).GetSales(request)
-    assert list(rpc_error(refused.value).violations) == ["interval"]
+    assert list(rpc_error(failed.value).violations) == ["interval"]
 
 
 async def test_products_are_paged_by_sales(world: World) -> None:
@@ -229,9 +229,9 @@ async def test_a_report_of_other_stores_is_not_found(world: World) -> None:
             ("GetReport", pb.GetReportRequest(report_id=report.id)),
             ("DownloadReport", pb.DownloadReportRequest(report_id=report.id)),
         ):
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await getattr(world.stub(caller), method)(request)
-            assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+            assert failed.value.code() == grpc.StatusCode.NOT_FOUND
     assert not (await world.stub(stranger).ListReports(pb.ListReportsRequest())).reports
 
 
@@ -271,7 +271,7 @@ async def test_a_client_event_of_any_caller_is_accepted_and_changes_no_figure(wo
 async def test_unknown_or_too_large_client_events_are_rejected(
     world: World, fields: dict[str, Any], field: str
 ) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
         await world.stub(anonymous()).RecordClientEvent(pb.RecordClientEventRequest(**fields))
-    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert all(name.startswith(field) for name in rpc_error(refused.value).violations)
+    assert failed.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert all(name.startswith(field) for name in rpc_error(failed.value).violations)

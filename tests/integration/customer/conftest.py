@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-import grpc
 import jwt
 import pytest
 import pytest_asyncio
@@ -24,7 +23,7 @@ from services.customer.app import CustomerApp
 from services.customer.model.codes import generate_code
 from services.customer.usecases import codes
 from tests import harness
-from tests.harness import Identity, Platform, RpcFailure, rpc_error
+from tests.harness import Identity, Platform
 
 PASSWORD = "Nimbu-Pani-1947"
 OTHER_PASSWORD = "Jaljeera & mint 7"
@@ -147,13 +146,6 @@ def people(platform: Platform, customer: Process, issued_codes: list[str]) -> Pe
 
 def claims(token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, options={"verify_signature": False}))
-
-
-async def refused(call: Any) -> RpcFailure:
-    """The error of the call."""
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return rpc_error(failed.value)
 
 
 def session_of(tokens: Tokens) -> UUID:

@@ -11,7 +11,8 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1.events_pb2 import CustomerVerified
 
 from services.customer.model.codes import MAX_ATTEMPTS
-from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, Person, refused
+from tests.harness import catch_error
+from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, Person
 
 
 async def verify(person: Person, code: str) -> None:
@@ -34,7 +35,7 @@ async def test_the_code_verifies_the_email_address_once_and_publishes_one_event(
     assert not await is_verified(asha)
     await verify(asha, f" {code.lower().replace('-', ' ')} ")
     assert await is_verified(asha)
-    found = await refused(verify(asha, code))
+    found = await catch_error(verify(asha, code))
     assert found.violations == {"code": "is wrong, used or expired"}
     events = await people.query(
         "SELECT 1 FROM outbox WHERE type = %(type)s AND key = %(key)s",
@@ -48,13 +49,13 @@ async def test_wrong_expired_and_foreign_codes_give_the_error_of_an_unknown_acco
     asha, ravi = await people.register(), await people.register()
     code_of_ravi = people.codes[-1]
     answers = [
-        await refused(verify(asha, wrong(people.codes[-2]))),
-        await refused(verify(asha, code_of_ravi)),
-        await refused(verify(people.new(), code_of_ravi)),
-        await refused(verify(asha, "-")),
+        await catch_error(verify(asha, wrong(people.codes[-2]))),
+        await catch_error(verify(asha, code_of_ravi)),
+        await catch_error(verify(people.new(), code_of_ravi)),
+        await catch_error(verify(asha, "-")),
     ]
     await people.query("UPDATE codes SET expires_at = now() WHERE customer_id = %(id)s::uuid RETURNING id", id=ravi.id)
-    answers.append(await refused(verify(ravi, code_of_ravi)))
+    answers.append(await catch_error(verify(ravi, code_of_ravi)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0].reason == "INVALID_CODE"
 
@@ -62,8 +63,8 @@ async def test_wrong_expired_and_foreign_codes_give_the_error_of_an_unknown_acco
 async def test_five_wrong_attempts_invalidate_the_code_also_when_concurrent(people: People) -> None:
     asha = await people.register()
     code = people.codes[-1]
-    await asyncio.gather(*(refused(verify(asha, wrong(code))) for _ in range(MAX_ATTEMPTS)))
-    assert (await refused(verify(asha, code))).reason == "INVALID_CODE"
+    await asyncio.gather(*(catch_error(verify(asha, wrong(code))) for _ in range(MAX_ATTEMPTS)))
+    assert (await catch_error(verify(asha, code))).reason == "INVALID_CODE"
     assert not await is_verified(asha)
 
 
@@ -79,7 +80,7 @@ async def test_a_new_verification_code_replaces_the_old_one(people: People) -> N
     tokens = await asha.log_in()
     await asha.auth(tokens).ResendVerification(auth.ResendVerificationRequest())
     assert people.codes[-1] != old
-    await refused(verify(asha, old))
+    await catch_error(verify(asha, old))
     await verify(asha, people.codes[-1])
     issued = len(people.codes)
     await asha.auth(tokens).ResendVerification(auth.ResendVerificationRequest())
@@ -91,12 +92,12 @@ async def test_a_password_reset_ends_every_session(people: People) -> None:
     tokens = await asha.log_in()
     code = await asha.request_password_reset()
     await asha.reset(code, OTHER_PASSWORD)
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
-    assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.log_in())).reason == "INVALID_CREDENTIALS"
     asha.password = OTHER_PASSWORD
     # The code was sent to the email address, so it is verified.
     assert await is_verified(asha)
-    assert (await refused(asha.reset(code, PASSWORD))).reason == "INVALID_CODE"
+    assert (await catch_error(asha.reset(code, PASSWORD))).reason == "INVALID_CODE"
 
 
 async def test_a_password_reset_responds_equally_for_an_unknown_email_in_similar_time(people: People) -> None:
@@ -118,16 +119,16 @@ async def test_a_password_reset_responds_equally_for_an_unknown_email_in_similar
 async def test_a_code_is_valid_only_for_its_purpose(people: People) -> None:
     asha = await people.register()
     verification = people.codes[-1]
-    assert (await refused(asha.reset(verification, OTHER_PASSWORD))).reason == "INVALID_CODE"
+    assert (await catch_error(asha.reset(verification, OTHER_PASSWORD))).reason == "INVALID_CODE"
     reset = await asha.request_password_reset()
-    assert (await refused(verify(asha, reset))).reason == "INVALID_CODE"
+    assert (await catch_error(verify(asha, reset))).reason == "INVALID_CODE"
 
 
 async def test_a_weak_new_password_does_not_redeem_the_code(people: People) -> None:
     asha = await people.register()
     code = await asha.request_password_reset()
     for _ in range(6):
-        assert "newPassword" in (await refused(asha.reset(code, "1234567890"))).violations
+        assert "newPassword" in (await catch_error(asha.reset(code, "1234567890"))).violations
     await asha.reset(code, OTHER_PASSWORD)
 
 
@@ -137,8 +138,8 @@ async def test_the_owner_of_an_email_address_takes_over_an_account_registered_wi
     owner = people.new()
     owner.email = squatter.email
     await owner.reset(await owner.request_password_reset(), OTHER_PASSWORD)
-    assert (await refused(squatter.refresh(tokens.refresh_token))).code is grpc.StatusCode.UNAUTHENTICATED
-    assert (await refused(squatter.log_in())).code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await catch_error(squatter.refresh(tokens.refresh_token))).code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await catch_error(squatter.log_in())).code is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_emails_to_one_account_are_limited(people: People) -> None:
@@ -146,7 +147,7 @@ async def test_emails_to_one_account_are_limited(people: People) -> None:
     limit = people.process.settings.mails_per_account
     for _ in range(limit):
         await asha.request_password_reset()
-    assert (await refused(asha.request_password_reset())).reason == "TOO_MANY_ATTEMPTS"
+    assert (await catch_error(asha.request_password_reset())).reason == "TOO_MANY_ATTEMPTS"
 
 
 async def test_an_inactive_account_gets_no_code(people: People) -> None:
@@ -166,4 +167,4 @@ async def test_a_registration_does_not_wait_for_the_notification_service(people:
 
 @pytest.mark.parametrize("code", ["", "x" * 33])
 async def test_a_code_of_the_wrong_length_is_rejected_with_its_field(people: People, code: str) -> None:
-    assert "code" in (await refused(verify(people.new(), code))).violations
+    assert "code" in (await catch_error(verify(people.new(), code))).violations

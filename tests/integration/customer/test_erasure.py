@@ -13,7 +13,8 @@ from jainshikanji.inventory.v1.product_pb2 import SpiceLevel
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from tests import harness
-from tests.integration.customer.conftest import People, refused
+from tests.harness import catch_error
+from tests.integration.customer.conftest import People
 
 TABLES = (
     "customer_addresses",
@@ -67,8 +68,8 @@ async def test_an_erased_account_is_not_found_and_its_email_can_be_registered_ag
     asha = await people.register()
     tokens = await asha.log_in()
     await asha.customer(tokens).DeleteCustomer(pb.DeleteCustomerRequest(id=asha.id))
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
-    assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.log_in())).reason == "INVALID_CREDENTIALS"
     admin = people.customer(harness.admin())
     for call in (
         admin.GetCustomer(pb.GetCustomerRequest(id=asha.id)),
@@ -78,7 +79,7 @@ async def test_an_erased_account_is_not_found_and_its_email_can_be_registered_ag
             pb.GetOrderingCustomerRequest(customer_id=asha.id)
         ),
     ):
-        assert (await refused(call)).code is grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(call)).code is grpc.StatusCode.NOT_FOUND
     contacts = await people.customer(harness.service("notification")).BatchGetContacts(
         pb.BatchGetContactsRequest(customer_ids=[asha.id])
     )

@@ -22,8 +22,8 @@ from chassis.security.encryption import FieldCipher
 from devstack.ports import LOOPBACK, free_port
 from services.customer.__main__ import SERVICE
 from services.customer.model.tables import Base
-from tests.harness import Platform
-from tests.integration.customer.conftest import People, Person, refused, unused_phone
+from tests.harness import Platform, catch_error
+from tests.integration.customer.conftest import People, Person, unused_phone
 
 DATABASE = "rotating_customer"
 
@@ -84,8 +84,8 @@ def at(people: People, person: Person) -> Person:
 async def assert_cannot_register(person: Person, phone: str, *replicas: People) -> None:
     """Neither the email nor the phone can be registered again at the replicas."""
     for people in replicas:
-        assert (await refused(at(people, person).register())).reason == "ACCOUNT_ALREADY_EXISTS"
-        assert (await refused(people.new().register(phone=phone))).reason == "ACCOUNT_ALREADY_EXISTS"
+        assert (await catch_error(at(people, person).register())).reason == "ACCOUNT_ALREADY_EXISTS"
+        assert (await catch_error(people.new().register(phone=phone))).reason == "ACCOUNT_ALREADY_EXISTS"
 
 
 async def rotate(people: People) -> dict[str, int]:
@@ -197,5 +197,5 @@ async def test_a_value_of_an_unknown_key_is_an_error_and_not_an_empty_value(repl
     asha = await between.register()
     before = await replicas.start("before", BEFORE)
     tokens = await asha.log_in()
-    answer = await refused(at(before, asha).auth(tokens).GetMe(auth.GetMeRequest()))
+    answer = await catch_error(at(before, asha).auth(tokens).GetMe(auth.GetMeRequest()))
     assert answer.code is grpc.StatusCode.INTERNAL

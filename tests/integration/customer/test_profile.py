@@ -18,7 +18,8 @@ from jainshikanji.type.v1.geo_point_pb2 import GeoPoint
 from jainshikanji.type.v1.postal_address_pb2 import PostalAddress
 
 from tests import harness
-from tests.integration.customer.conftest import People, Person, refused, unused_phone
+from tests.harness import catch_error
+from tests.integration.customer.conftest import People, Person, unused_phone
 
 HOME = PostalAddress(
     address_line1="12, Hill Road",
@@ -58,7 +59,9 @@ async def test_a_stale_update_of_a_profile_is_rejected_with_the_current_etag(peo
     asha, stub = await create_customer(people)
     read = await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))
     await stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="One", etag=read.etag))
-    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=read.etag)))
+    found = await catch_error(
+        stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=read.etag))
+    )
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "STALE_ETAG")
     again = await stub.UpdateCustomer(
         pb.UpdateCustomerRequest(id=asha.id, last_name="Two", etag=found.metadata["etag"])
@@ -71,7 +74,7 @@ async def test_a_phone_belongs_to_one_account(people: People) -> None:
     ravi, ravis = await create_customer(people)
     await ravis.UpdateCustomer(pb.UpdateCustomerRequest(id=ravi.id, phone=phone))
     asha, stub = await create_customer(people)
-    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, phone=phone, last_name="X")))
+    found = await catch_error(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, phone=phone, last_name="X")))
     assert (found.code, found.reason) == (grpc.StatusCode.ALREADY_EXISTS, "PHONE_ALREADY_REGISTERED")
     assert (await stub.GetCustomer(pb.GetCustomerRequest(id=asha.id))).last_name == ""
 
@@ -95,7 +98,7 @@ async def test_an_invalid_profile_is_rejected_with_its_field(
     people: People, fields: dict[str, Any], wrong: str
 ) -> None:
     asha, stub = await create_customer(people)
-    found = await refused(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, **fields)))
+    found = await catch_error(stub.UpdateCustomer(pb.UpdateCustomerRequest(id=asha.id, **fields)))
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert wrong in found.violations
 
@@ -114,8 +117,8 @@ async def test_data_of_another_customer_is_not_found(people: People) -> None:
         (pb.UpdatePreferencesRequest, stub.UpdatePreferences),
         (pb.ListFavoritesRequest, stub.ListFavorites),
     ):
-        foreign = await refused(method(request(id=ravi.id)))
-        assert foreign == await refused(method(request(id=missing)))
+        foreign = await catch_error(method(request(id=ravi.id)))
+        assert foreign == await catch_error(method(request(id=missing)))
         assert foreign.code is grpc.StatusCode.NOT_FOUND
     # An address of another customer under the own id.
     calls: list[tuple[Any, Any]] = [
@@ -123,10 +126,10 @@ async def test_data_of_another_customer_is_not_found(people: People) -> None:
         (pb.DeleteAddressRequest, stub.DeleteAddress),
     ]
     for make, method in calls:
-        found = await refused(method(make(id=asha.id, address_id=theirs.id)))
-        assert found == await refused(method(make(id=asha.id, address_id=missing)))
+        found = await catch_error(method(make(id=asha.id, address_id=theirs.id)))
+        assert found == await catch_error(method(make(id=asha.id, address_id=missing)))
         assert found.code is grpc.StatusCode.NOT_FOUND
-    locking = await refused(stub.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id)))
+    locking = await catch_error(stub.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id)))
     assert locking.code is grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -134,7 +137,9 @@ async def test_an_administrator_reads_every_customer(people: People) -> None:
     asha = await people.register()
     admin = people.customer(harness.admin())
     assert (await admin.GetCustomer(pb.GetCustomerRequest(id=asha.id))).email == asha.email
-    assert (await refused(admin.GetCustomer(pb.GetCustomerRequest(id=str(uuid4()))))).code is grpc.StatusCode.NOT_FOUND
+    assert (
+        await catch_error(admin.GetCustomer(pb.GetCustomerRequest(id=str(uuid4()))))
+    ).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_an_address_is_read_as_it_was_created_and_stored_encrypted(people: People) -> None:
@@ -194,12 +199,12 @@ async def test_an_address_is_updated_in_part_and_stale_updates_are_rejected(peop
     )
     assert (written.label, written.address.city, written.address.landmark) == ("Home", "Pune", "")
     assert not written.address.HasField("location")
-    found = await refused(
+    found = await catch_error(
         stub.UpdateAddress(pb.UpdateAddressRequest(id=asha.id, address_id=created.id, label="", etag=created.etag))
     )
     assert found.reason == "STALE_ETAG"
     await stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=created.id))
-    gone = await refused(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=created.id)))
+    gone = await catch_error(stub.DeleteAddress(pb.DeleteAddressRequest(id=asha.id, address_id=created.id)))
     assert gone.code is grpc.StatusCode.NOT_FOUND
 
 
@@ -210,7 +215,7 @@ async def test_a_customer_has_at_most_twenty_addresses_also_with_concurrent_requ
         return_exceptions=True,
     )
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 20
-    found = await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)))
+    found = await catch_error(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=HOME)))
     assert (found.code, found.reason, found.metadata) == (
         grpc.StatusCode.ABORTED,
         "TOO_MANY_ADDRESSES",
@@ -246,12 +251,15 @@ async def test_an_invalid_address_is_rejected_with_its_field(
     for name, value in change.items():
         if isinstance(value, str):
             setattr(address, name, value)
-    assert wrong in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=address)))).violations
+    assert (
+        wrong
+        in (await catch_error(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id, address=address)))).violations
+    )
 
 
 async def test_an_address_without_a_postal_address_is_rejected(people: People) -> None:
     asha, stub = await create_customer(people)
-    assert "address" in (await refused(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id)))).violations
+    assert "address" in (await catch_error(stub.CreateAddress(pb.CreateAddressRequest(id=asha.id)))).violations
 
 
 async def test_preferences_have_defaults_and_are_updated_in_part(people: People) -> None:
@@ -317,7 +325,7 @@ async def test_a_page_token_of_another_list_is_rejected(people: People) -> None:
         ravis.ListFavorites(pb.ListFavoritesRequest(id=ravi.id, page_token=token)),
         stub.ListFavorites(pb.ListFavoritesRequest(id=asha.id, page_token="x" + token)),
     ):
-        assert "pageToken" in (await refused(call)).violations
+        assert "pageToken" in (await catch_error(call)).violations
 
 
 async def test_order_reads_the_contact_and_the_delivery_address(people: People) -> None:
@@ -340,10 +348,10 @@ async def test_a_foreign_address_an_unknown_and_an_inactive_customer_cannot_orde
         pb.GetOrderingCustomerRequest(customer_id=asha.id, address_id=theirs.id),
         pb.GetOrderingCustomerRequest(customer_id=str(uuid4())),
     ):
-        assert (await refused(order.GetOrderingCustomer(request))).code is grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(order.GetOrderingCustomer(request))).code is grpc.StatusCode.NOT_FOUND
     admin = people.customer(harness.admin())
     await admin.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id))
-    found = await refused(order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id)))
+    found = await catch_error(order.GetOrderingCustomer(pb.GetOrderingCustomerRequest(customer_id=asha.id)))
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ACCOUNT_INACTIVE")
 
 
@@ -355,5 +363,5 @@ async def test_only_permitted_services_read_contacts(people: People) -> None:
         (asha.id, "Asha", asha.email, "hi")
     ]
     for caller in (harness.service("review"), harness.anonymous(), harness.admin()):
-        found = await refused(people.customer(caller).BatchGetContacts(request))
+        found = await catch_error(people.customer(caller).BatchGetContacts(request))
         assert found.code is grpc.StatusCode.PERMISSION_DENIED

@@ -13,7 +13,8 @@ from jainshikanji.customer.v1 import auth_service_pb2 as auth
 from jainshikanji.customer.v1 import customer_service_pb2 as pb
 
 from tests import harness
-from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, claims, refused, unused_phone
+from tests.harness import catch_error
+from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, claims, unused_phone
 
 
 async def test_a_registered_customer_logs_in_and_reads_the_own_account(people: People) -> None:
@@ -54,7 +55,7 @@ async def test_an_email_address_is_one_account_in_every_spelling(people: People)
     again = people.new()
     for written in (asha.email.upper(), f"  {asha.email} "):
         again.email = written
-        found = await refused(again.register())
+        found = await catch_error(again.register())
         assert (found.code, found.reason) == (grpc.StatusCode.ALREADY_EXISTS, "ACCOUNT_ALREADY_EXISTS")
     asha.email = f" {asha.email.upper()} "
     assert (await asha.log_in()).customer_id == asha.id
@@ -63,11 +64,11 @@ async def test_an_email_address_is_one_account_in_every_spelling(people: People)
 async def test_a_taken_phone_and_a_taken_email_give_the_same_error(people: People) -> None:
     phone = unused_phone()
     await people.register(phone=phone)
-    by_phone = await refused(people.new().register(phone=f"0{phone[3:]}"))
+    by_phone = await catch_error(people.new().register(phone=f"0{phone[3:]}"))
     asha = await people.register()
     again = people.new()
     again.email = asha.email
-    by_email = await refused(again.register())
+    by_email = await catch_error(again.register())
     assert by_phone == by_email
 
 
@@ -95,9 +96,9 @@ async def test_unknown_email_wrong_password_and_inactive_account_give_the_same_e
     locked = await people.register()
     await people.query("UPDATE customers SET is_active = false WHERE id = %(id)s RETURNING id", id=locked.id)
     answers = [
-        await refused(people.new().log_in()),
-        await refused(asha.log_in("wrong password")),
-        await refused(locked.log_in()),
+        await catch_error(people.new().log_in()),
+        await catch_error(asha.log_in("wrong password")),
+        await catch_error(locked.log_in()),
     ]
     assert answers[0] == answers[1] == answers[2]
     assert (answers[0].code, answers[0].reason) == (grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS")
@@ -108,7 +109,7 @@ async def test_an_unknown_email_takes_as_long_as_a_wrong_password(people: People
         person = people.new()
         person.email = email
         started = time.perf_counter()
-        await refused(person.log_in("wrong password"))
+        await catch_error(person.log_in("wrong password"))
         return time.perf_counter() - started
 
     known, unknown = [], []
@@ -125,20 +126,20 @@ async def test_guesses_for_one_account_from_many_addresses_are_limited(people: P
     for _ in range(10):
         guesser = people.new()
         guesser.email = asha.email
-        assert (await refused(guesser.log_in("wrong password"))).reason == "INVALID_CREDENTIALS"
-    found = await refused(asha.log_in())
+        assert (await catch_error(guesser.log_in("wrong password"))).reason == "INVALID_CREDENTIALS"
+    found = await catch_error(asha.log_in())
     assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ATTEMPTS")
 
 
 async def test_guesses_for_an_unknown_account_are_limited_equally(people: People) -> None:
     stranger = people.new()
-    reasons = [(await refused(stranger.log_in())).reason for _ in range(12)]
+    reasons = [(await catch_error(stranger.log_in())).reason for _ in range(12)]
     assert reasons == ["INVALID_CREDENTIALS"] * 10 + ["TOO_MANY_ATTEMPTS"] * 2
 
 
 async def test_concurrent_guesses_are_counted(people: People) -> None:
     asha = await people.register()
-    found = await asyncio.gather(*(refused(asha.log_in("wrong password")) for _ in range(25)))
+    found = await asyncio.gather(*(catch_error(asha.log_in("wrong password")) for _ in range(25)))
     assert sum(answer.reason == "INVALID_CREDENTIALS" for answer in found) <= 10
 
 
@@ -146,7 +147,7 @@ async def test_a_successful_login_resets_the_failures_of_the_account(people: Peo
     asha = await people.register()
     for _ in range(3):
         for _ in range(6):
-            await refused(asha.log_in("wrong password"))
+            await catch_error(asha.log_in("wrong password"))
         await asha.log_in()
 
 
@@ -158,7 +159,9 @@ async def test_guesses_for_many_accounts_from_one_address_are_limited(people: Pe
         victims = [people.new() for _ in range(10)]
         for victim in victims:
             victim.address = guesser.address
-        reasons += [found.reason for found in await asyncio.gather(*(refused(victim.log_in()) for victim in victims))]
+        reasons += [
+            found.reason for found in await asyncio.gather(*(catch_error(victim.log_in()) for victim in victims))
+        ]
     assert reasons.count("INVALID_CREDENTIALS") == limit
     assert reasons.count("TOO_MANY_ATTEMPTS") == 10
 
@@ -170,7 +173,7 @@ async def test_a_forged_client_address_does_not_evade_the_limit(people: People) 
         # The edge appends the address that it saw; earlier entries are sent by the client.
         stub = people.auth(harness.anonymous().sending(x_forwarded_for=f"203.0.113.{number}, {asha.address}"))
         request = auth.LoginRequest(email=people.new().email, password="wrong password")
-        reasons.append((await refused(stub.Login(request))).reason)
+        reasons.append((await catch_error(stub.Login(request))).reason)
     counted = await people.query(
         "SELECT attempts FROM throttles WHERE key = %(key)s",
         key=people.app.cipher.blind(f"throttle\0login\0{asha.address}"),
@@ -191,7 +194,7 @@ async def test_a_forged_client_address_does_not_evade_the_limit(people: People) 
 async def test_a_weak_password_is_rejected_with_its_field(people: People, password: str, problem: str) -> None:
     asha = people.new()
     asha.password = password
-    found = await refused(asha.register())
+    found = await catch_error(asha.register())
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert problem in found.violations["password"]
 
@@ -199,7 +202,7 @@ async def test_a_weak_password_is_rejected_with_its_field(people: People, passwo
 async def test_a_password_that_contains_the_name_of_the_email_is_rejected(people: People) -> None:
     asha = people.new()
     asha.password = f"my {asha.email.partition('@')[0]} !"
-    assert "password" in (await refused(asha.register())).violations
+    assert "password" in (await catch_error(asha.register())).violations
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ async def test_a_password_that_contains_the_name_of_the_email_is_rejected(people
 async def test_an_invalid_email_address_is_rejected_with_its_field(people: People, email: str) -> None:
     asha = people.new()
     asha.email = email
-    found = await refused(asha.register())
+    found = await catch_error(asha.register())
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "email" in found.violations
 
@@ -227,12 +230,12 @@ async def test_names_of_any_script_are_stored_and_nul_is_rejected(people: People
         "étoile 🍋",
         "\u202b\u0622\u0634\u0627\u202c",
     )
-    found = await refused(people.new().register(first_name="As\0ha"))
+    found = await catch_error(people.new().register(first_name="As\0ha"))
     assert "firstName" in found.violations
 
 
 async def test_text_that_grows_in_nfc_is_rejected(people: People) -> None:
-    found = await refused(people.new().register(first_name="\u0958" * 100))
+    found = await catch_error(people.new().register(first_name="\u0958" * 100))
     assert found.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "firstName" in found.violations
 

@@ -15,7 +15,8 @@ from jainshikanji.customer.v1.events_pb2 import SessionRevoked
 
 from services.customer.tokens import hash_token
 from tests import harness
-from tests.integration.customer.conftest import OTHER_PASSWORD, People, Person, claims, refused, session_of
+from tests.harness import catch_error
+from tests.integration.customer.conftest import OTHER_PASSWORD, People, Person, claims, session_of
 
 INVALID = (grpc.StatusCode.UNAUTHENTICATED, "INVALID_REFRESH_TOKEN")
 
@@ -75,11 +76,11 @@ async def test_reuse_of_a_token_after_the_grace_period_ends_the_session(people: 
     first = await asha.log_in()
     second = await asha.refresh(first.refresh_token)
     await backdate_rotation(people, first.session_id, 11)
-    stolen = await refused(asha.refresh(first.refresh_token))
+    stolen = await catch_error(asha.refresh(first.refresh_token))
     assert (stolen.code, stolen.reason) == INVALID
     assert not await is_alive(people, first.session_id)
     assert first.session_id in await list_revoked(people)
-    found = await refused(asha.refresh(second.refresh_token))
+    found = await catch_error(asha.refresh(second.refresh_token))
     assert (found.code, found.reason) == INVALID
 
 
@@ -88,7 +89,7 @@ async def test_reuse_of_a_token_of_two_rotations_ago_ends_the_session_within_the
     first = await asha.log_in()
     second = await asha.refresh(first.refresh_token)
     await asha.refresh(second.refresh_token)
-    await refused(asha.refresh(first.refresh_token))
+    await catch_error(asha.refresh(first.refresh_token))
     assert not await is_alive(people, first.session_id)
 
 
@@ -99,21 +100,21 @@ async def test_a_token_that_was_never_issued_ends_no_session(people: People) -> 
     for position in (30, 60, 84):
         forged = raw.copy()
         forged[position] = ord("A") if forged[position] != ord("A") else ord("B")
-        found = await refused(asha.refresh(forged.decode()))
+        found = await catch_error(asha.refresh(forged.decode()))
         assert (found.code, found.reason) == INVALID
     assert await is_alive(people, tokens.session_id)
 
 
 @pytest.mark.parametrize("token", ["x", "=", "AAAA", "é", "a" * 86, " ", "0" * 500])
 async def test_a_malformed_token_gives_the_error_of_a_wrong_one(people: People, token: str) -> None:
-    found = await refused(people.new().refresh(token))
+    found = await catch_error(people.new().refresh(token))
     assert (found.code, found.reason) == INVALID
 
 
 async def test_an_access_token_refreshes_nothing_and_a_refresh_token_is_stored_as_a_hash(people: People) -> None:
     asha = await people.register()
     tokens = await asha.log_in()
-    found = await refused(asha.refresh(tokens.access_token[:499]))
+    found = await catch_error(asha.refresh(tokens.access_token[:499]))
     assert found.code is grpc.StatusCode.UNAUTHENTICATED
     row = (await people.query("SELECT * FROM sessions WHERE id = %(id)s::uuid", id=tokens.session_id))[0]
     assert row.refresh_token == hash_token(tokens.refresh_token)
@@ -128,7 +129,7 @@ async def test_an_expired_session_does_not_refresh(people: People) -> None:
     await people.query(
         "UPDATE sessions SET expires_at = now() WHERE id = %(id)s::uuid RETURNING id", id=tokens.session_id
     )
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
 
 
 async def test_every_login_starts_a_session(people: People) -> None:
@@ -150,7 +151,7 @@ async def test_the_oldest_session_ends_when_the_limit_is_exceeded(people: People
     asha = await people.register()
     limit = people.process.settings.sessions_per_account
     sessions = [await asha.log_in() for _ in range(limit + 1)]
-    assert (await refused(asha.refresh(sessions[0].refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.refresh(sessions[0].refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     await asha.refresh(sessions[1].refresh_token)
 
 
@@ -158,7 +159,7 @@ async def test_a_logout_ends_the_session_in_every_service(people: People) -> Non
     asha = await people.register()
     other, tokens = await asha.log_in(), await asha.log_in()
     await asha.auth(tokens).Logout(auth.LogoutRequest())
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     assert tokens.session_id in await list_revoked(people)
     revoked = await people.auth(harness.service("order")).ListRevokedSessions(auth.ListRevokedSessionsRequest())
     assert tokens.session_id in revoked.session_ids
@@ -166,15 +167,15 @@ async def test_a_logout_ends_the_session_in_every_service(people: People) -> Non
     async with asyncio.timeout(2):
         while await answers(asha.auth(tokens)):
             await asyncio.sleep(0.02)
-    assert (await refused(asha.auth(tokens).GetMe(auth.GetMeRequest()))).code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await catch_error(asha.auth(tokens).GetMe(auth.GetMeRequest()))).code is grpc.StatusCode.UNAUTHENTICATED
     assert (await asha.auth(other).GetMe(auth.GetMeRequest())).session_id == other.session_id
 
 
 async def test_a_session_of_another_account_is_not_found(people: People) -> None:
     asha, ravi = await people.register(), await people.register()
     mine, theirs = await asha.log_in(), await ravi.log_in()
-    foreign = await refused(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=theirs.session_id)))
-    missing = await refused(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=str(uuid4()))))
+    foreign = await catch_error(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=theirs.session_id)))
+    missing = await catch_error(asha.auth(mine).DeleteSession(auth.DeleteSessionRequest(id=str(uuid4()))))
     assert foreign == missing
     assert foreign.code is grpc.StatusCode.NOT_FOUND
     assert await is_alive(people, theirs.session_id)
@@ -201,7 +202,7 @@ async def test_a_password_change_ends_every_session_and_returns_a_new_one(people
     assert not await is_alive(people, two.session_id)
     assert {one.session_id, two.session_id} <= await list_revoked(people)
     await asha.refresh(fresh.refresh_token)
-    assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
+    assert (await catch_error(asha.log_in())).reason == "INVALID_CREDENTIALS"
     await asha.log_in(OTHER_PASSWORD)
 
 
@@ -210,9 +211,9 @@ async def test_a_password_change_requires_the_current_password_and_limits_guesse
     tokens = await asha.log_in()
     request = auth.ChangePasswordRequest(current_password="wrong password", new_password=OTHER_PASSWORD)
     for _ in range(10):
-        found = await refused(asha.auth(tokens).ChangePassword(request))
+        found = await catch_error(asha.auth(tokens).ChangePassword(request))
         assert "currentPassword" in found.violations
-    found = await refused(asha.auth(tokens).ChangePassword(request))
+    found = await catch_error(asha.auth(tokens).ChangePassword(request))
     assert found.reason == "TOO_MANY_ATTEMPTS"
     assert await is_alive(people, tokens.session_id)
 
@@ -240,10 +241,10 @@ async def test_a_deactivated_account_loses_its_sessions_and_can_log_in_after_act
     admin = people.customer(harness.admin())
     locked = await admin.DeactivateCustomer(pb.DeactivateCustomerRequest(id=asha.id))
     assert not locked.is_active
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
-    assert (await refused(asha.log_in())).reason == "INVALID_CREDENTIALS"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.log_in())).reason == "INVALID_CREDENTIALS"
     assert (await admin.ActivateCustomer(pb.ActivateCustomerRequest(id=asha.id))).is_active
-    assert (await refused(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(asha.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     await asha.log_in()
 
 
@@ -329,7 +330,7 @@ async def test_a_logout_clears_the_cookies(people: People) -> None:
 
 
 async def test_a_refresh_without_a_token_is_rejected_with_the_missing_field(people: People) -> None:
-    found = await refused(people.new().refresh(""))
+    found = await catch_error(people.new().refresh(""))
     assert "refreshToken" in found.violations
 
 

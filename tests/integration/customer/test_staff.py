@@ -18,7 +18,8 @@ from chassis.events.bus import EventMeta
 from services.customer.errors import WeakPassword
 from services.customer.usecases import accounts
 from tests import harness
-from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, Person, claims, refused, unused_phone
+from tests.harness import catch_error
+from tests.integration.customer.conftest import OTHER_PASSWORD, PASSWORD, People, Person, claims, unused_phone
 
 STORE = "store"
 
@@ -68,7 +69,7 @@ async def test_an_invited_person_sets_a_password_and_has_the_grant(people: Peopl
     store_id, ravi = str(uuid4()), people.new()
     code = await invite(people, ravi, store_id)
     await consume(people, granted(ravi, store_id, str(uuid4()), 1))
-    assert (await refused(ravi.log_in())).reason == "INVALID_CREDENTIALS"
+    assert (await catch_error(ravi.log_in())).reason == "INVALID_CREDENTIALS"
     await ravi.reset(code, PASSWORD)
     assert await grants(ravi) == [(store_id, "CHEF")]
     me = await ravi.auth(await ravi.log_in()).GetMe(auth.GetMeRequest())
@@ -82,7 +83,7 @@ async def test_an_existing_account_has_no_grant_until_it_accepts_with_the_code(p
     code = await invite(people, asha, store_id, job=StaffJob.MANAGER)
     await consume(people, granted(asha, store_id, str(uuid4()), 1, StaffJob.MANAGER))
     assert await grants(asha) == []
-    wrong = await refused(asha.auth(tokens).AcceptInvitation(auth.AcceptInvitationRequest(code="2222-2222")))
+    wrong = await catch_error(asha.auth(tokens).AcceptInvitation(auth.AcceptInvitationRequest(code="2222-2222")))
     assert wrong.reason == "INVALID_CODE"
     await asha.auth(tokens).AcceptInvitation(auth.AcceptInvitationRequest(code=code))
     fresh = await asha.refresh(tokens.refresh_token)
@@ -104,7 +105,7 @@ async def test_an_invitation_of_one_account_is_not_accepted_by_another(people: P
     store_id, asha, eve = str(uuid4()), await people.register(), await people.register()
     code = await invite(people, asha, store_id)
     tokens = await eve.log_in()
-    await refused(eve.auth(tokens).AcceptInvitation(auth.AcceptInvitationRequest(code=code)))
+    await catch_error(eve.auth(tokens).AcceptInvitation(auth.AcceptInvitationRequest(code=code)))
     await consume(people, granted(eve, store_id, str(uuid4()), 1))
     assert await grants(eve) == []
 
@@ -122,7 +123,7 @@ async def test_a_suspended_member_loses_grant_and_sessions_and_needs_no_new_invi
     await consume(people, granted(ravi, store_id, staff_id, 1))
     tokens = await ravi.log_in()
     await consume(people, revoked(ravi, store_id, staff_id, 2))
-    assert (await refused(ravi.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
+    assert (await catch_error(ravi.refresh(tokens.refresh_token))).reason == "INVALID_REFRESH_TOKEN"
     assert await grants(ravi) == []
     await consume(people, granted(ravi, store_id, staff_id, 3))
     assert await grants(ravi) == [(store_id, "CHEF")]
@@ -134,7 +135,7 @@ async def test_a_change_of_job_ends_sessions_with_the_old_job(people: People) ->
     await consume(people, granted(ravi, store_id, staff_id, 1, StaffJob.MANAGER))
     tokens = await ravi.log_in()
     await consume(people, granted(ravi, store_id, staff_id, 2, StaffJob.CASHIER))
-    await refused(ravi.refresh(tokens.refresh_token))
+    await catch_error(ravi.refresh(tokens.refresh_token))
     assert await grants(ravi) == [(store_id, "CASHIER")]
 
 
@@ -163,7 +164,7 @@ async def test_a_repeated_invitation_keeps_the_account_and_the_code(people: Peop
 async def test_an_inactive_account_is_not_invited(people: People) -> None:
     asha = await people.register()
     await people.query("UPDATE customers SET is_active = false WHERE id = %(id)s::uuid RETURNING id", id=asha.id)
-    found = await refused(people.auth(harness.service(STORE)).InviteStaff(invitation(asha, str(uuid4()))))
+    found = await catch_error(people.auth(harness.service(STORE)).InviteStaff(invitation(asha, str(uuid4()))))
     assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ACCOUNT_INACTIVE")
 
 
@@ -179,7 +180,7 @@ async def test_a_taken_phone_does_not_stop_an_invitation(people: People) -> None
 async def test_only_the_store_service_invites(people: People) -> None:
     request = invitation(people.new(), str(uuid4()))
     for caller in (harness.service("order"), harness.admin(), harness.anonymous()):
-        assert (await refused(people.auth(caller).InviteStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
+        assert (await catch_error(people.auth(caller).InviteStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_bootstrap_creates_an_administrator_who_can_log_in(people: People) -> None:
@@ -195,8 +196,8 @@ async def test_bootstrap_takes_over_an_account_that_was_registered_with_the_emai
     eve = await people.register()
     tokens = await eve.log_in()
     await accounts.create_administrator(people.app, eve.email, OTHER_PASSWORD)
-    await refused(eve.refresh(tokens.refresh_token))
-    await refused(eve.log_in(PASSWORD))
+    await catch_error(eve.refresh(tokens.refresh_token))
+    await catch_error(eve.log_in(PASSWORD))
     assert claims((await eve.log_in(OTHER_PASSWORD)).access_token)["admin"] is True
 
 

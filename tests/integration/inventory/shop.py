@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import grpc
-import pytest
 from google.protobuf.message import Message
 from jainshikanji.inventory.v1 import product_pb2, product_service_pb2, stock_pb2, stock_service_pb2
 from jainshikanji.inventory.v1.product_service_pb2_grpc import ProductServiceStub
@@ -20,7 +18,7 @@ from jainshikanji.type.v1.money_pb2 import Money
 from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
-from tests.harness import Identity, Platform, RpcFailure, admin, anonymous, rpc_error, service, staff
+from tests.harness import Identity, Platform, admin, anonymous, service, staff
 
 
 class MismatchRow(NamedTuple):
@@ -67,13 +65,6 @@ LIST_MOVEMENTS = sql(
 
 def rupees(amount: int) -> Money:
     return Money(currency_code="INR", minor_units=amount * 100)
-
-
-async def refused(call: Any) -> RpcFailure:
-    """The error of the call."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return rpc_error(caught.value)
 
 
 class Shop:

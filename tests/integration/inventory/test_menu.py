@@ -42,8 +42,8 @@ from jainshikanji.review.v1.events_pb2 import ReviewPosted, ReviewUpdated
 from chassis import ids
 from chassis.clock import now
 from services.inventory.model import menu
-from tests.harness import anonymous, customer, staff
-from tests.integration.inventory.shop import Shop, refused, rupees
+from tests.harness import anonymous, catch_error, customer, staff
+from tests.integration.inventory.shop import Shop, rupees
 
 
 async def read(shop: Shop, product_id: str, **request: str) -> Product:
@@ -134,13 +134,13 @@ async def test_a_slug_or_sku_of_another_product_is_rejected(shop: Shop) -> None:
     first = await shop.create_product(sku=ids.new_id().hex)
     category = await shop.create_category()
     base: dict[str, Any] = {"name": "x", "price": rupees(1), "category": category}
-    same_slug = await refused(shop.products().CreateProduct(CreateProductRequest(slug=first.slug, **base)))
+    same_slug = await catch_error(shop.products().CreateProduct(CreateProductRequest(slug=first.slug, **base)))
     assert (same_slug.code, same_slug.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SLUG_TAKEN")
-    same_sku = await refused(shop.products().CreateProduct(CreateProductRequest(sku=first.sku, **base)))
+    same_sku = await catch_error(shop.products().CreateProduct(CreateProductRequest(sku=first.sku, **base)))
     assert same_sku.reason == "SKU_TAKEN"
     second = await shop.create_product()
     update = UpdateProductRequest(id=second.id, slug=first.slug)
-    assert (await refused(shop.products().UpdateProduct(update))).reason == "SLUG_TAKEN"
+    assert (await catch_error(shop.products().UpdateProduct(update))).reason == "SLUG_TAKEN"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_a_slug_or_sku_of_another_product_is_rejected(shop: Shop) -> None:
 )
 async def test_an_invalid_product_is_rejected_with_its_field(shop: Shop, fields: dict[str, Any], field: str) -> None:
     request = {"name": "Aloo Tikki", "price": rupees(60), "category": await shop.create_category(), **fields}
-    error = await refused(shop.products().CreateProduct(CreateProductRequest(**request)))
+    error = await catch_error(shop.products().CreateProduct(CreateProductRequest(**request)))
     assert error.code == grpc.StatusCode.INVALID_ARGUMENT
     assert list(error.violations) == [field]
 
@@ -177,7 +177,7 @@ async def test_an_invalid_product_is_rejected_with_its_field(shop: Shop, fields:
 async def test_a_product_that_is_not_jain_may_contain_onions(shop: Shop) -> None:
     product = await shop.create_product(is_jain=False, tags=["onion"])
     claim = UpdateProductRequest(id=product.id, is_jain=True)
-    assert "isJain" in (await refused(shop.products().UpdateProduct(claim))).violations
+    assert "isJain" in (await catch_error(shop.products().UpdateProduct(claim))).violations
     cleared = await shop.products().UpdateProduct(UpdateProductRequest(id=product.id, is_jain=True, clear=["tags"]))
     assert cleared.is_jain
     assert not cleared.tags
@@ -190,7 +190,7 @@ async def test_an_update_changes_only_its_fields(shop: Shop) -> None:
     assert (after.price.minor_units, after.etag) == (7000, "2")
     assert not after.HasField("original_price")
     assert (after.name, after.description, list(after.tags), after.sku) == (before.name, "Old", ["a"], before.sku)
-    stale = await refused(shop.products().UpdateProduct(request))
+    stale = await catch_error(shop.products().UpdateProduct(request))
     assert (stale.code, stale.reason) == (grpc.StatusCode.ABORTED, "STALE_ETAG")
     assert await shop.list_event_names(before.id) == ["ProductCreated", "ProductUpdated"]
 
@@ -206,7 +206,7 @@ async def test_a_deleted_product_is_not_found_and_its_slug_is_free(shop: Shop) -
         shop.for_guests.ListProductOptions(ListProductOptionsRequest(id=product.id)),
         shop.get_item(product.id),
     ):
-        assert (await refused(call)).code == grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(call)).code == grpc.StatusCode.NOT_FOUND
     assert await names(shop, slug=product.slug) == []
     again = await shop.create_product(slug=product.slug)
     assert again.id != product.id
@@ -217,9 +217,9 @@ async def test_customers_and_managers_cannot_change_the_catalogue(shop: Shop) ->
     product = await shop.create_product()
     for caller in (customer(ids.new_id()), shop.manager):
         update = shop.products(caller).UpdateProduct(UpdateProductRequest(id=product.id, price=rupees(1)))
-        assert (await refused(update)).code == grpc.StatusCode.PERMISSION_DENIED
+        assert (await catch_error(update)).code == grpc.StatusCode.PERMISSION_DENIED
     update = shop.for_guests.UpdateProduct(UpdateProductRequest(id=product.id, price=rupees(1)))
-    assert (await refused(update)).code == grpc.StatusCode.UNAUTHENTICATED
+    assert (await catch_error(update)).code == grpc.StatusCode.UNAUTHENTICATED
 
 
 # --- Caches -----------------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ async def test_a_page_token_of_another_list_is_rejected(shop: Shop) -> None:
         ListProductsRequest(page_size=1, page_token=first.next_page_token),
         ListProductsRequest(category=category, page_size=1, page_token="forged.token"),
     ):
-        assert "pageToken" in (await refused(shop.for_guests.ListProducts(request))).violations
+        assert "pageToken" in (await catch_error(shop.for_guests.ListProducts(request))).violations
 
 
 async def test_a_product_is_found_by_its_slug(shop: Shop) -> None:
@@ -445,13 +445,13 @@ async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
     assert child not in await listed()
     assert child in await listed(shop.products(), include_inactive=True)
     hidden = shop.for_guests.ListCategories(ListCategoriesRequest(include_inactive=True))
-    assert (await refused(hidden)).reason == "PERMISSION_DENIED"
+    assert (await catch_error(hidden)).reason == "PERMISSION_DENIED"
     taken = shop.products().CreateCategory(CreateCategoryRequest(slug=slug, name="x"))
-    assert (await refused(taken)).reason == "CATEGORY_TAKEN"
+    assert (await catch_error(taken)).reason == "CATEGORY_TAKEN"
     orphan = shop.products().CreateCategory(CreateCategoryRequest(name="x y", parent_slug="nowhere"))
-    assert "parentSlug" in (await refused(orphan)).violations
+    assert "parentSlug" in (await catch_error(orphan)).violations
     missing = shop.products().UpdateCategory(UpdateCategoryRequest(id=str(ids.new_id()), name="x"))
-    assert (await refused(missing)).code == grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(missing)).code == grpc.StatusCode.NOT_FOUND
 
 
 # --- Options and prices -----------------------------------------------------------------------------------------------
@@ -499,7 +499,7 @@ async def test_options_keep_their_ids_and_absent_ones_are_deleted(shop: Shop) ->
     (only,) = listed.customizations
     assert (only.id, only.name, only.options[0].id) == (shown[1].id, "More", shown[0].options[1].id)
     stale = SetProductOptionsRequest(id=product.id, etag="1")
-    assert (await refused(shop.products().SetProductOptions(stale))).reason == "STALE_ETAG"
+    assert (await catch_error(shop.products().SetProductOptions(stale))).reason == "STALE_ETAG"
     await shop.products().SetProductOptions(SetProductOptionsRequest(id=product.id))
     assert not (await read(shop, product.id)).customizations
 
@@ -515,7 +515,7 @@ async def test_invalid_options_are_rejected(shop: Shop) -> None:
     too_cheap.options[1].price_modifier.minor_units = -6001
     for item in (foreign, two_defaults, too_cheap):
         request = SetProductOptionsRequest(id=product.id, customizations=[item])
-        assert (await refused(shop.products().SetProductOptions(request))).code == grpc.StatusCode.INVALID_ARGUMENT
+        assert (await catch_error(shop.products().SetProductOptions(request))).code == grpc.StatusCode.INVALID_ARGUMENT
     cheaper = UpdateProductRequest(id=other.id, price=rupees(0))
     assert (await shop.products().UpdateProduct(cheaper)).price.minor_units == 0
 
@@ -563,7 +563,7 @@ async def test_an_invalid_choice_of_options_names_its_line(shop: Shop, wrong: st
     request = PriceLinesRequest(
         store_id=str(shop.store_id), lines=[LineRequest(product_id=tea.id, quantity=1, option_ids=chosen[wrong])]
     )
-    assert list((await refused(shop.for_prices.PriceLines(request))).violations) == ["lines[0].optionIds"]
+    assert list((await catch_error(shop.for_prices.PriceLines(request))).violations) == ["lines[0].optionIds"]
 
 
 async def test_a_product_that_cannot_be_ordered_is_rejected_with_its_id(shop: Shop) -> None:
@@ -579,7 +579,7 @@ async def test_a_product_that_cannot_be_ordered_is_rejected_with_its_id(shop: Sh
     await shop.products(shop.manager).SetProductStoreOffer(manager_switches)
     for product in (off, deleted, past, here):
         request = PriceLinesRequest(store_id=str(shop.store_id), lines=[LineRequest(product_id=product.id, quantity=1)])
-        error = await refused(shop.for_prices.PriceLines(request))
+        error = await catch_error(shop.for_prices.PriceLines(request))
         assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "PRODUCT_UNAVAILABLE")
         assert error.metadata == {"product_id": product.id}
     elsewhere = PriceLinesRequest(store_id=str(ids.new_id()), lines=[LineRequest(product_id=here.id, quantity=1)])
@@ -587,17 +587,19 @@ async def test_a_product_that_cannot_be_ordered_is_rejected_with_its_id(shop: Sh
     unknown = PriceLinesRequest(
         store_id=str(shop.store_id), lines=[LineRequest(product_id=str(ids.new_id()), quantity=1)]
     )
-    assert list((await refused(shop.for_prices.PriceLines(unknown))).violations) == ["lines[0].productId"]
+    assert list((await catch_error(shop.for_prices.PriceLines(unknown))).violations) == ["lines[0].productId"]
 
 
 async def test_a_store_has_its_own_price_which_only_an_admin_sets(shop: Shop) -> None:
     product = await shop.create_product(price=rupees(60))
     store = str(shop.store_id)
     offer = SetProductStoreOfferRequest(id=product.id, store_id=store, price=rupees(65))
-    denied = await refused(shop.products(shop.manager).SetProductStoreOffer(offer))
+    denied = await catch_error(shop.products(shop.manager).SetProductStoreOffer(offer))
     assert denied.code == grpc.StatusCode.PERMISSION_DENIED
     foreign = SetProductStoreOfferRequest(id=product.id, store_id=str(ids.new_id()), is_available=False)
-    assert (await refused(shop.products(shop.manager).SetProductStoreOffer(foreign))).code == grpc.StatusCode.NOT_FOUND
+    assert (
+        await catch_error(shop.products(shop.manager).SetProductStoreOffer(foreign))
+    ).code == grpc.StatusCode.NOT_FOUND
     await shop.products().SetProductStoreOffer(offer)
     lines = [LineRequest(product_id=product.id, quantity=1)]
     priced = await shop.for_prices.PriceLines(PriceLinesRequest(store_id=store, lines=lines))

@@ -27,8 +27,8 @@ from jainshikanji.inventory.v1.stock_service_pb2 import ListReorderProposalsRequ
 
 from chassis import ids
 from chassis.database import sql
-from tests.harness import staff
-from tests.integration.inventory.shop import Shop, refused, rupees
+from tests.harness import catch_error, staff
+from tests.integration.inventory.shop import Shop, rupees
 
 
 class ContactRow(NamedTuple):
@@ -92,9 +92,9 @@ async def test_an_update_of_a_supplier_changes_only_its_fields(shop: Shop) -> No
     assert (changed.email, changed.phone, changed.tax_id) == (made.email, "", made.tax_id)
     assert (changed.contact_person, changed.is_active) == ("R. Shah", False)
     wrong = UpdateSupplierRequest(id=made.id, email="not an email")
-    assert list((await refused(shop.purchasing(shop.admin).UpdateSupplier(wrong))).violations) == ["email"]
+    assert list((await catch_error(shop.purchasing(shop.admin).UpdateSupplier(wrong))).violations) == ["email"]
     missing = UpdateSupplierRequest(id=str(ids.new_id()), name="x")
-    assert (await refused(shop.purchasing(shop.admin).UpdateSupplier(missing))).code == grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(shop.purchasing(shop.admin).UpdateSupplier(missing))).code == grpc.StatusCode.NOT_FOUND
 
 
 async def test_managers_read_suppliers_and_only_admins_change_them(shop: Shop) -> None:
@@ -112,7 +112,7 @@ async def test_managers_read_suppliers_and_only_admins_change_them(shop: Shop) -
     assert found == [f"A {mark}", f"b {mark}", f"c {mark}"]
     for caller in (shop.manager, staff(ids.new_id(), shop.store_id, "chef")):
         call = shop.purchasing(caller).CreateSupplier(CreateSupplierRequest(name="x"))
-        assert (await refused(call)).code == grpc.StatusCode.PERMISSION_DENIED
+        assert (await catch_error(call)).code == grpc.StatusCode.PERMISSION_DENIED
 
 
 # --- Purchase orders --------------------------------------------------------------------------------------------------
@@ -167,14 +167,14 @@ async def test_a_purchase_order_is_received_in_parts(shop: Shop) -> None:
     assert (item.current_stock, item.batch_number, item.expiry_date) == (60, "L1", SOON)
     assert item.cost_per_unit.minor_units == 300
     assert item.HasField("last_restocked_at")
-    too_much = await refused(receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=41)]))
+    too_much = await catch_error(receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=41)]))
     assert (too_much.reason, too_much.metadata["still_open"]) == ("RECEIPT_EXCEEDS_ORDER", "40")
     rest = await receive(shop, order.id, [])
     assert rest.status == PurchaseOrderStatus.RECEIVED
     assert rest.received_date
     assert await shop.get_stock(lemons.id) == 100
     assert await shop.get_stock(salt.id) == 6
-    over = await refused(receive(shop, order.id, []))
+    over = await catch_error(receive(shop, order.id, []))
     assert (over.code, over.reason) == (grpc.StatusCode.ABORTED, "PURCHASE_ORDER_STATE")
     assert "StockRestocked" in await shop.list_event_names(lemons.id)
     await shop.assert_ledger_matches()
@@ -210,7 +210,7 @@ async def test_a_receipt_above_the_maximum_receives_nothing_unless_forced(shop: 
     lemons, salt = await shop.create_product(), await shop.create_product()
     await shop.set_stock(salt.id, 0, min_stock=0, max_stock=3)
     order = await confirmed(shop, [(lemons.id, 10, 3), (salt.id, 5, 40)])
-    error = await refused(receive(shop, order.id, []))
+    error = await catch_error(receive(shop, order.id, []))
     assert (error.reason, error.metadata["product_id"]) == ("MAX_STOCK_EXCEEDED", salt.id)
     with pytest.raises(grpc.aio.AioRpcError, match="not found"):
         await shop.get_item(lemons.id)
@@ -221,16 +221,16 @@ async def test_a_receipt_above_the_maximum_receives_nothing_unless_forced(shop: 
 async def test_a_purchase_order_has_only_its_transitions(shop: Shop) -> None:
     lemons = await shop.create_product()
     order = await purchase(shop, [(lemons.id, 1, 1)])
-    early = await refused(receive(shop, order.id, []))
+    early = await catch_error(receive(shop, order.id, []))
     assert (early.reason, early.metadata) == ("PURCHASE_ORDER_STATE", {"status": "PENDING"})
     cancelled = await shop.purchasing().CancelPurchaseOrder(
         CancelPurchaseOrderRequest(id=order.id, reason="too expensive")
     )
     assert cancelled.status == PurchaseOrderStatus.CANCELLED
-    late = await refused(shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=order.id)))
+    late = await catch_error(shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=order.id)))
     assert late.reason == "PURCHASE_ORDER_STATE"
     again = shop.purchasing().CancelPurchaseOrder(CancelPurchaseOrderRequest(id=order.id, reason="x"))
-    assert (await refused(again)).reason == "PURCHASE_ORDER_STATE"
+    assert (await catch_error(again)).reason == "PURCHASE_ORDER_STATE"
 
 
 async def test_open_purchase_orders_lower_the_proposal(shop: Shop) -> None:
@@ -262,10 +262,12 @@ async def test_managers_see_only_the_purchase_orders_of_their_stores(shop: Shop)
         shop.purchasing(elsewhere).ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=orders[0].id)),
         shop.purchasing(elsewhere).CancelPurchaseOrder(CancelPurchaseOrderRequest(id=orders[0].id, reason="x")),
     ):
-        assert (await refused(call)).code == grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(call)).code == grpc.StatusCode.NOT_FOUND
     foreign = CreatePurchaseOrderRequest(
         supplier_id=orders[0].supplier_id,
         store_id=str(shop.store_id),
         items=[PurchaseOrderLineInput(product_id=lemons.id, quantity=1, unit_price=rupees(1))],
     )
-    assert (await refused(shop.purchasing(elsewhere).CreatePurchaseOrder(foreign))).code == grpc.StatusCode.NOT_FOUND
+    assert (
+        await catch_error(shop.purchasing(elsewhere).CreatePurchaseOrder(foreign))
+    ).code == grpc.StatusCode.NOT_FOUND

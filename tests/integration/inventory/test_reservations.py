@@ -11,8 +11,8 @@ from jainshikanji.inventory.v1.stock_service_pb2_grpc import StockServiceStub
 
 from chassis import ids
 from chassis.errors import RemoteError
-from tests.harness import rpc_error, service
-from tests.integration.inventory.shop import Shop, refused
+from tests.harness import catch_error, rpc_error, service
+from tests.integration.inventory.shop import Shop
 
 OK = "OK"
 
@@ -42,7 +42,7 @@ async def test_an_order_with_one_short_line_reserves_nothing(shop: Shop) -> None
     tea, lassi = await shop.create_product(stock=10), await shop.create_product(stock=1)
     nowhere = await shop.create_product()
     order = ids.new_id()
-    error = await refused(shop.reserve(order, [(tea.id, 3), (lassi.id, 2), (nowhere.id, 1)]))
+    error = await catch_error(shop.reserve(order, [(tea.id, 3), (lassi.id, 2), (nowhere.id, 1)]))
     assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "OUT_OF_STOCK")
     assert error.metadata["product_ids"].split(",") == sorted([lassi.id, nowhere.id])
     assert await shop.get_stock(tea.id) == 10
@@ -89,7 +89,7 @@ async def test_a_repetition_with_other_lines_is_rejected(shop: Shop) -> None:
     tea = await shop.create_product(stock=9)
     order = ids.new_id()
     await shop.reserve(order, [(tea.id, 4)])
-    assert (await refused(shop.reserve(order, [(tea.id, 5)]))).reason == "RESERVATION_MISMATCH"
+    assert (await catch_error(shop.reserve(order, [(tea.id, 5)]))).reason == "RESERVATION_MISMATCH"
     assert await shop.get_stock(tea.id) == 5
 
 
@@ -177,7 +177,7 @@ async def test_a_reservation_after_its_release_is_rejected(shop: Shop) -> None:
     tea = await shop.create_product(stock=10)
     order = ids.new_id()
     await shop.release(order)
-    assert (await refused(shop.reserve(order, [(tea.id, 1)]))).reason == "RESERVATION_RELEASED"
+    assert (await catch_error(shop.reserve(order, [(tea.id, 1)]))).reason == "RESERVATION_RELEASED"
     assert await shop.get_stock(tea.id) == 10
 
 
@@ -201,4 +201,4 @@ async def test_only_order_may_reserve_and_release(shop: Shop) -> None:
         order_id=str(ids.new_id()), store_id=str(shop.store_id), lines=[line]
     )
     for caller in (shop.manager, shop.admin):
-        assert (await refused(shop.stock(caller).ReserveStock(request))).code == grpc.StatusCode.PERMISSION_DENIED
+        assert (await catch_error(shop.stock(caller).ReserveStock(request))).code == grpc.StatusCode.PERMISSION_DENIED

@@ -20,8 +20,8 @@ from chassis.database import sql
 from chassis.errors import Unavailable
 from chassis.security import tls
 from services.inventory.usecases.reservations import purge_reservations, recover_reservations
-from tests.harness import Platform
-from tests.integration.inventory.shop import Shop, refused
+from tests.harness import Platform, catch_error
+from tests.integration.inventory.shop import Shop
 
 GET_STATUS = sql("SELECT status FROM stock_reservations WHERE order_id = %(order_id)s", value=str)
 AGE = sql("UPDATE stock_reservations SET ask_after = now() - interval '1 second' WHERE order_id = ANY(%(order_ids)s)")
@@ -42,7 +42,7 @@ async def test_a_confirmed_order_commits_its_reservation(shop: Shop) -> None:
     assert await shop.list_movements(tea.id) == [("adjust", 10, 10), ("reserve", -3, 7), ("commit", 0, 7)]
     item = await shop.get_item(tea.id)
     assert (item.current_stock, item.reserved_stock, item.batches[0].remaining_quantity) == (7, 0, 7)
-    assert (await refused(shop.release(order))).reason == "RESERVATION_COMMITTED"
+    assert (await catch_error(shop.release(order))).reason == "RESERVATION_COMMITTED"
     await shop.assert_ledger_matches()
 
 
@@ -109,7 +109,7 @@ async def test_a_cancellation_before_the_reservation_rejects_it(shop: Shop) -> N
     tea = await shop.create_product(stock=10)
     order = ids.new_id()
     await shop.consume(shop.cancelled(order))
-    assert (await refused(shop.reserve(order, [(tea.id, 3)]))).reason == "RESERVATION_RELEASED"
+    assert (await catch_error(shop.reserve(order, [(tea.id, 3)]))).reason == "RESERVATION_RELEASED"
 
 
 async def test_many_orders_are_settled_in_one_batch_while_others_reserve(shop: Shop) -> None:

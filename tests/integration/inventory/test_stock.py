@@ -26,8 +26,8 @@ from chassis.clock import now
 from chassis.database import sql
 from chassis.events import outbox
 from services.inventory import queries
-from tests.harness import customer, staff
-from tests.integration.inventory.shop import Shop, refused, rupees
+from tests.harness import catch_error, customer, staff
+from tests.integration.inventory.shop import Shop, rupees
 
 RECEIVE, ADJUST, SPOIL = StockMovementKind.RECEIVE, StockMovementKind.ADJUST, StockMovementKind.SPOIL
 SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
@@ -84,7 +84,7 @@ async def test_thresholds_change_without_a_count(shop: Shop) -> None:
     assert (item.current_stock, item.is_low) == (5, True)
     assert len(await shop.list_movements(tea.id)) == 1
     wrong = SetStockRequest(product_id=tea.id, store_id=str(shop.store_id), reason="x", min_stock=9, max_stock=8)
-    assert "maxStock" in (await refused(shop.stock().SetStock(wrong))).violations
+    assert "maxStock" in (await catch_error(shop.stock().SetStock(wrong))).violations
 
 
 async def test_a_count_of_a_changed_stock_is_rejected(shop: Shop) -> None:
@@ -92,7 +92,7 @@ async def test_a_count_of_a_changed_stock_is_rejected(shop: Shop) -> None:
     request = SetStockRequest(
         product_id=tea.id, store_id=str(shop.store_id), reason="x", current_stock=9, expected_stock=4
     )
-    error = await refused(shop.stock().SetStock(request))
+    error = await catch_error(shop.stock().SetStock(request))
     assert (error.code, error.reason) == (grpc.StatusCode.ABORTED, "STOCK_CHANGED")
     assert error.metadata == {"current_stock": "5"}
 
@@ -157,9 +157,9 @@ async def test_concurrent_requests_with_one_key_record_once(shop: Shop) -> None:
     items = await asyncio.gather(*(stub.RecordStockMovement(request) for _ in range(8)))
     assert {item.current_stock for item in items} == {8}
     request.quantity = 4
-    assert (await refused(stub.RecordStockMovement(request))).reason == "KEY_REUSED"
+    assert (await catch_error(stub.RecordStockMovement(request))).reason == "KEY_REUSED"
     request.quantity = 3
-    without = await refused(shop.stock().RecordStockMovement(request))
+    without = await catch_error(shop.stock().RecordStockMovement(request))
     assert list(without.violations) == ["Idempotency-Key"]
 
 
@@ -182,7 +182,7 @@ async def test_invalid_movements_are_rejected_with_their_field(shop: Shop, field
         **{"product_id": tea.id, "store_id": str(shop.store_id), "reason": "x", **fields}
     )
     stub = shop.platform.stub("inventory", StockServiceStub, shop.manager.sending(idempotency_key=ids.new_id().hex))
-    error = await refused(stub.RecordStockMovement(request))
+    error = await catch_error(stub.RecordStockMovement(request))
     assert (error.code, list(error.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
 
 
@@ -236,12 +236,12 @@ async def test_only_managers_of_the_store_see_its_stock(shop: Shop) -> None:
     chef = staff(ids.new_id(), shop.store_id, "chef")
     elsewhere = staff(ids.new_id(), ids.new_id(), "manager")
     assert (await shop.stock(shop.admin).GetInventoryItem(request)).current_stock == 5
-    assert (await refused(shop.stock(chef).GetInventoryItem(request))).code == grpc.StatusCode.PERMISSION_DENIED
-    assert (await refused(shop.stock(customer(ids.new_id())).GetInventoryItem(request))).code == (
+    assert (await catch_error(shop.stock(chef).GetInventoryItem(request))).code == grpc.StatusCode.PERMISSION_DENIED
+    assert (await catch_error(shop.stock(customer(ids.new_id())).GetInventoryItem(request))).code == (
         grpc.StatusCode.PERMISSION_DENIED
     )
-    foreign = await refused(shop.stock(elsewhere).GetInventoryItem(request))
-    missing = await refused(
+    foreign = await catch_error(shop.stock(elsewhere).GetInventoryItem(request))
+    missing = await catch_error(
         shop.stock().GetInventoryItem(
             GetInventoryItemRequest(product_id=str(ids.new_id()), store_id=str(shop.store_id))
         )

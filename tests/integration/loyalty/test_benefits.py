@@ -24,7 +24,7 @@ from tests.integration.loyalty.conftest import (
 )
 
 
-async def refused(call: object, reason: str, cause: str = "") -> None:
+async def assert_rejected(call: object, reason: str, cause: str = "") -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call  # type: ignore[misc]
     found = rpc_error(error.value)
@@ -126,7 +126,7 @@ async def test_a_reservation_is_all_or_nothing(loyalty: Loyalty) -> None:
     campaign = await loyalty.create_campaign(usage_limit=1)
     await loyalty.reserve(await loyalty.register_customer(), campaign.code)
     order_id = new_id()
-    await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "COUPON_EXHAUSTED")
+    await assert_rejected(loyalty.reserve(customer_id, campaign.code, 50, order_id), "COUPON_EXHAUSTED")
     assert (await loyalty.get_account(customer_id)).held == 0
     await loyalty.reserve(customer_id, "", 50, order_id)
     await loyalty.assert_ledgers_match()
@@ -141,11 +141,11 @@ async def test_a_release_returns_everything_and_rejects_a_late_reservation(loyal
     await loyalty.release(order_id)
     account = await loyalty.get_account(customer_id)
     assert (account.held, account.available) == (0, 100)
-    await refused(loyalty.reserve(customer_id, campaign.code, 50, order_id), "RESERVATION_RELEASED")
+    await assert_rejected(loyalty.reserve(customer_id, campaign.code, 50, order_id), "RESERVATION_RELEASED")
     await loyalty.reserve(customer_id, campaign.code, 50)
     never_reserved = new_id()
     await loyalty.release(never_reserved)
-    await refused(loyalty.reserve(customer_id, "", 10, never_reserved), "RESERVATION_RELEASED")
+    await assert_rejected(loyalty.reserve(customer_id, "", 10, never_reserved), "RESERVATION_RELEASED")
     await loyalty.assert_ledgers_match()
 
 
@@ -170,7 +170,7 @@ async def test_a_confirmation_redeems_and_a_cancellation_returns_exactly_once(lo
         ("redeem", -60),
     ]
     other = await loyalty.register_customer()
-    await refused(loyalty.reserve(other, campaign.code), "COUPON_EXHAUSTED")
+    await assert_rejected(loyalty.reserve(other, campaign.code), "COUPON_EXHAUSTED")
     for _ in range(2):
         await loyalty.consume(cancelled(order_id, customer_id))
     account = await loyalty.get_account(customer_id)
@@ -209,27 +209,29 @@ async def test_points_are_capped_at_the_value_of_the_lines(loyalty: Loyalty) -> 
 
 async def test_a_customer_cannot_redeem_more_points_than_the_balance(loyalty: Loyalty) -> None:
     customer_id = await loyalty.register_customer(points=10)
-    await refused(loyalty.quote(customer_id, "", 11), "INSUFFICIENT_POINTS")
-    await refused(loyalty.quote(new_id(), "", 1), "INSUFFICIENT_POINTS")
-    await refused(loyalty.reserve(new_id(), "", 1), "INSUFFICIENT_POINTS")
+    await assert_rejected(loyalty.quote(customer_id, "", 11), "INSUFFICIENT_POINTS")
+    await assert_rejected(loyalty.quote(new_id(), "", 1), "INSUFFICIENT_POINTS")
+    await assert_rejected(loyalty.reserve(new_id(), "", 1), "INSUFFICIENT_POINTS")
 
 
 async def test_a_rejected_coupon_has_its_cause(loyalty: Loyalty) -> None:
     customer_id = await loyalty.register_customer()
     big = await loyalty.create_campaign(min_order_value=rupees(1000))
-    await refused(loyalty.quote(customer_id, big.code), "COUPON_INVALID", "ORDER_TOO_SMALL")
+    await assert_rejected(loyalty.quote(customer_id, big.code), "COUPON_INVALID", "ORDER_TOO_SMALL")
     lassi = await loyalty.create_campaign(applicable_categories=["Lassi"])
-    await refused(loyalty.quote(customer_id, lassi.code), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
+    await assert_rejected(loyalty.quote(customer_id, lassi.code), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
     free = await loyalty.create_campaign(
         type=CampaignType.FREE_DELIVERY, discount_type=DiscountType.UNSPECIFIED, percent_basis_points=0
     )
     assert (await loyalty.quote(customer_id, free.code)).free_delivery
-    await refused(loyalty.quote(customer_id, free.code, delivery_fee=rupees(0)), "COUPON_INVALID", "NO_DELIVERY_FEE")
+    await assert_rejected(
+        loyalty.quote(customer_id, free.code, delivery_fee=rupees(0)), "COUPON_INVALID", "NO_DELIVERY_FEE"
+    )
     over = await loyalty.create_campaign(starts_at=timestamp(days=2), ends_at=timestamp(days=1))
-    await refused(loyalty.quote(customer_id, over.code), "COUPON_INVALID", "NOT_USABLE")
+    await assert_rejected(loyalty.quote(customer_id, over.code), "COUPON_INVALID", "NOT_USABLE")
     off = await loyalty.create_campaign(is_active=False)
-    await refused(loyalty.quote(customer_id, off.code), "COUPON_INVALID", "NOT_USABLE")
-    await refused(loyalty.quote(customer_id, new_code("X", 10)), "COUPON_INVALID", "NOT_USABLE")
+    await assert_rejected(loyalty.quote(customer_id, off.code), "COUPON_INVALID", "NOT_USABLE")
+    await assert_rejected(loyalty.quote(customer_id, new_code("X", 10)), "COUPON_INVALID", "NOT_USABLE")
 
 
 async def test_a_coupon_for_segments_is_valid_only_in_these_segments(loyalty: Loyalty) -> None:
@@ -245,7 +247,7 @@ async def test_a_coupon_for_segments_is_valid_only_in_these_segments(loyalty: Lo
             if customer_id == chosen:
                 await loyalty.reserve(customer_id, code)
             else:
-                await refused(loyalty.quote(customer_id, code), "COUPON_INVALID", "NOT_FOR_CUSTOMER")
+                await assert_rejected(loyalty.quote(customer_id, code), "COUPON_INVALID", "NOT_FOR_CUSTOMER")
 
 
 async def test_buy_one_get_one_makes_the_cheaper_half_free(loyalty: Loyalty) -> None:
@@ -256,7 +258,9 @@ async def test_buy_one_get_one_makes_the_cheaper_half_free(loyalty: Loyalty) -> 
     assert campaign.discount_type == DiscountType.FREE_ITEM
     quote = await loyalty.quote(customer_id, campaign.code, lines=[line(100, 2), line(60, 1), line(40, 2)])
     assert quote.coupon_discount == rupees(80)
-    await refused(loyalty.quote(customer_id, campaign.code, lines=[line(100)]), "COUPON_INVALID", "NO_ELIGIBLE_ITEM")
+    await assert_rejected(
+        loyalty.quote(customer_id, campaign.code, lines=[line(100)]), "COUPON_INVALID", "NO_ELIGIBLE_ITEM"
+    )
 
 
 async def test_only_order_may_quote_reserve_and_release(loyalty: Loyalty) -> None:

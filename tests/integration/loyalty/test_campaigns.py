@@ -125,8 +125,8 @@ async def test_two_campaigns_cannot_have_one_code(loyalty: Loyalty) -> None:
     outcomes = await asyncio.gather(
         *(loyalty.create_campaign(code=code.lower() if odd else code) for odd in (0, 1, 0)), return_exceptions=True
     )
-    refused = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
-    assert [(found.code, found.reason) for found in refused] == [(grpc.StatusCode.ALREADY_EXISTS, "CODE_TAKEN")] * 2
+    failures = [rpc_error(outcome) for outcome in outcomes if isinstance(outcome, grpc.aio.AioRpcError)]
+    assert [(found.code, found.reason) for found in failures] == [(grpc.StatusCode.ALREADY_EXISTS, "CODE_TAKEN")] * 2
 
 
 async def test_only_administrators_create_and_update_campaigns(loyalty: Loyalty) -> None:

@@ -18,7 +18,7 @@ from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
 from tests import harness
-from tests.harness import rpc_error
+from tests.harness import catch_error, rpc_error
 from tests.integration.review.conftest import Order
 
 
@@ -33,12 +33,6 @@ GET_LAST_EVENT = sql("SELECT payload FROM outbox WHERE key = ANY(%(keys)s) ORDER
 AGE = sql("UPDATE reviews SET created_at = now() - interval '7 days' WHERE id = %(id)s")
 COUNT_DELIVERED = sql("SELECT count(*) FROM delivered_items WHERE customer_id = %(customer_id)s", value=int)
 SORT = pb.ListProductReviewsRequest.Sort
-
-
-async def refused(call: Any) -> harness.RpcFailure:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return rpc_error(failed.value)
 
 
 async def events(process: Process, review_id: str) -> list[Message]:
@@ -108,9 +102,9 @@ async def test_an_item_that_was_not_delivered_to_the_caller_cannot_be_reviewed(
     order = await deliver(product)
     stranger = as_caller(harness.customer(ids.new_id()))
     answers = [
-        await refused(stranger.CreateReview(review(order, product))),
-        await refused(writer(order).CreateReview(review(order, ids.new_id()))),
-        await refused(writer(order).CreateReview(review(Order([]), product))),
+        await catch_error(stranger.CreateReview(review(order, product))),
+        await catch_error(writer(order).CreateReview(review(order, ids.new_id()))),
+        await catch_error(writer(order).CreateReview(review(Order([]), product))),
     ]
     assert {(answer.code, answer.reason) for answer in answers} == {(grpc.StatusCode.ABORTED, "ITEM_NOT_DELIVERED")}
     assert len({(answer.message, *answer.metadata) for answer in answers}) == 1
@@ -193,9 +187,9 @@ async def test_a_review_of_another_customer_is_not_found_for_a_change(
         harness.admin(),
         harness.staff(ids.new_id(), order.store, "manager"),
     ):
-        answer = await refused(as_caller(caller).UpdateReview(pb.UpdateReviewRequest(id=mine.id, rating=1)))
+        answer = await catch_error(as_caller(caller).UpdateReview(pb.UpdateReviewRequest(id=mine.id, rating=1)))
         assert answer.code is grpc.StatusCode.NOT_FOUND
-    missing = await refused(writer(order).UpdateReview(pb.UpdateReviewRequest(id=str(ids.new_id()), rating=1)))
+    missing = await catch_error(writer(order).UpdateReview(pb.UpdateReviewRequest(id=str(ids.new_id()), rating=1)))
     assert missing == answer
 
 
@@ -204,7 +198,7 @@ async def test_a_review_cannot_be_changed_after_seven_days(process: Process, del
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product))
     await process.app.db.run(AGE, id=UUID(mine.id))
-    answer = await refused(writer(order).UpdateReview(pb.UpdateReviewRequest(id=mine.id, rating=1)))
+    answer = await catch_error(writer(order).UpdateReview(pb.UpdateReviewRequest(id=mine.id, rating=1)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.ABORTED, "REVIEW_NOT_EDITABLE")
 
 
@@ -215,9 +209,9 @@ async def test_only_staff_of_the_store_respond_to_a_review(
     order = await deliver(product)
     mine = await writer(order).CreateReview(review(order, product))
     answer = pb.RespondToReviewRequest(id=mine.id, comment=" Thank you ")
-    foreign = await refused(as_caller(harness.staff(ids.new_id(), ids.new_id(), "manager")).RespondToReview(answer))
+    foreign = await catch_error(as_caller(harness.staff(ids.new_id(), ids.new_id(), "manager")).RespondToReview(answer))
     assert foreign.code is grpc.StatusCode.NOT_FOUND
-    assert (await refused(writer(order).RespondToReview(answer))).code is grpc.StatusCode.PERMISSION_DENIED
+    assert (await catch_error(writer(order).RespondToReview(answer))).code is grpc.StatusCode.PERMISSION_DENIED
     responder = ids.new_id()
     staff = as_caller(harness.staff(responder, order.store, "support"))
     answered = await staff.RespondToReview(answer)
@@ -232,7 +226,7 @@ async def test_only_staff_of_the_store_respond_to_a_review(
     )
     again = await as_caller(harness.admin()).RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="Thanks!"))
     assert again.response.comment == "Thanks!"
-    blank = await refused(staff.RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="  ")))
+    blank = await catch_error(staff.RespondToReview(pb.RespondToReviewRequest(id=mine.id, comment="  ")))
     assert list(blank.violations) == ["comment"]
 
 
@@ -290,7 +284,7 @@ async def test_a_customer_lists_only_the_own_reviews(as_caller: Any, deliver: An
     assert listed == [str(product) for product in reversed(products)]
     request.page_token = ""
     assert len((await as_caller(harness.admin()).ListCustomerReviews(request)).reviews) == 2
-    answer = await refused(as_caller(harness.customer(ids.new_id())).ListCustomerReviews(request))
+    answer = await catch_error(as_caller(harness.customer(ids.new_id())).ListCustomerReviews(request))
     assert answer.code is grpc.StatusCode.NOT_FOUND
 
 
@@ -310,7 +304,7 @@ async def test_a_customer_lists_only_the_own_reviews(as_caller: Any, deliver: An
 async def test_an_invalid_review_is_rejected_with_its_field(as_caller: Any, fields: dict[str, Any], field: str) -> None:
     usual: dict[str, Any] = {"order_id": str(ids.new_id()), "product_id": str(ids.new_id()), "rating": 5}
     request = pb.CreateReviewRequest(**{**usual, **fields})
-    answer = await refused(as_caller(harness.customer(ids.new_id())).CreateReview(request))
+    answer = await catch_error(as_caller(harness.customer(ids.new_id())).CreateReview(request))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert list(answer.violations) == [field]
 

@@ -20,7 +20,7 @@ from chassis.database import sql
 from chassis.process.service import Process
 from services.store import queries
 from tests import harness
-from tests.harness import rpc_error
+from tests.harness import catch_error, rpc_error
 from tests.integration.store.conftest import MakeStore, address, always_open, rupees
 
 KOLKATA = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -42,12 +42,6 @@ def stamp(moment: dt.datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment.astimezone(dt.UTC))
     return message
-
-
-async def refused(call: Any) -> harness.RpcFailure:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return rpc_error(failed.value)
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ async def test_hours_of_an_unknown_store_are_not_found(admin: Any, public: Any) 
         admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=nowhere, days=CLOSED)),
         public.ListDeliveryZones(pb.ListDeliveryZonesRequest(id=nowhere)),
     ):
-        assert (await refused(call)).code is grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(call)).code is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -121,7 +115,7 @@ async def test_hours_of_an_unknown_store_are_not_found(admin: Any, public: Any) 
 )
 async def test_invalid_hours_are_rejected(admin: Any, make_store: MakeStore, days: list[DayHours]) -> None:
     store = await make_store()
-    answer = await refused(admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=store.id, days=days)))
+    answer = await catch_error(admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=store.id, days=days)))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -133,7 +127,9 @@ async def test_an_exception_closes_a_date_until_it_is_removed(
     hours = await admin.SetHoursException(pb.SetHoursExceptionRequest(id=store.id, date=today, reason=" Paryushan "))
     assert [(e.date, len(e.intervals), e.reason) for e in hours.exceptions] == [(today, 0, "Paryushan")]
     assert not hours.is_open
-    answer = await refused(order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)))
+    answer = await catch_error(
+        order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP))
+    )
     assert answer.reason == "STORE_CLOSED"
     assert dt.datetime.fromisoformat(answer.metadata["next_opening_at"]).astimezone(KOLKATA).time() == dt.time(0)
     removal = pb.RemoveHoursExceptionRequest(id=store.id, date=today)
@@ -148,7 +144,7 @@ async def test_an_exception_is_between_today_and_two_years_ahead(
 ) -> None:
     store = await make_store()
     request = pb.SetHoursExceptionRequest(id=store.id, date=in_store(days).date().isoformat())
-    assert list((await refused(admin.SetHoursException(request))).violations) == [field]
+    assert list((await catch_error(admin.SetHoursException(request))).violations) == [field]
 
 
 async def test_a_zone_is_listed_changed_and_deleted(admin: Any, public: Any, make_store: MakeStore) -> None:
@@ -169,7 +165,7 @@ async def test_a_zone_is_listed_changed_and_deleted(admin: Any, public: Any, mak
     await admin.DeleteDeliveryZone(pb.DeleteDeliveryZoneRequest(id=store.id, zone_id=made.id))
     assert not (await public.ListDeliveryZones(pb.ListDeliveryZonesRequest(id=store.id))).delivery_zones
     again = admin.DeleteDeliveryZone(pb.DeleteDeliveryZoneRequest(id=store.id, zone_id=made.id))
-    assert (await refused(again)).code is grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(again)).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_zones_are_paged_by_name(admin: Any, public: Any, make_store: MakeStore) -> None:
@@ -205,7 +201,7 @@ async def test_a_postal_code_is_in_one_active_zone_also_with_concurrent_requests
     await admin.CreateDeliveryZone(zone(other.id, "400001"))
     sleeping = await admin.CreateDeliveryZone(zone(store.id, "400 001", "400002", is_active=False))
     waking = pb.UpdateDeliveryZoneRequest(id=store.id, zone_id=sleeping.id, is_active=True)
-    assert (await refused(admin.UpdateDeliveryZone(waking))).reason == "POSTAL_CODE_TAKEN"
+    assert (await catch_error(admin.UpdateDeliveryZone(waking))).reason == "POSTAL_CODE_TAKEN"
     waking.postal_codes.append("400002")
     assert (await admin.UpdateDeliveryZone(waking)).is_active
 
@@ -216,7 +212,7 @@ async def test_a_zone_of_another_store_is_not_found(admin: Any, manager: Any, ma
         pb.CreateDeliveryZoneRequest(id=other.id, name="Z", postal_codes=["400001"], delivery_fee=rupees(5))
     )
     request = pb.UpdateDeliveryZoneRequest(id=mine.id, zone_id=zone.id, name="stolen")
-    assert (await refused(manager(mine.id).UpdateDeliveryZone(request))).code is grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(manager(mine.id).UpdateDeliveryZone(request))).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_a_quote_takes_the_zone_before_the_radius(admin: Any, order: Any, make_store: MakeStore) -> None:
@@ -249,7 +245,7 @@ async def test_outside_of_zones_and_radius_a_delivery_is_rejected_and_a_pickup_a
         {"location": far},
     ):
         request = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=DELIVERY, **place)
-        answer = await refused(order.QuoteFulfilment(request))
+        answer = await catch_error(order.QuoteFulfilment(request))
         assert (answer.code, answer.reason) == (grpc.StatusCode.ABORTED, "OUT_OF_DELIVERY_AREA")
     for kind in (PICKUP, DINE_IN):
         quote = await order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=kind))
@@ -259,7 +255,7 @@ async def test_outside_of_zones_and_radius_a_delivery_is_rejected_and_a_pickup_a
 
 async def test_a_delivery_without_address_is_invalid(order: Any, make_store: MakeStore) -> None:
     store = await make_store()
-    answer = await refused(
+    answer = await catch_error(
         order.QuoteFulfilment(pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=DELIVERY))
     )
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -268,14 +264,14 @@ async def test_a_delivery_without_address_is_invalid(order: Any, make_store: Mak
 async def test_each_cause_of_rejection_has_its_own_reason(admin: Any, order: Any, make_store: MakeStore) -> None:
     store = await make_store(open_always=False)
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
-    assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
+    assert (await catch_error(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
     await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, is_accepting_orders=False))
-    answer = await refused(order.QuoteFulfilment(asked))
+    answer = await catch_error(order.QuoteFulfilment(asked))
     assert (answer.reason, answer.metadata) == ("STORE_NOT_ACCEPTING_ORDERS", {"cause": "PAUSED"})
     await admin.UpdateStore(pb.UpdateStoreRequest(id=store.id, is_active=False))
-    assert (await refused(order.QuoteFulfilment(asked))).metadata == {"cause": "INACTIVE"}
+    assert (await catch_error(order.QuoteFulfilment(asked))).metadata == {"cause": "INACTIVE"}
     asked.store_id = str(ids.new_id())
-    assert (await refused(order.QuoteFulfilment(asked))).code is grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(order.QuoteFulfilment(asked))).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_a_change_of_hours_applies_to_the_next_quote(admin: Any, order: Any, make_store: MakeStore) -> None:
@@ -284,7 +280,7 @@ async def test_a_change_of_hours_applies_to_the_next_quote(admin: Any, order: An
     for _ in range(3):
         await order.QuoteFulfilment(asked)
         await admin.UpdateOperatingHours(pb.UpdateOperatingHoursRequest(id=store.id, days=CLOSED))
-        assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
+        assert (await catch_error(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
         await admin.UpdateOperatingHours(always_open(store.id))
 
 
@@ -298,17 +294,17 @@ async def test_a_scheduled_order_starts_at_the_opening_before_it(admin: Any, ord
     quote = await order.QuoteFulfilment(asked)
     assert quote.ready_from.ToDatetime(dt.UTC) == noon.replace(hour=11)
     asked.scheduled_delivery_at.CopyFrom(stamp(noon.replace(hour=15)))
-    assert (await refused(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
+    assert (await catch_error(order.QuoteFulfilment(asked))).reason == "STORE_CLOSED"
     for days_off in (-1, 9):
         asked.scheduled_delivery_at.CopyFrom(stamp(in_store(days_off)))
-        assert list((await refused(order.QuoteFulfilment(asked))).violations) == ["scheduledDeliveryAt"]
+        assert list((await catch_error(order.QuoteFulfilment(asked))).violations) == ["scheduledDeliveryAt"]
 
 
 async def test_only_order_may_request_a_fulfilment_quote(as_caller: Any, make_store: MakeStore) -> None:
     store = await make_store()
     asked = pb.QuoteFulfilmentRequest(store_id=store.id, fulfilment_type=PICKUP)
     for caller in (harness.anonymous(), harness.admin(), harness.service("payment")):
-        assert (await refused(as_caller(caller).QuoteFulfilment(asked))).code is grpc.StatusCode.PERMISSION_DENIED
+        assert (await catch_error(as_caller(caller).QuoteFulfilment(asked))).code is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_stores_around_a_position_are_sorted_by_distance(admin: Any, public: Any, make_store: MakeStore) -> None:
@@ -342,7 +338,7 @@ async def test_stores_around_a_position_are_sorted_by_distance(admin: Any, publi
 
 
 async def test_a_search_requires_a_position(public: Any) -> None:
-    answer = await refused(public.ListNearbyStores(pb.ListNearbyStoresRequest(latitude=1)))
+    answer = await catch_error(public.ListNearbyStores(pb.ListNearbyStoresRequest(latitude=1)))
     assert list(answer.violations) == ["longitude"]
 
 

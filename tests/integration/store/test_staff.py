@@ -32,7 +32,7 @@ from chassis.process.service import Process
 from chassis.security import tls
 from services.store.usecases.staff import end_employments, send_pending_invitations
 from tests import harness
-from tests.harness import Platform, rpc_error
+from tests.harness import Platform, catch_error, rpc_error
 from tests.integration.store.conftest import MakeStore, new_store
 
 
@@ -139,12 +139,6 @@ async def events(replica: Process, staff_id: str) -> list[Message]:
     return [kinds[row.type].FromString(row.payload) for row in await replica.app.db.all(LIST_EVENTS, key=staff_id)]
 
 
-async def refused(call: Any) -> harness.RpcFailure:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return rpc_error(failed.value)
-
-
 async def test_a_member_is_invited_and_granted_the_job(
     manager: Any, store: Store, customers: Customers, replica: Process
 ) -> None:
@@ -242,15 +236,15 @@ async def test_a_person_whom_customer_rejects_is_not_staff_and_can_be_added_agai
     manager: Any, store: Store, replica: Process, customers: Customers
 ) -> None:
     mine, request = manager(store.id), person(store, "locked")
-    answer = await refused(mine.AddStaffMember(request))
+    answer = await catch_error(mine.AddStaffMember(request))
     assert (answer.code, answer.reason) == (grpc.StatusCode.ABORTED, "ACCOUNT_INACTIVE")
     assert not (await mine.ListStaff(pb.ListStaffRequest(id=store.id))).staff
     (member,) = (await mine.ListStaff(pb.ListStaffRequest(id=store.id, include_inactive=True))).staff
     assert (member.invitation_state, member.is_active) == (InvitationState.REFUSED, False)
     assert await events(replica, member.id) == []
     activation = pb.UpdateStaffMemberRequest(id=store.id, staff_id=member.id, is_active=True)
-    assert (await refused(mine.UpdateStaffMember(activation))).reason == "INVITATION_REFUSED"
-    assert (await refused(mine.AddStaffMember(request))).reason == "ACCOUNT_INACTIVE"
+    assert (await catch_error(mine.UpdateStaffMember(activation))).reason == "INVITATION_REFUSED"
+    assert (await catch_error(mine.AddStaffMember(request))).reason == "ACCOUNT_INACTIVE"
 
 
 async def test_a_member_removed_while_being_invited_gets_no_grant(
@@ -320,7 +314,7 @@ async def test_a_suspended_member_cannot_be_taken_over_by_another_store(
         pb.UpdateStaffMemberRequest(id=store.id, staff_id=member.id, is_active=False)
     )
     request.id = other.id
-    assert (await refused(manager(other.id).AddStaffMember(request))).reason == "ALREADY_STAFF"
+    assert (await catch_error(manager(other.id).AddStaffMember(request))).reason == "ALREADY_STAFF"
 
 
 async def test_the_grant_ends_with_the_last_day_and_not_before(manager: Any, store: Store, replica: Process) -> None:
@@ -344,7 +338,7 @@ async def test_a_past_last_day_ends_the_grant_immediately_and_activation_removes
         return mine.UpdateStaffMember(pb.UpdateStaffMemberRequest(id=store.id, staff_id=member.id, **fields))
 
     assert not (await change(termination_date="2025-01-31")).is_active
-    answer = await refused(change(is_active=True, termination_date="2025-02-28"))
+    answer = await catch_error(change(is_active=True, termination_date="2025-02-28"))
     assert list(answer.violations) == ["terminationDate"]
     back = await change(is_active=True)
     assert (back.is_active, back.termination_date) == (True, "")
@@ -355,7 +349,7 @@ async def test_a_stale_etag_is_rejected(manager: Any, store: Store) -> None:
     member = await mine.AddStaffMember(person(store))
     change = pb.UpdateStaffMemberRequest(id=store.id, staff_id=member.id, name="First", etag=member.etag)
     await mine.UpdateStaffMember(change)
-    assert (await refused(mine.UpdateStaffMember(change))).reason == "STALE_ETAG"
+    assert (await catch_error(mine.UpdateStaffMember(change))).reason == "STALE_ETAG"
 
 
 async def test_staff_are_listed_by_name_job_and_state(manager: Any, store: Store) -> None:
@@ -380,13 +374,15 @@ async def test_other_callers_may_not_manage_the_staff_of_a_store(
 ) -> None:
     other = await make_store(open_always=False)
     request = pb.ListStaffRequest(id=store.id)
-    foreign = await refused(manager(other.id).ListStaff(request))
+    foreign = await catch_error(manager(other.id).ListStaff(request))
     assert foreign.code is grpc.StatusCode.NOT_FOUND
     chef = as_caller(harness.staff(ids.new_id(), UUID(store.id), "chef"))
-    assert (await refused(chef.ListStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
+    assert (await catch_error(chef.ListStaff(request))).code is grpc.StatusCode.PERMISSION_DENIED
     guest = as_caller(harness.customer(ids.new_id()))
-    assert (await refused(guest.AddStaffMember(person(store)))).code is grpc.StatusCode.PERMISSION_DENIED
-    assert (await refused(as_caller(harness.anonymous()).ListStaff(request))).code is grpc.StatusCode.UNAUTHENTICATED
+    assert (await catch_error(guest.AddStaffMember(person(store)))).code is grpc.StatusCode.PERMISSION_DENIED
+    assert (
+        await catch_error(as_caller(harness.anonymous()).ListStaff(request))
+    ).code is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_member_of_another_store_is_not_found(manager: Any, make_store: MakeStore, store: Store) -> None:
@@ -398,13 +394,13 @@ async def test_a_member_of_another_store_is_not_found(manager: Any, make_store: 
         theirs.UpdateStaffMember(pb.UpdateStaffMemberRequest(id=other.id, staff_id=member.id, job=MANAGER)),
         theirs.RemoveStaffMember(pb.RemoveStaffMemberRequest(id=other.id, staff_id=member.id)),
     ):
-        assert (await refused(call)).code is grpc.StatusCode.NOT_FOUND
+        assert (await catch_error(call)).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_staff_of_an_unknown_store_are_not_found(admin: Any, store: Store) -> None:
     nowhere = Store(id=str(ids.new_id()))
-    assert (await refused(admin.AddStaffMember(person(nowhere)))).code is grpc.StatusCode.NOT_FOUND
-    assert (await refused(admin.ListStaff(pb.ListStaffRequest(id=nowhere.id)))).code is grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(admin.AddStaffMember(person(nowhere)))).code is grpc.StatusCode.NOT_FOUND
+    assert (await catch_error(admin.ListStaff(pb.ListStaffRequest(id=nowhere.id)))).code is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -422,7 +418,7 @@ async def test_staff_of_an_unknown_store_are_not_found(admin: Any, store: Store)
 async def test_an_invalid_person_is_rejected_with_field_violations(
     manager: Any, store: Store, fields: dict[str, Any], field: str
 ) -> None:
-    answer = await refused(manager(store.id).AddStaffMember(person(store, **fields)))
+    answer = await catch_error(manager(store.id).AddStaffMember(person(store, **fields)))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert list(answer.violations) == [field]
 

@@ -15,7 +15,7 @@ from chassis import ids
 from chassis.database import sql
 from chassis.process.service import Process
 from tests import harness
-from tests.harness import Platform, rpc_error
+from tests.harness import Platform, catch_error, rpc_error
 from tests.integration.store.conftest import MakeStore, address, new_store, rupees
 
 
@@ -26,12 +26,6 @@ class EventRow(NamedTuple):
 
 
 LIST_EVENTS = sql("SELECT type, version, payload FROM outbox WHERE key = %(key)s ORDER BY seq", row=EventRow)
-
-
-async def refused(call: Any) -> harness.RpcFailure:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return rpc_error(failed.value)
 
 
 async def test_a_new_store_is_public(admin: Any, public: Any) -> None:
@@ -71,9 +65,9 @@ async def test_equal_names_at_the_same_time_get_different_slugs(admin: Any) -> N
 
 async def test_a_slug_belongs_to_one_store(admin: Any, make_store: MakeStore) -> None:
     first, second = await make_store(), await make_store()
-    answer = await refused(admin.CreateStore(new_store(slug=first.slug)))
+    answer = await catch_error(admin.CreateStore(new_store(slug=first.slug)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.ALREADY_EXISTS, "SLUG_TAKEN")
-    answer = await refused(admin.UpdateStore(pb.UpdateStoreRequest(id=second.id, slug=first.slug)))
+    answer = await catch_error(admin.UpdateStore(pb.UpdateStoreRequest(id=second.id, slug=first.slug)))
     assert (answer.code, answer.metadata) == (grpc.StatusCode.ALREADY_EXISTS, {"slug": first.slug})
 
 
@@ -94,7 +88,7 @@ async def test_a_slug_belongs_to_one_store(admin: Any, make_store: MakeStore) ->
 async def test_an_invalid_store_is_rejected_with_field_violations(
     admin: Any, fields: dict[str, Any], field: str
 ) -> None:
-    answer = await refused(admin.CreateStore(new_store(**fields)))
+    answer = await catch_error(admin.CreateStore(new_store(**fields)))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert list(answer.violations) == [field]
 
@@ -141,14 +135,14 @@ async def test_a_manager_changes_the_store_except_the_columns_of_admins(manager:
         pb.UpdateStoreRequest(id=store.id, is_active=False),
         pb.UpdateStoreRequest(id=store.id, slug="mine"),
     ):
-        answer = await refused(mine.UpdateStore(request))
+        answer = await catch_error(mine.UpdateStore(request))
         assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_another_store_is_not_found(manager: Any, make_store: MakeStore) -> None:
     mine, other = await make_store(open_always=False), await make_store(open_always=False)
-    foreign = await refused(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=other.id, name="x")))
-    missing = await refused(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=str(ids.new_id()), name="x")))
+    foreign = await catch_error(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=other.id, name="x")))
+    missing = await catch_error(manager(mine.id).UpdateStore(pb.UpdateStoreRequest(id=str(ids.new_id()), name="x")))
     assert foreign == missing
     assert foreign.code is grpc.StatusCode.NOT_FOUND
 
@@ -167,7 +161,7 @@ async def test_active_stores_are_paged_by_name(admin: Any, public: Any, make_sto
     assert names == [["A", "B"], ["D", "E"]]
     everything = await admin.ListStores(pb.ListStoresRequest(city=city, include_inactive=True))
     assert [store.name for store in everything.stores] == list("ABCDE")
-    answer = await refused(public.ListStores(pb.ListStoresRequest(city=city, include_inactive=True)))
+    answer = await catch_error(public.ListStores(pb.ListStoresRequest(city=city, include_inactive=True)))
     assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -176,7 +170,7 @@ async def test_a_page_token_of_another_list_is_rejected(public: Any, make_store:
     for _ in range(2):
         await make_store(open_always=False, address=address(city=city))
     page = await public.ListStores(pb.ListStoresRequest(city=city, page_size=1))
-    answer = await refused(public.ListStores(pb.ListStoresRequest(page_size=1, page_token=page.next_page_token)))
+    answer = await catch_error(public.ListStores(pb.ListStoresRequest(page_size=1, page_token=page.next_page_token)))
     assert list(answer.violations) == ["pageToken"]
 
 
@@ -191,7 +185,7 @@ async def test_services_read_many_stores_in_one_call(as_caller: Any, make_store:
     request = pb.BatchGetStoresRequest(ids=[*wanted, str(ids.new_id())])
     found = await as_caller(harness.service("analytics")).BatchGetStores(request)
     assert {store.id for store in found.stores} == set(wanted)
-    answer = await refused(as_caller(harness.service("payment")).BatchGetStores(request))
+    answer = await catch_error(as_caller(harness.service("payment")).BatchGetStores(request))
     assert answer.code is grpc.StatusCode.PERMISSION_DENIED
 
 
