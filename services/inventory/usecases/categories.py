@@ -29,10 +29,15 @@ async def list_categories(app: InventoryApp, caller: Caller, *, include_inactive
 
 
 async def create_category(app: InventoryApp, caller: Caller, command: CreateCategory) -> CategoryRow:
-    """Adds a category. Raises CategoryTaken, InvalidArgument for an unknown parent or a name without a slug."""
+    """Adds a category.
+
+    Raises CategoryTaken, InvalidArgument for an unknown parent, a blank name, or a name without a slug.
+    """
     slug = command.slug or make_slug(command.name, _SLUG_LENGTH)
     if not slug:
         raise InvalidArgument("slug", "is required: the name has no Latin letter or digit")
+    if not command.name:
+        raise InvalidArgument("name", "must not be blank")
     async with app.db.transaction() as tx:
         parent_id = await _get_parent_id(tx, command.parent_slug)
         new = NewCategory(new_id(), slug, command.name, command.description, parent_id, command.display_order)

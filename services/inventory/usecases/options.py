@@ -50,24 +50,20 @@ def _assign_ids(inputs: Iterable[CustomizationInput], present: Iterable[Customiz
     """The wanted customizations. Given ids must belong to the product and occur once; absent ids are new."""
     unused = {item.id for item in present}
     unused_options = {option.id for item in present for option in item.options}
-    return [
-        Customization(
-            _assign_id(item.id, unused, f"customizations[{place}]"),
-            item.name,
-            item.type,
-            item.is_required,
-            tuple(
-                Option(
-                    _assign_id(option.id, unused_options, f"customizations[{place}].options[{position}]"),
-                    option.name,
-                    option.price_modifier,
-                    option.is_default,
-                )
-                for position, option in enumerate(item.options)
-            ),
+    wanted = []
+    for place, item in enumerate(inputs):
+        options = tuple(
+            Option(
+                _assign_id(option.id, unused_options, f"customizations[{place}].options[{position}]"),
+                option.name,
+                option.price_modifier,
+                option.is_default,
+            )
+            for position, option in enumerate(item.options)
         )
-        for place, item in enumerate(inputs)
-    ]
+        item_id = _assign_id(item.id, unused, f"customizations[{place}]")
+        wanted.append(Customization(item_id, item.name, item.type, item.is_required, options))
+    return wanted
 
 
 def _assign_id(given: UUID | None, unused: set[UUID], field: str) -> UUID:

@@ -14,7 +14,7 @@ from uuid import UUID
 from chassis import Caller
 from chassis.clock import now
 from chassis.database import Transaction
-from chassis.database.rows import arrays
+from chassis.database.rows import arrays, field_names
 from chassis.errors import DomainError, Unavailable
 from chassis.events import outbox
 from services.inventory import clients, queries, wire
@@ -103,8 +103,8 @@ async def _reserve(app: InventoryApp, reservations: Sequence[Reservation]) -> di
 
 
 def _list_stock_changes(rows: Iterable[ReserveResultRow]) -> list[StockChangeRow]:
-    first = ReserveResultRow._fields.index("product_id")
-    return [StockChangeRow._make(row[first:]) for row in rows if row.order_id is None]
+    names = field_names(StockChangeRow)
+    return [StockChangeRow._make(getattr(row, name) for name in names) for row in rows if row.order_id is None]
 
 
 async def _find_error(

@@ -201,8 +201,6 @@ def _change_thresholds(item: LockedItemRow, command: SetStock) -> StockThreshold
 
 def _get_goods(command: RecordMovement) -> Goods | None:
     """The received units; None for another kind of movement."""
-    if command.kind != ADJUST and command.quantity < 0:
-        raise InvalidArgument("quantity", "must be above zero")
     check_expiry_date(command.expiry_date, "expiryDate")
     if command.kind == RECEIVE:
         return Goods(command.product_id, command.quantity, command.batch_number, command.expiry_date, command.unit_cost)

@@ -372,7 +372,7 @@ def store_offer_to_proto(row: StoreOfferRow) -> ProductStoreOffer:
 def create_category_from_proto(request: pb.CreateCategoryRequest) -> CreateCategory:
     return CreateCategory(
         slug=request.slug,
-        name=name_from_proto(request.name),
+        name=request.name.strip(),
         description=request.description,
         parent_slug=request.parent_slug,
         display_order=request.display_order,

@@ -8,11 +8,12 @@ from jainshikanji.inventory.v1 import stock_service_pb2 as pb
 from jainshikanji.inventory.v1.stock_pb2 import InventoryItem, StockBatch, StockMovement, StockMovementKind
 
 from chassis.enums import EnumMapping
+from chassis.errors import InvalidArgument
 from chassis.money import money_to_proto
 from chassis.rpc.idempotency import Claim
 from chassis.timestamps import optional_datetime_from_proto, parse_optional_date, timestamp_to_proto
 from services.inventory.commands import ListItems, ListMovements, RecordMovement, ReserveStock, SetStock
-from services.inventory.model.stock import propose_quantity
+from services.inventory.model.stock import ADJUST, propose_quantity
 from services.inventory.model.views import InventoryItemView
 from services.inventory.rows import InventoryItemRow, ReorderProposalRow, StockMovementRow
 from services.inventory.wire.products import UNITS
@@ -49,10 +50,14 @@ def set_stock_from_proto(request: pb.SetStockRequest) -> SetStock:
 
 
 def record_movement_from_proto(request: pb.RecordStockMovementRequest, claim: Claim) -> RecordMovement:
+    """The movement. Raises InvalidArgument for a negative quantity that is not a correction, and an invalid date."""
+    kind = MOVEMENT_KINDS.from_proto(request.kind)
+    if kind != ADJUST and request.quantity < 0:
+        raise InvalidArgument("quantity", "must be above zero")
     return RecordMovement(
         product_id=UUID(request.product_id),
         store_id=UUID(request.store_id),
-        kind=MOVEMENT_KINDS.from_proto(request.kind),
+        kind=kind,
         quantity=request.quantity,
         reason=request.reason,
         batch_number=request.batch_number,

@@ -52,8 +52,8 @@ async def read(shop: Shop, product_id: str, **request: str) -> Product:
 
 
 async def names(shop: Shop, **filters: Any) -> list[str]:
-    answer = await shop.for_guests.ListProducts(ListProductsRequest(**filters))
-    return [product.name for product in answer.products]
+    response = await shop.for_guests.ListProducts(ListProductsRequest(**filters))
+    return [product.name for product in response.products]
 
 
 # --- One product ------------------------------------------------------------------------------------------------------
@@ -344,9 +344,9 @@ async def test_pages_of_every_sort_show_each_product_once(shop: Shop, sort: Any,
     )
     seen: list[Product] = []
     for _ in range(4):
-        answer = await shop.for_guests.ListProducts(request)
-        seen.extend(answer.products)
-        request.page_token = answer.next_page_token
+        response = await shop.for_guests.ListProducts(request)
+        seen.extend(response.products)
+        request.page_token = response.next_page_token
     assert not request.page_token
     assert len({product.id for product in seen}) == len(seen) == 11
     prices = [product.price.minor_units for product in seen]
@@ -394,8 +394,8 @@ async def test_search_tolerates_typing_errors_and_sorts_by_relevance(shop: Shop)
     thandai = await add("ठंडाई Royale")
 
     async def search(query: str) -> list[str]:
-        answer = await shop.for_guests.SearchProducts(SearchProductsRequest(query=query, page_size=100))
-        return [product.id for product in answer.products]
+        response = await shop.for_guests.SearchProducts(SearchProductsRequest(query=query, page_size=100))
+        return [product.id for product in response.products]
 
     assert shikanji in await search("shikanjee")
     assert shikanji in await search("shikanj")
@@ -413,16 +413,16 @@ async def test_search_tolerates_typing_errors_and_sorts_by_relevance(shop: Shop)
 
 async def test_pages_of_a_search_show_each_product_once(shop: Shop) -> None:
     word = f"zyx{ids.new_id().hex[-8:]}"
-    made = [(await shop.create_product(name=f"{word} {number}")).id for number in range(7)]
+    created = [(await shop.create_product(name=f"{word} {number}")).id for number in range(7)]
     request = SearchProductsRequest(query=word, page_size=3)
     seen = []
     while True:
-        answer = await shop.for_guests.SearchProducts(request)
-        seen.extend(product.id for product in answer.products)
-        if not answer.next_page_token:
+        response = await shop.for_guests.SearchProducts(request)
+        seen.extend(product.id for product in response.products)
+        if not response.next_page_token:
             break
-        request.page_token = answer.next_page_token
-    assert sorted(seen) == sorted(made)
+        request.page_token = response.next_page_token
+    assert sorted(seen) == sorted(created)
 
 
 # --- Categories -------------------------------------------------------------------------------------------------------
@@ -432,9 +432,9 @@ async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
     slug = await shop.create_category("Sherbet")
     child = await shop.create_category("Rose", parent=slug)
 
-    async def listed(asked: Any = shop.for_guests, **request: Any) -> dict[str, Any]:
-        answer = await asked.ListCategories(ListCategoriesRequest(**request))
-        return {category.slug: category for category in answer.categories}
+    async def listed(stub: Any = shop.for_guests, **request: Any) -> dict[str, Any]:
+        response = await stub.ListCategories(ListCategoriesRequest(**request))
+        return {category.slug: category for category in response.categories}
 
     shown = await listed()
     assert shown[child].parent_slug == slug
@@ -450,6 +450,10 @@ async def test_categories_are_listed_and_can_be_hidden(shop: Shop) -> None:
     assert (await catch_error(taken)).reason == "CATEGORY_TAKEN"
     orphan = shop.products().CreateCategory(CreateCategoryRequest(name="x y", parent_slug="nowhere"))
     assert "parentSlug" in (await catch_error(orphan)).violations
+    blank = shop.products().CreateCategory(CreateCategoryRequest(name=" "))
+    assert list((await catch_error(blank)).violations) == ["slug"]
+    blank_with_slug = shop.products().CreateCategory(CreateCategoryRequest(name=" ", slug="blank"))
+    assert list((await catch_error(blank_with_slug)).violations) == ["name"]
     missing = shop.products().UpdateCategory(UpdateCategoryRequest(id=str(ids.new_id()), name="x"))
     assert (await catch_error(missing)).code == grpc.StatusCode.NOT_FOUND
 
@@ -516,6 +520,10 @@ async def test_invalid_options_are_rejected(shop: Shop) -> None:
     for item in (foreign, two_defaults, too_cheap):
         request = SetProductOptionsRequest(id=product.id, customizations=[item])
         assert (await catch_error(shop.products().SetProductOptions(request))).code == grpc.StatusCode.INVALID_ARGUMENT
+    foreign.options[0].id = theirs.customizations[0].options[0].id
+    request = SetProductOptionsRequest(id=product.id, customizations=[foreign])
+    violations = (await catch_error(shop.products().SetProductOptions(request))).violations
+    assert list(violations) == ["customizations[0].options[0].id"]
     cheaper = UpdateProductRequest(id=other.id, price=rupees(0))
     assert (await shop.products().UpdateProduct(cheaper)).price.minor_units == 0
 
@@ -529,7 +537,7 @@ async def test_lines_are_priced_in_their_order_with_their_options(shop: Shop) ->
     (regular, large), (mint, no_ice) = [
         [option.id for option in customization.options] for customization in options.customizations
     ]
-    answer = await shop.for_prices.PriceLines(
+    response = await shop.for_prices.PriceLines(
         PriceLinesRequest(
             store_id=str(shop.store_id),
             lines=[
@@ -539,7 +547,7 @@ async def test_lines_are_priced_in_their_order_with_their_options(shop: Shop) ->
             ],
         )
     )
-    honeyed, plain, default = answer.lines
+    honeyed, plain, default = response.lines
     assert (honeyed.unit_price.minor_units, honeyed.subtotal.minor_units) == (8200, 16400)
     assert [(option.customization, option.name) for option in honeyed.options] == [
         ("Size", "Large"),

@@ -72,9 +72,9 @@ async def test_a_count_records_an_adjustment_with_its_reason(shop: Shop) -> None
     assert page.movements[0].reason == "counted"
     assert page.movements[0].actor_id
     request.page_token = page.next_page_token
-    rest = await shop.stock().ListStockMovements(request)
-    assert [movement.quantity for movement in rest.movements] == [12]
-    assert not rest.next_page_token
+    second = await shop.stock().ListStockMovements(request)
+    assert [movement.quantity for movement in second.movements] == [12]
+    assert not second.next_page_token
     await shop.assert_ledger_matches()
 
 
@@ -169,6 +169,7 @@ async def test_concurrent_requests_with_one_key_record_once(shop: Shop) -> None:
         ({"kind": RECEIVE, "quantity": -1}, "quantity"),
         ({"kind": SPOIL, "quantity": -1}, "quantity"),
         ({"kind": ADJUST, "quantity": 0}, "quantity"),
+        ({"kind": RECEIVE, "quantity": -1, "expiry_date": "2025-13-01"}, "quantity"),
         ({"kind": StockMovementKind.RESERVE, "quantity": 1}, "kind"),
         ({"kind": SPOIL, "quantity": 1, "batch_number": "x"}, "kind"),
         ({"kind": RECEIVE, "quantity": 1, "expiry_date": "2025-13-01"}, "expiryDate"),
@@ -224,8 +225,8 @@ async def test_products_at_their_reorder_point_are_proposed(shop: Shop) -> None:
     plenty, scarce = await shop.create_product(name="plenty"), await shop.create_product(name="scarce")
     await shop.set_stock(plenty.id, 30, max_stock=40)
     await shop.set_stock(scarce.id, 15, max_stock=40)
-    answer = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
-    (proposal,) = answer.proposals
+    response = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
+    (proposal,) = response.proposals
     assert (proposal.product_id, proposal.proposed_quantity, proposal.on_order) == (scarce.id, 25, 0)
     assert not proposal.supplier_id
 
