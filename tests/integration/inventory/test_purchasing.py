@@ -43,8 +43,8 @@ SOON = (date.today() + timedelta(days=5)).isoformat()  # noqa: DTZ011
 
 async def supplier(shop: Shop, **fields: Any) -> Supplier:
     fields.setdefault("name", "Lemon House")
-    made: Supplier = await shop.purchasing(shop.admin).CreateSupplier(CreateSupplierRequest(**fields))
-    return made
+    created: Supplier = await shop.purchasing(shop.admin).CreateSupplier(CreateSupplierRequest(**fields))
+    return created
 
 
 async def purchase(shop: Shop, lines: list[tuple[str, int, int]], **fields: Any) -> PurchaseOrder:
@@ -57,13 +57,13 @@ async def purchase(shop: Shop, lines: list[tuple[str, int, int]], **fields: Any)
         ],
         **fields,
     )
-    made: PurchaseOrder = await shop.purchasing().CreatePurchaseOrder(request)
-    return made
+    created: PurchaseOrder = await shop.purchasing().CreatePurchaseOrder(request)
+    return created
 
 
 async def confirmed(shop: Shop, lines: list[tuple[str, int, int]]) -> PurchaseOrder:
-    made = await purchase(shop, lines)
-    order: PurchaseOrder = await shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=made.id))
+    created = await purchase(shop, lines)
+    order: PurchaseOrder = await shop.purchasing().ConfirmPurchaseOrder(ConfirmPurchaseOrderRequest(id=created.id))
     return order
 
 
@@ -78,20 +78,24 @@ def receive(shop: Shop, order_id: str, lines: list[ReceiptLine], *, key: str = "
 
 
 async def test_contact_data_of_a_supplier_is_encrypted_in_the_database(shop: Shop) -> None:
-    made = await supplier(shop, email="ravi@lemons.example", phone="+91 98200 12345", address="12 Mill Road, Pune")
-    assert (made.email, made.phone, made.address) == ("ravi@lemons.example", "+91 98200 12345", "12 Mill Road, Pune")
-    row = await shop.db.one(GET_CONTACT, id=made.id)
-    for sealed, plain in zip(row, (made.email, made.phone, made.address), strict=True):
-        assert plain.encode() not in bytes(sealed)
+    created = await supplier(shop, email="ravi@lemons.example", phone="+91 98200 12345", address="12 Mill Road, Pune")
+    assert (created.email, created.phone, created.address) == (
+        "ravi@lemons.example",
+        "+91 98200 12345",
+        "12 Mill Road, Pune",
+    )
+    row = await shop.db.one(GET_CONTACT, id=created.id)
+    for encrypted, plain in zip(row, (created.email, created.phone, created.address), strict=True):
+        assert plain.encode() not in bytes(encrypted)
 
 
 async def test_an_update_of_a_supplier_changes_only_its_fields(shop: Shop) -> None:
-    made = await supplier(shop, email="ravi@lemons.example", phone="9820012345", tax_id="27AAPFU0939F1ZV")
-    request = UpdateSupplierRequest(id=made.id, phone="", contact_person="R. Shah", is_active=False)
+    created = await supplier(shop, email="ravi@lemons.example", phone="9820012345", tax_id="27AAPFU0939F1ZV")
+    request = UpdateSupplierRequest(id=created.id, phone="", contact_person="R. Shah", is_active=False)
     changed = await shop.purchasing(shop.admin).UpdateSupplier(request)
-    assert (changed.email, changed.phone, changed.tax_id) == (made.email, "", made.tax_id)
+    assert (changed.email, changed.phone, changed.tax_id) == (created.email, "", created.tax_id)
     assert (changed.contact_person, changed.is_active) == ("R. Shah", False)
-    wrong = UpdateSupplierRequest(id=made.id, email="not an email")
+    wrong = UpdateSupplierRequest(id=created.id, email="not an email")
     assert list((await catch_error(shop.purchasing(shop.admin).UpdateSupplier(wrong))).violations) == ["email"]
     missing = UpdateSupplierRequest(id=str(ids.new_id()), name="x")
     assert (await catch_error(shop.purchasing(shop.admin).UpdateSupplier(missing))).code == grpc.StatusCode.NOT_FOUND
@@ -149,10 +153,10 @@ async def test_an_invalid_purchase_order_is_rejected_with_its_field(shop: Shop) 
         await purchase(shop, [(lemons.id, 1, 1)], supplier_id=str(ids.new_id()))
     with pytest.raises(grpc.aio.AioRpcError, match="not valid"):
         await purchase(shop, [(lemons.id, 100_000, 999_999)])
-    gone = await supplier(shop)
-    await shop.purchasing(shop.admin).UpdateSupplier(UpdateSupplierRequest(id=gone.id, is_active=False))
+    inactive = await supplier(shop)
+    await shop.purchasing(shop.admin).UpdateSupplier(UpdateSupplierRequest(id=inactive.id, is_active=False))
     with pytest.raises(grpc.aio.AioRpcError, match="the supplier is inactive"):
-        await purchase(shop, [(lemons.id, 1, 1)], supplier_id=gone.id)
+        await purchase(shop, [(lemons.id, 1, 1)], supplier_id=inactive.id)
 
 
 async def test_a_purchase_order_is_received_in_parts(shop: Shop) -> None:
@@ -169,9 +173,9 @@ async def test_a_purchase_order_is_received_in_parts(shop: Shop) -> None:
     assert item.HasField("last_restocked_at")
     too_much = await catch_error(receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=41)]))
     assert (too_much.reason, too_much.metadata["still_open"]) == ("RECEIPT_EXCEEDS_ORDER", "40")
-    rest = await receive(shop, order.id, [])
-    assert rest.status == PurchaseOrderStatus.RECEIVED
-    assert rest.received_date
+    remaining = await receive(shop, order.id, [])
+    assert remaining.status == PurchaseOrderStatus.RECEIVED
+    assert remaining.received_date
     assert await shop.get_stock(lemons.id) == 100
     assert await shop.get_stock(salt.id) == 6
     over = await catch_error(receive(shop, order.id, []))
@@ -237,8 +241,8 @@ async def test_open_purchase_orders_lower_the_proposal(shop: Shop) -> None:
     lemons = await shop.create_product(stock=5)
     order = await confirmed(shop, [(lemons.id, 100, 3)])
     await receive(shop, order.id, [ReceiptLine(product_id=lemons.id, quantity=1)])
-    answer = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
-    (proposal,) = answer.proposals
+    response = await shop.stock().ListReorderProposals(ListReorderProposalsRequest(store_id=str(shop.store_id)))
+    (proposal,) = response.proposals
     assert (proposal.on_order, proposal.proposed_quantity) == (99, 1000 - 6 - 99)
     assert (proposal.supplier_id, proposal.last_unit_price.minor_units) == (order.supplier_id, 300)
 

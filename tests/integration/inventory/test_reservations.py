@@ -60,9 +60,9 @@ async def test_each_order_of_a_batch_has_its_own_result(shop: Shop) -> None:
         one = request.requests.add(order_id=str(order), store_id=str(shop.store_id))
         for product_id, quantity in lines:
             one.lines.add(product_id=product_id, quantity=quantity)
-    answer = await stub.BatchReserveStock(request)
-    assert [result.WhichOneof("outcome") for result in answer.results] == ["response", "error", "response"]
-    why = RemoteError(answer.results[1].error)
+    response = await stub.BatchReserveStock(request)
+    assert [result.WhichOneof("outcome") for result in response.results] == ["response", "error", "response"]
+    why = RemoteError(response.results[1].error)
     assert (why.reason, why.metadata["product_ids"]) == ("OUT_OF_STOCK", rare.id)
     assert (await shop.get_stock(tea.id), await shop.get_stock(rare.id)) == (7, 0)
     await shop.assert_ledger_matches()

@@ -1,10 +1,10 @@
 """Products, options, categories, stores' offers; stock, movements, batches, reservations; suppliers, purchase orders.
 
-Beside the design document's columns: ingredients, GST rate, version, soft deletion and search documents of a product;
-the version of its rating copy; `received_quantity` of a purchase order's line; `is_low` of stock. Email, phone and
-address of a supplier are sealed. `idx_products_slug` and `idx_inventory_product` are left out: a UNIQUE on the same
-leading column serves them. `idx_inventory_low_stock` reads the generated flag instead of the quantities, so that taking
-stock stays a heap-only update.
+The tables of the design document, with these additions: ingredients, GST rate, version, soft deletion and search
+documents of a product; the version of its rating copy; `received_quantity` of a purchase order's line; `is_low` of
+stock. Email, phone and address of a supplier are encrypted. There is no `idx_products_slug` or `idx_inventory_product`,
+since a UNIQUE constraint has the same leading column. `idx_inventory_low_stock` uses the generated flag instead of the
+quantities, so that a change of stock is a heap-only update.
 """
 
 from alembic import op
@@ -120,7 +120,7 @@ def _create_catalogue() -> None:
     op.execute("CREATE INDEX idx_products_rating ON products(rating DESC)")
     op.execute("CREATE INDEX idx_products_tags ON products USING GIN(tags)")
     op.execute("CREATE INDEX idx_products_dietary ON products(is_veg, is_vegan, is_jain)")
-    # One for each order of the list: a page at any depth costs the same.
+    # One index for each sort order, so that every page costs the same.
     op.execute("CREATE INDEX idx_products_by_newest ON products(created_at, id) WHERE deleted_at IS NULL")
     op.execute("CREATE INDEX idx_products_by_name ON products(lower(name), id) WHERE deleted_at IS NULL")
     op.execute("CREATE INDEX idx_products_by_price ON products(price, id) WHERE deleted_at IS NULL")
@@ -172,9 +172,9 @@ def _create_search() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.execute("CREATE INDEX idx_products_search_document ON products USING GIN(search_document)")
     op.execute("CREATE INDEX idx_products_search_words ON products USING GIN(search_words gin_trgm_ops)")
-    # A function, because the threshold of likeness belongs to this search and to no other statement of a connection.
-    # Products with the very words come first; what is only nearly alike is looked for when there are few of them. The
-    # score is a whole number: pages continue at it.
+    # A function, since its similarity threshold must not apply to other statements of the connection. Exact matches
+    # come first; similar products are searched only when exact matches are few. The score is an integer, which page
+    # tokens contain.
     op.execute(
         """
         CREATE FUNCTION products_like(wanted TEXT) RETURNS TABLE (product_id UUID, score INT)
@@ -265,7 +265,7 @@ def _create_purchasing() -> None:
 
 
 def _create_stock() -> None:
-    # Every order updates these rows: room on the page keeps the update beside the row, and no index names a quantity.
+    # Every order updates these rows. The fill factor and the absence of indexes on quantities keep updates heap-only.
     op.execute(
         """
         CREATE TABLE inventory (
@@ -350,7 +350,7 @@ def _create_stock() -> None:
         """
     )
     op.execute("CREATE INDEX idx_stock_movements_product ON stock_movements(product_id, store_id, id)")
-    # A row without lines that is 'released' is the tombstone of a release that came before its reservation.
+    # A 'released' row without lines is the tombstone of a release that arrived before its reservation.
     op.execute(
         """
         CREATE TABLE stock_reservations (
