@@ -19,9 +19,9 @@ SERVICE = Service(
     handlers=HANDLERS,
     loops=[
         # Woken by each commit that creates dispatches; the interval is for retries, quiet hours and other replicas.
-        Loop("send", every=1.0, run=send_due, wake=lambda app: app.woken),
+        Loop("send-due", every=1.0, run=send_due, wake=lambda app: app.woken),
         Loop("mark-interrupted", every=15.0, run=mark_interrupted),
-        Loop("purge", every=3600.0, run=purge_expired),
+        Loop("purge-expired", every=3600.0, run=purge_expired),
     ],
     tables=Base.metadata,
 )

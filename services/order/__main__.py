@@ -22,8 +22,8 @@ SERVICE = Service(
     listeners=LISTENERS,
     loops=[
         Loop("recover-sagas", every=5.0, run=recover_sagas),
-        Loop("cancel-unpaid", every=10.0, run=cancel_unpaid_orders),
-        Loop("make-partitions", every=SIX_HOURS, run=create_partitions),
+        Loop("cancel-unpaid-orders", every=10.0, run=cancel_unpaid_orders),
+        Loop("create-partitions", every=SIX_HOURS, run=create_partitions),
     ],
     tables=Base.metadata,
 )

@@ -17,7 +17,7 @@ SERVICE = Service(
     servicers=[PaymentServicer],
     handlers=HANDLERS,
     loops=[
-        Loop("carry-out-refunds", every=2.0, run=execute_due_refunds, wake=lambda app: app.refunds_due),
+        Loop("execute-refunds", every=2.0, run=execute_due_refunds, wake=lambda app: app.refunds_due),
         Loop("check-payments", every=5.0, run=check_due_payments, wake=lambda app: app.checks_due),
         Loop("check-orders", every=15.0, run=check_due_orders),
     ],
