@@ -20,14 +20,17 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import grpc
+import nats
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from chassis import ids
 from chassis.clock import now
 from chassis.database import migrations, sql
 from chassis.errors import STATUS_HEADER
-from chassis.events.bus import Bus
+from chassis.events.bus import Bus, stream_name
 from chassis.events.outbox import OutboxRow
 from chassis.process.service import Process, Service
 from chassis.rpc.interceptors.identity import HEADER
@@ -163,6 +166,7 @@ class Platform:
         # Settings of a test module for a service; set them before the first start of the service.
         self.settings: dict[str, dict[str, Any]] = {}
         self._channels: list[grpc.aio.Channel] = []
+        self._nats_client: Client | None = None
 
     def start_servers(self) -> None:
         Authority(self.certificates).issue_all()
@@ -230,8 +234,30 @@ class Platform:
         """
         processes = [self.processes[name] for name in names or self.processes]
         async with asyncio.timeout(SETTLE_SECONDS):
-            while not await _are_settled(processes):
+            while not await self._are_settled(processes):
                 await asyncio.sleep(0.02)
+
+    async def _are_settled(self, processes: Sequence[Process]) -> bool:
+        # The second check of the outboxes covers events that handlers have published.
+        return (
+            not await _has_unpublished_events(processes)
+            and not any([await self._has_pending_events(process) for process in processes])
+            and not await _has_unpublished_events(processes)
+        )
+
+    async def _has_pending_events(self, process: Process) -> bool:
+        """Whether a consumer of the service has events that are not delivered or not acknowledged."""
+        if self._nats_client is None:
+            self._nats_client = await nats.connect(self.nats.url)
+        jetstream = self._nats_client.jetstream()
+        for source in {event.DESCRIPTOR.full_name.split(".")[1] for event in process.service.handlers}:
+            try:
+                info = await jetstream.consumer_info(stream_name(source), process.service.name)
+            except NotFoundError:  # the publisher of this stream is not started
+                continue
+            if info.num_pending or info.num_ack_pending:
+                return True
+        return False
 
     async def publish(
         self, *events: Message, event_ids: Sequence[UUID] | None = None, key: str = "", version: int = 1
@@ -262,6 +288,8 @@ class Platform:
     async def stop(self) -> None:
         for channel in self._channels:
             await channel.close(None)
+        if self._nats_client is not None:
+            await self._nats_client.close()
         for process in self.processes.values():
             await process.stop()
 
@@ -270,12 +298,5 @@ class Platform:
         self.postgres.remove()
 
 
-async def _are_settled(processes: Sequence[Process]) -> bool:
-    for process in processes:
-        if await process.app.db.one(COUNT_UNPUBLISHED):
-            return False
-    for process in processes:
-        if not await process.bus.caught_up():
-            return False
-    # A handler may have published events.
-    return not any([await process.app.db.one(COUNT_UNPUBLISHED) for process in processes])
+async def _has_unpublished_events(processes: Sequence[Process]) -> bool:
+    return any([await process.app.db.one(COUNT_UNPUBLISHED) for process in processes])

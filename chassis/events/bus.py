@@ -134,7 +134,6 @@ class Bus:
         self._client = Client()
         self._js: JetStreamContext | None = None
         self._connected = asyncio.Event()
-        self._consuming: set[str] = set()
 
     async def connect(self) -> None:
         """Connects, retrying until it succeeds, and creates the service's own stream when it does not exist."""
@@ -219,7 +218,6 @@ class Bus:
         await self._connected.wait()
         assert self._js is not None
         config = await self._ensure_consumer(stream, types)
-        self._consuming.add(stream)
         await self._js.subscribe_bind(
             stream=stream_name(stream), config=config, consumer=self._service, cb=receive, manual_ack=True
         )
@@ -234,16 +232,6 @@ class Bus:
                 return found
         made: ConsumerConfig = (await self._js.add_consumer(stream_name(stream), wanted)).config
         return made
-
-    async def caught_up(self) -> bool:
-        """Whether this service's consumers have acknowledged all messages of their streams."""
-        if self._js is None:
-            return False
-        for stream in self._consuming:
-            info = await self._js.consumer_info(stream_name(stream), self._service)
-            if info.num_pending or info.num_ack_pending:
-                return False
-        return True
 
     async def subscribe(self, event_type: str, receive: Callable[[Msg], Awaitable[None]]) -> None:
         """Ephemeral subscription: every replica receives the events published from now on, without a guarantee."""
