@@ -85,6 +85,10 @@ class Consumer:
     def __init__(self, service: str, app: Any, db: Database, bus: Bus, handlers: Handlers) -> None:
         self._service, self._app, self._db, self._bus = service, app, db, bus
         self._handlers = {event.DESCRIPTOR.full_name: (event, handler) for event, handler in handlers.items()}
+        # An alert sees an increase only of a series that exists before it.
+        for event_type in self._handlers:
+            for counter in (HANDLED, FAILED, DEAD):
+                counter.labels(service, event_type)
 
     async def run(self) -> None:
         """Until cancelled: handles the messages of all streams in one loop.

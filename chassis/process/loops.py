@@ -31,6 +31,9 @@ class Loop:
         """Until cancelled. A failed run is logged; the next run starts at its usual time."""
         lease = Lease(db, f"loop:{self.name}")
         woken = self.wake(app) if self.wake else asyncio.Event()
+        # An alert sees an increase only of a series that exists before it.
+        for outcome in ("done", "failed"):
+            RUNS.labels(service, self.name, outcome)
         while True:
             try:
                 async with lease.held():

@@ -45,7 +45,7 @@ async def _execute_refund(app: PaymentApp, refund: ClaimedRefundRow) -> None:
         )
         await _postpone_refund(app, refund)
     except RequestRejected as error:
-        raise_alarm("refund_refused", refund_id=refund.id, tries=refund.tries, gateway_message=error.description)
+        raise_alarm("refund_rejected", refund_id=refund.id, tries=refund.tries, gateway_message=error.description)
         await _handle_rejection(app, refund)
     else:
         await _apply_report(app, refund, report)
