@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import structlog
+from hypothesis import HealthCheck, settings
 
 from chassis import contract
 from devstack.certificates import SERVICES
@@ -18,6 +19,9 @@ from tests.harness import Platform
 
 # Services log one line per request, which would hide the output of the tests.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+# On a busy machine examples take longer, which is no fault of the code under test.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

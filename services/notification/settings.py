@@ -13,21 +13,21 @@ class NotificationSettings(ServiceSettings):
     """The providers of each channel, retries and retention. SMS and push are off until their URL is set."""
 
     smtp_host: str = Field("smtp", description="SMTP relay for emails")
-    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_port: int = Field(587, ge=1, le=65535, description="port of the SMTP relay")
     smtp_tls: Literal["starttls", "implicit", "none"] = Field(
         "starttls", description="none only on a trusted network: emails contain secret codes"
     )
-    smtp_user: str | None = None
-    smtp_password: SecretStr | None = None
+    smtp_user: str | None = Field(None, description="login at the SMTP server; none without it")
+    smtp_password: SecretStr | None = Field(None, description="password of the login")
     smtp_connections: PositiveInt = Field(8, description="emails sent in parallel by each replica")
     mail_from: str = Field("Jain Shikanji <no-reply@jainshikanji.local>", description="From address of every email")
     sms_url: str | None = Field(None, description="URL of the SMS provider's HTTP API; SMS is off without it")
-    sms_token: SecretStr | None = None
+    sms_token: SecretStr | None = Field(None, description="bearer token for the SMS provider")
     push_url: str | None = Field(
         None,
         description="URL of the push provider's HTTP API (recipients are account ids); push is off without it",
     )
-    push_token: SecretStr | None = None
+    push_token: SecretStr | None = Field(None, description="bearer token for the push provider")
     retry_seconds: PositiveFloat = Field(
         30.0, description="delay after the first failed attempt; each further delay is four times as long"
     )

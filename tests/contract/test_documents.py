@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf.descriptor import Descriptor
 
 from chassis.events.bus import publisher
 from services.identity import IDENTITY
-from tests.contract.contracts import PACKAGE, ROOT, SERVICES
+from tests.contract.contracts import PACKAGE, ROOT, SERVICES, events
 from tools.deploy import CHART, architecture
 from tools.edge import renderer
 
@@ -101,6 +103,20 @@ def test_every_list_of_services_names_the_same() -> None:
     }
     assert linted
     assert {place: names ^ set(SERVICES) for place, names in lists.items() if names != set(SERVICES)} == {}
+
+
+@pytest.mark.parametrize("event", events(), ids=lambda event: event.full_name)
+def test_every_event_of_a_contract_is_published(event: Descriptor) -> None:
+    """The generated list of events is written from the contracts, so it names an event that no code publishes too."""
+    service = ROOT / "services" / publisher(event.full_name)
+    converters = [*service.glob("wire.py"), *service.glob("wire/*.py")]
+    assert any(re.search(rf"\b{event.name}\b", path.read_text()) for path in converters)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_setting_has_a_description(service: str) -> None:
+    app = importlib.import_module(f"services.{service}.__main__").SERVICE.app
+    assert [name for name, field in app.settings_class.model_fields.items() if not field.description] == []
 
 
 def owners() -> Iterator[tuple[str, str, str]]:
