@@ -17,6 +17,8 @@ from typing import Any
 from chassis import contract
 from chassis.process.service import Service, missing_methods
 from devstack.postgres import DATABASES
+from tools import reasons
+from tools.image import load
 
 
 def problems() -> list[str]:
@@ -26,8 +28,10 @@ def problems() -> list[str]:
         contract.load(service)
         found += _without_access(service)
     if not found:
+        found = [problem for service in DATABASES for problem in _without_route(service)]
+    if not found:
         found = [problem for service in DATABASES for problem in _unimplemented(service)]
-    return found
+    return found or list(_without_error_class())
 
 
 def _without_access(service: str) -> Iterator[str]:
@@ -36,6 +40,23 @@ def _without_access(service: str) -> Iterator[str]:
             contract.service_methods(full_name)
         except contract.ContractIncomplete as error:
             yield f"{error}: every rpc states its callers (protos/jainshikanji/options/v1/access.proto)"
+
+
+def _without_route(service: str) -> Iterator[str]:
+    for full_name in contract.services_of(service):
+        for method in contract.service_methods(full_name).values():
+            name = f"{full_name}.{method.method_name}"
+            if method.callers and not method.route:
+                yield f"{name} has callers but no route: add a google.api.http route, or name services instead"
+            if method.route and not method.callers:
+                yield f"{name} has a route but no callers: name the callers in its access option"
+
+
+def _without_error_class() -> Iterator[str]:
+    sources = {source.reason for source in [*reasons.of_services(), *reasons.of_edge(load().files)]}
+    for reason in reasons.declared(load()):
+        if reason.name not in sources:
+            yield f"{reason.name} of {reason.package} has no error class in errors.py"
 
 
 def _unimplemented(service: str) -> Iterator[str]:

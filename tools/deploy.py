@@ -125,7 +125,11 @@ def _schema_error(text: str) -> str:
 
 def architecture() -> dict[str, Object]:
     """Service -> database and dependencies, from files/architecture.yaml."""
-    found: dict[str, Object] = yaml.safe_load((CHART / "files" / "architecture.yaml").read_text())["services"]
+    found: dict[str, Any] = yaml.safe_load((CHART / "files" / "architecture.yaml").read_text())["services"]
+    for service, facts in found.items():
+        for key in ("calls", "consumes"):
+            if unknown := sorted(set(facts[key]) - set(found)):
+                raise SystemExit(f"architecture.yaml: `{key}` of {service} names no service: {', '.join(unknown)}")
     return found
 
 

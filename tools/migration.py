@@ -37,6 +37,8 @@ def create_migration(service: str, message: str, *, root: Path = ROOT) -> Path:
     revision = f"{int(previous or 0) + 1:04d}"
     if int(revision) > _LAST_REVISION:
         raise InvalidRequest(f"{service} has revision {previous}; file names have four digits")
+    if repeated := next(versions.glob(f"[0-9]*_{name}.py"), None):
+        raise InvalidRequest(f"{repeated.name} has this message already: edit it, or choose another message")
     path = versions / f"{revision}_{name}.py"
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -83,7 +85,11 @@ def main() -> None:
         path = create_migration(options.service, options.message)
     except InvalidRequest as error:
         raise SystemExit(f"error: {error}") from None
-    print(f"created {path.relative_to(ROOT)}: edit it, then run `make up` and `make test-contract T=schema`")
+    service = options.service
+    print(
+        f"created {path.relative_to(ROOT)}: edit it and the tables in services/{service}/model, then run "
+        f"`make test-contract T=schema`; on a running stack `make up` migrates, then `make restart S={service}`"
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,13 @@ def field_names(row: type) -> tuple[str, ...]:
 
 
 def table_columns(row: type, table: Table, **instead: Any) -> list[Any]:
-    """The columns of `table` that the row type names, for `select()` and `returning()`; `instead` replaces some."""
+    """The columns of `table` that the row type names, for `select()` and `returning()`; `instead` replaces some.
+
+    Raises LookupError for a field that is no column.
+    """
+    for name in field_names(row):
+        if name not in instead and name not in table.columns:
+            raise LookupError(f"{row.__name__}.{name} is no column of {table.name}")
     chosen: list[Column[Any]] = [
         instead[name].label(name) if name in instead else table.columns[name] for name in field_names(row)
     ]

@@ -186,7 +186,7 @@ def _unbounded(use: FieldPath) -> str:
             return "repeated without max_items"
         rules = rules.repeated.items
     if field.type == FieldDescriptor.TYPE_STRING and not _string_is_bounded(rules.string):
-        return "a string without a limit"
+        return "a string without a limit: add (buf.validate.field).string.max_len"
     if field.type == FieldDescriptor.TYPE_BYTES and not rules.bytes.max_len:
         return "bytes without max_len"
     if field.enum_type is not None and not rules.enum.defined_only and not getattr(rules.enum, "in"):

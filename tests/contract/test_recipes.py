@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.contracts import ROOT
 
-COPIED = ("chassis", "devstack", "gen", "protos", "services", "tools")
+COPIED = ("chassis", "devstack", "envoy", "gen", "protos", "services", "tools")
 CONTRACT = "protos/jainshikanji/review/v1/review_service.proto"
 SERVICER = "services/review/servicer.py"
 RPC = """
@@ -24,7 +24,6 @@ RPC = """
 ACCESS = """
     option (jainshikanji.options.v1.access) = {
       services: ["order"]
-      scope: NONE
     };"""
 METHOD = """
     async def PeekReview(self, request: pb.GetReviewRequest, context: Any) -> Review:
@@ -80,3 +79,21 @@ def test_an_rpc_without_access_option_is_reported_in_one_line(copy: Path) -> Non
     assert checked.returncode == 1
     (message,) = checked.stderr.splitlines()
     assert message.startswith("jainshikanji.review.v1.ReviewService.PeekReview has no access option")
+
+
+def test_callers_without_a_route_are_reported_in_one_line(copy: Path) -> None:
+    add_rpc(copy, ACCESS.replace('services: ["order"]', "callers: [ADMIN] scope: NONE"))
+    assert run(copy, "tools.generate").returncode == 0
+    checked = run(copy, "tools.contracts")
+    (message,) = checked.stderr.splitlines()
+    assert message.startswith("jainshikanji.review.v1.ReviewService.PeekReview has callers but no route")
+
+
+def test_a_reason_without_an_error_class_is_reported_in_one_line(copy: Path) -> None:
+    enum = copy / "protos/jainshikanji/review/v1/error_reason.proto"
+    head, brace, rest = enum.read_text().rpartition("  }\n")
+    enum.write_text(head + "    // The review is hidden.\n    REVIEW_HIDDEN = 99;\n" + brace + rest)
+    assert run(copy, "tools.generate").returncode == 0
+    checked = run(copy, "tools.contracts")
+    (message,) = checked.stderr.splitlines()
+    assert message == "REVIEW_HIDDEN of review has no error class in errors.py"

@@ -138,7 +138,9 @@ def test_the_model_equals_the_migrated_schema(databases: Databases, service: str
         with engine.connect() as connection:
             options = {"compare_type": True, "include_object": is_compared}
             context = MigrationContext.configure(connection, opts=options)
-            assert compare_metadata(context, _model(service)) == []
+            assert compare_metadata(context, _model(service)) == [], (
+                f"the migrations and services/{service}/model differ"
+            )
     finally:
         engine.dispose()
 

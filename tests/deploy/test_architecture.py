@@ -45,13 +45,20 @@ def declared(service: str) -> Any:
     return importlib.import_module(f"services.{service}.__main__").SERVICE
 
 
+def _compare(key: str, service: str, in_code: set[str]) -> None:
+    """Fails with the names that helm/jain-shikanji/files/architecture.yaml lacks or has in excess."""
+    in_file = set(DEPENDENCIES[service][key])
+    missing, excess = sorted(in_code - in_file), sorted(in_file - in_code)
+    assert in_file == in_code, f"`{key}` of {service} in architecture.yaml: missing {missing}, not in the code {excess}"
+
+
 def test_services_and_databases_are_complete() -> None:
     assert {name: facts["database"] for name, facts in DEPENDENCIES.items()} == DATABASES
 
 
 @pytest.mark.parametrize("service", DEPENDENCIES)
 def test_calls_match_the_code_and_the_contracts_allow_them(service: str) -> None:
-    assert set(DEPENDENCIES[service]["calls"]) == clients_in_code(service)
+    _compare("calls", service, clients_in_code(service))
     assert set(DEPENDENCIES[service]["calls"]) <= allowed_by_contracts(service)
 
 
@@ -64,20 +71,20 @@ def test_contracts_allow_exactly_the_services_that_call() -> None:
             call = re.compile(rf"\.{rpc.method.name}\(|BatchedCall\([^)]*\"{single}\"")
             calling = {name for name in DEPENDENCIES if any(map(call.search, sources(name)))}
             if calling != allowed:
-                differences[rpc.method.full_name] = (allowed, calling)
-    assert differences == {}
+                differences[rpc.method.full_name] = f"allows {sorted(allowed)}, called by {sorted(calling)}"
+    assert differences == {}, differences
 
 
 @pytest.mark.parametrize("service", DEPENDENCIES)
 def test_consumed_streams_match_the_handler_tables(service: str) -> None:
     consumed = {publisher(event.DESCRIPTOR.full_name) for event in declared(service).handlers}
-    assert set(DEPENDENCIES[service]["consumes"]) == consumed
+    _compare("consumes", service, consumed)
 
 
 @pytest.mark.parametrize("service", DEPENDENCIES)
 def test_subscribed_events_match_the_listeners(service: str) -> None:
     subscribed = {event.DESCRIPTOR.full_name for event in (*declared(service).listeners, IDENTITY.revoked_event)}
-    assert set(DEPENDENCIES[service]["subscribes"]) == subscribed
+    _compare("subscribes", service, subscribed)
 
 
 def peers(rule: Object, direction: str) -> Iterator[str]:

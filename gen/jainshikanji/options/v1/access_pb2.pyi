@@ -139,7 +139,7 @@ class Access(_message.Message):
     OWNER_FIELD_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_FIELD_NUMBER: _builtins.int
     scope: Global___Access.Scope.Value.ValueType
-    """Restriction of external callers."""
+    """Restriction of external callers. Absent when `callers` is empty."""
     owner_field: _builtins.str
     """With FIELD: request field that must equal the account id of the caller. Applies to CUSTOMER."""
     tenant_field: _builtins.str
