@@ -27,7 +27,7 @@ def main() -> None:
     )
     # uvicorn uses uvloop and httptools when installed. The access log is on, because the platform logs requests too.
     uvicorn.run(
-        "bench.baseparser.app:create",
+        "bench.baseline.app:create",
         factory=True,
         port=options.port,
         workers=options.workers,
