@@ -7,6 +7,9 @@ import os
 
 import uvicorn
 
+# uvicorn imports it in each worker.
+APP = "bench.baseline.app:create"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.baseline", description=__doc__)
@@ -27,7 +30,7 @@ def main() -> None:
     )
     # uvicorn uses uvloop and httptools when installed. The access log is on, because the platform logs requests too.
     uvicorn.run(
-        "bench.baseline.app:create",
+        APP,
         factory=True,
         port=options.port,
         workers=options.workers,
