@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -91,7 +90,7 @@ class OrderWriter:
 
 # Types that JSON does not have, as PostgreSQL reads them.
 _TEXTS: dict[type, Callable[[Any], str]] = {
-    UUID: attrgetter("hex"),
+    UUID: str,
     Decimal: str,
     datetime: datetime.isoformat,
     bytes: lambda value: f"\\x{value.hex()}",
